@@ -1,0 +1,41 @@
+# make demo   set-up, then watch egbot write six functions of a sample repository
+# make test   set-up, then all tests (what is missing here is skipped, with the reason)
+# make check  format, lint, types, imports
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check format setup clean
+
+setup: $(READY)
+
+# torch comes first and alone, so that the pinned build is the one that everything else accepts
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("egbot needs Python 3.11 or newer; run: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt --editable ".[engine]" --group dev
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/egbot models pull smollm2
+	$(BIN)/egbot demo
+
+test: $(READY)
+	$(BIN)/egbot models pull smollm2
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv egbot-out dist .mypy_cache .ruff_cache .pytest_cache

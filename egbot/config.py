@@ -1,0 +1,116 @@
+"""Owns `Settings`: defaults < ``[tool.egbot]`` of the repository < command line. It reads no clock,
+no environment and no model; whoever calls it brings the text in.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from egbot.errors import UsageError
+
+
+class SandboxSettings(BaseModel):
+    """How repository code is run: ``[tool.egbot.sandbox]``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: Literal["auto", "docker", "bubblewrap", "process"] = "auto"
+    python: str | None = Field(None, description="the interpreter that has the tests' packages")
+    image: str = Field("python:3.11-slim", description="base image of the Docker sandbox")
+    runtime: str | None = Field(None, description="container runtime, for example runsc")
+    test_s: float = Field(5.0, gt=0, le=3600, description="seconds that one test may take")
+    memory_mib: int = Field(1024, ge=64, description="memory that one test may take, MiB")
+
+
+class GuidanceSettings(BaseModel):
+    """What one agent does; a value that is None is left to the schedule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gamma: float | None = Field(None, ge=0, le=100)
+    candidates: int | None = Field(None, ge=0, le=64)
+    horizon: int | None = Field(None, ge=1, le=200)
+    temperature: float | None = Field(None, ge=0, le=5)
+    max_lines: int = Field(24, ge=1, le=400)
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nothing that the schedule would choose was asked for."""
+        return (self.gamma, self.candidates, self.horizon, self.temperature) == (None,) * 4
+
+
+class Settings(BaseModel):
+    """Everything that steers a run; read once, never changed. Keys equal ``[tool.egbot]``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field("smollm2", description="alias, folder, .gguf file or hub name")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    seed: int = Field(0, ge=0, lt=2**31)
+    max_seconds: float = Field(600.0, gt=0, description="wall-clock budget of the whole run")
+    max_tokens: int = Field(400_000, gt=0, description="budget of tokens forwarded, whole run")
+    verify_repeats: int = Field(3, ge=1, le=20, description="times the target tests must pass")
+    guidance: GuidanceSettings = GuidanceSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+
+
+def load_settings(
+    pyproject: str | None, overrides: Mapping[str, object], *, where: str = "pyproject.toml"
+) -> Settings:
+    """Settings from ``[tool.egbot]`` in the text of a pyproject file, overridden key by key.
+
+    ``overrides`` is nested as Settings is; None values count as absent. Raises UsageError that
+    names the key when a value does not fit or a key is unknown.
+    """
+    table = {} if pyproject is None else _table(pyproject, where)
+    try:
+        return Settings.model_validate(_merge(table, overrides))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"setting {key!r}: {first['msg']}",
+            hint=f"known settings: {', '.join(known_keys())} (in [tool.egbot] of {where})",
+        ) from error
+
+
+def _table(pyproject: str, where: str) -> dict[str, object]:
+    try:
+        tool = tomllib.loads(pyproject).get("tool", {})
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"{where} is not valid TOML: {error}", hint="mend the file, then run again"
+        ) from error
+    table = tool.get("egbot", {}) if isinstance(tool, dict) else None
+    if not isinstance(table, dict):
+        raise UsageError(f"[tool.egbot] of {where} is not a table", hint="write [tool.egbot]")
+    return table
+
+
+def known_keys() -> tuple[str, ...]:
+    """Every setting's dotted name, in the order of the classes."""
+    keys: list[str] = []
+    for name, field in Settings.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            keys.extend(f"{name}.{key}" for key in inner.model_fields)
+        else:
+            keys.append(name)
+    return tuple(keys)
+
+
+def _merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    merged = dict(base)
+    for key, value in over.items():
+        if value is None:
+            continue
+        below = merged.get(key)
+        if isinstance(value, Mapping):
+            merged[key] = _merge(below if isinstance(below, Mapping) else {}, value)
+        else:
+            merged[key] = value
+    return merged

@@ -1,0 +1,53 @@
+"""Lays out the sample repository of ``egbot demo``. It does not know how it is solved."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from egbot.errors import SpaceError, SurroundingsError, UsageError
+
+_MARK = ".git/egbot-demo"
+_IDENTITY = ("-c", "user.name=egbot demo", "-c", "user.email=demo@egbot.invalid")
+
+
+def lay_out(folder: Path) -> Path:
+    """A fresh copy of the sample repository in ``folder``, committed; returns ``folder``.
+
+    A copy of an earlier demo is replaced; anything else there raises UsageError.
+    """
+    if folder.exists():
+        if not (folder / _MARK).is_file():
+            raise UsageError(
+                f"{folder} exists and is not a demo of egbot",
+                hint="choose another place with --output",
+            )
+        shutil.rmtree(folder)
+    try:
+        with as_file(files("egbot") / "demo_repository") as source:
+            shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    except OSError as error:
+        raise SpaceError(
+            f"{folder} cannot be written: {error.strerror}", hint="free some space or use --output"
+        ) from error
+    _git(folder, "init", "--quiet", "--initial-branch=main")
+    (folder / _MARK).write_text("made by egbot demo\n", encoding="utf-8")
+    _git(folder, "add", "--all")
+    _git(folder, *_IDENTITY, "commit", "--quiet", "--no-gpg-sign", "-m", "Write the tests first")
+    return folder
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise SurroundingsError("git is not installed", hint="apt-get install git") from error
+    if result.returncode:
+        raise SurroundingsError(
+            f"git {arguments[0]} failed: {result.stderr.decode(errors='replace').strip()}",
+            hint="run egbot doctor",
+        )

@@ -1,0 +1,87 @@
+"""Looks at what egbot needs on this machine: there, missing, how to get it. It changes nothing."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from egbot.engine import catalog
+from egbot.execution.options import SandboxOptions
+from egbot.execution.select import Probe, probe
+
+_DEFAULT_MODEL = "smollm2"
+_GIB = 1024**3
+_LOW_SPACE_BYTES = 2 * _GIB
+
+
+def examine(options: SandboxOptions, output: Path) -> tuple[Probe, ...]:
+    """Every check in the order in which a new user would mend them."""
+    return (
+        _python(),
+        _git(),
+        _package("torch"),
+        _package("transformers"),
+        _gpu(),
+        _model(),
+        *probe(options),
+        _disk("space for models", catalog.cache_folder()),
+        _disk("space for reports", output),
+    )
+
+
+def is_ready(checks: tuple[Probe, ...]) -> bool:
+    """Whether a run can work: one sandbox is enough, and a GPU is a luxury."""
+    by_name = {check.name: check.ok for check in checks}
+    has_sandbox = by_name.get("bubblewrap", False) or (
+        by_name.get("docker", False) and by_name.get("docker image", False)
+    )
+    needed = ("python", "git", "torch", "transformers")
+    return has_sandbox and all(by_name[name] for name in needed)
+
+
+def _python() -> Probe:
+    fits = sys.version_info >= (3, 11)
+    return Probe("python", fits, platform.python_version(), "" if fits else "use Python 3.11+")
+
+
+def _git() -> Probe:
+    path = shutil.which("git")
+    return Probe("git", path is not None, path or "not found", "" if path else "install git")
+
+
+def _package(name: str) -> Probe:
+    try:
+        return Probe(name, ok=True, detail=version(name))
+    except PackageNotFoundError:
+        return Probe(name, ok=False, detail="not installed", hint='pip install "egbot[engine]"')
+
+
+def _gpu() -> Probe:
+    hint = "a GPU is optional: small models run on the CPU, larger ones need CUDA"
+    if find_spec("torch") is None:
+        return Probe("gpu", ok=False, detail="unknown without torch", hint=hint)
+    import torch
+
+    if not torch.cuda.is_available():
+        return Probe("gpu", ok=False, detail="none that torch can use", hint=hint)
+    return Probe("gpu", ok=True, detail=torch.cuda.get_device_name(0))
+
+
+def _model() -> Probe:
+    folder = catalog.path(_DEFAULT_MODEL)
+    hint = f"egbot models pull {_DEFAULT_MODEL} (the first run does it too)"
+    if folder is None:
+        return Probe("model", ok=False, detail=f"{_DEFAULT_MODEL} is not in the cache", hint=hint)
+    return Probe("model", ok=True, detail=f"{_DEFAULT_MODEL} in {folder}")
+
+
+def _disk(name: str, folder: Path) -> Probe:
+    place = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    free = shutil.disk_usage(place).free
+    fits = free >= _LOW_SPACE_BYTES
+    hint = "" if fits else f"free at least {_LOW_SPACE_BYTES // _GIB} GiB, or set EGBOT_CACHE"
+    return Probe(name, fits, f"{free / _GIB:.1f} GiB free in {place}", hint)

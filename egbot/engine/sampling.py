@@ -1,0 +1,49 @@
+"""Owns drawing one token from one distribution. It does not know models, caches or batches."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+_NUM_LIKELY = 256
+"""How many of the likeliest tokens to try before sorting a whole vocabulary."""
+
+
+def row_generator(seed: int, row: int) -> torch.Generator:
+    """A generator of its own for each row, so that no row's draws depend on its neighbours.
+
+    It lives on the CPU: the same seed draws the same numbers whatever device the model is on.
+    """
+    digest = hashlib.sha256(f"{seed}:{row}".encode()).digest()
+    generator = torch.Generator()
+    generator.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return generator
+
+
+def draw(log_probs: Tensor, temperature: float, top_p: float, generator: torch.Generator) -> int:
+    """One token id from ``log_probs`` (V), float32. Temperature 0 takes the likeliest.
+
+    The nucleus is the smallest set of likeliest tokens whose mass, after the temperature, reaches
+    ``top_p`` (Holtzman et al., arXiv 1904.09751). Takes exactly one number from ``generator``
+    unless greedy.
+    """
+    if temperature <= 0.0:
+        return int(log_probs.argmax())
+    scaled = torch.log_softmax(log_probs / temperature, dim=-1)
+    likely = min(_NUM_LIKELY, scaled.shape[-1])
+    mass, order = _cumulate(scaled, likely)
+    if float(mass[-1]) < top_p and likely < scaled.shape[-1]:
+        mass, order = _cumulate(scaled, scaled.shape[-1])
+    kept = int((mass < top_p).sum()) + 1
+    kept = min(kept, mass.shape[-1])
+    point = float(torch.rand((), generator=generator, dtype=torch.float64)) * float(mass[kept - 1])
+    chosen = int((mass[:kept] <= point).sum())
+    return int(order[min(chosen, kept - 1)])
+
+
+def _cumulate(log_probs: Tensor, num_tokens: int) -> tuple[Tensor, Tensor]:
+    """Cumulated probability (num_tokens), float64, and ids of the likeliest tokens, descending."""
+    values, order = torch.topk(log_probs, num_tokens)
+    return values.double().exp().cumsum(dim=-1), order

@@ -1,0 +1,1 @@
+"""Runs programs in a sandbox and brings their traces back. It does not judge them."""

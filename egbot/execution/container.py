@@ -1,0 +1,184 @@
+"""Owns the Docker backend: how a container with the runner is started, ended and swept up.
+
+It does not know what is run inside. Nothing of the host is mounted; the repository's files come
+in over the container's standard input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from egbot.errors import SandboxError
+from egbot.execution.confinement import WORK, docker_run_arguments, inner_environment
+from egbot.execution.docker_cli import docker, docker_environment, docker_path, find_engine
+from egbot.execution.image import (
+    ENVIRONMENT_PATH,
+    REPOSITORY,
+    RUNNER_PATH,
+    Image,
+    ensure_image,
+)
+from egbot.execution.options import Report, SandboxOptions
+from egbot.execution.requirements import detect
+from egbot.execution.warm import Launch, Opening, WarmExecutor
+from egbot.ports import Executor
+from egbot.records import Limits, Tree
+
+KEPT_IMAGES = 10
+STRANGER_AGE_S = 24 * 3600
+"""Containers whose bot cannot be looked up from here are swept up after this time."""
+
+_PATH = f"{ENVIRONMENT_PATH}/bin:/usr/local/bin:/usr/bin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class DockerSandbox:
+    """Containers of one image, made for one repository's requirements."""
+
+    image: Image
+    options: SandboxOptions
+
+    @property
+    def backend(self) -> str:
+        """Return ``docker``."""
+        return "docker"
+
+    def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> Executor:
+        """Start a container and collect ``tests`` in it. Raises SandboxError."""
+        opening = Opening(
+            tree=tree,
+            tests=tuple(tests),
+            limits=limits,
+            options=self.options.pytest_options,
+            collect_s=self.options.collect_s,
+        )
+        return WarmExecutor(self._launch, opening)
+
+    def _launch(self) -> Launch:
+        name = f"egbot-{secrets.token_hex(8)}"
+        arguments = docker_run_arguments(
+            self.options,
+            labels={"egbot": "1", **owner_labels(os.getpid())},
+            environment=inner_environment(_PATH, RUNNER_PATH),
+            volumes=self.image.volumes,
+        )
+        python = f"{ENVIRONMENT_PATH}/bin/python"
+        inner = [self.image.name, python, "-m", "sandbox.runner"]
+        return Launch(
+            argv=(docker_path(), *arguments, "--name", name, *inner),
+            env=docker_environment(),
+            work=WORK,
+            on_close=lambda: remove_container(name),
+        )
+
+
+def docker_sandbox(tree: Tree, options: SandboxOptions, report: Report) -> DockerSandbox:
+    """Prepare Docker for ``tree``: engine, sweeping up, image. Raises SandboxError, SpaceError."""
+    engine = find_engine()
+    if engine.missing:
+        report(
+            f"Docker {engine.version} cannot enforce: {', '.join(engine.missing)}; "
+            "use it with repositories that you trust"
+        )
+    reap_containers()
+    requirements = detect(tree)
+    for one in requirements.ignored:
+        report(f"{one.path}: {one.why}")
+    image = ensure_image(requirements, options, report)
+    reap_images()
+    return DockerSandbox(image, options)
+
+
+def remove_container(name: str) -> None:
+    """Remove a container, running or not; one that is gone already is fine."""
+    with contextlib.suppress(SandboxError):
+        docker(["rm", "--force", "--volumes", name])
+
+
+def owner_labels(pid: int) -> dict[str, str]:
+    """Return labels that tell later which process owned a container, and whether it is gone."""
+    return {
+        "egbot.host": _host(),
+        "egbot.pid": f"{pid}.{_start_ticks(pid)}",
+        "egbot.started": str(int(time.time())),
+    }
+
+
+def reap() -> tuple[int, int]:
+    """Remove containers whose bot is gone and all but the newest images; return both counts."""
+    return reap_containers(), reap_images()
+
+
+def reap_containers() -> int:
+    """Remove the containers whose bot is gone; return how many those were."""
+    num_removed = 0
+    for container_id in _orphans():
+        with contextlib.suppress(SandboxError):
+            docker(["rm", "--force", "--volumes", container_id])
+            num_removed += 1
+    return num_removed
+
+
+def reap_images() -> int:
+    """Remove all but the newest images and what builds left behind; return how many.
+
+    The engine refuses to remove an image that a container uses.
+    """
+    num_removed = 0
+    shown = ["--format", "{{.Repository}}:{{.Tag}}"]
+    listed = docker(["image", "ls", "--filter", "label=egbot.image", *shown]).split()
+    for name in [one for one in listed if one.startswith(f"{REPOSITORY}:")][KEPT_IMAGES:]:
+        with contextlib.suppress(SandboxError):
+            docker(["image", "rm", name])
+            num_removed += 1
+    with contextlib.suppress(SandboxError):
+        old = ["--filter", "label=egbot.stage", "--filter", "until=1h"]
+        docker(["image", "prune", "--force", *old])
+    return num_removed
+
+
+def _orphans() -> list[str]:
+    found = docker(["ps", "--all", "--quiet", "--filter", "label=egbot.pid"]).split()
+    orphans = []
+    for container_id in found:
+        with contextlib.suppress(SandboxError, ValueError, KeyError, IndexError):
+            known = json.loads(docker(["inspect", container_id]))[0]
+            if _is_orphan(known["Config"]["Labels"]):
+                orphans.append(container_id)
+    return orphans
+
+
+def _is_orphan(labels: dict[str, str]) -> bool:
+    """A process id means something only on the same boot and in the same process namespace."""
+    if labels["egbot.host"] != _host():
+        return time.time() - int(labels["egbot.started"]) > STRANGER_AGE_S
+    pid, _, start = labels["egbot.pid"].partition(".")
+    return _start_ticks(int(pid)) != start
+
+
+def _host() -> str:
+    boot = _read("/proc/sys/kernel/random/boot_id").strip()
+    namespace = ""
+    with contextlib.suppress(OSError):
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    return f"{boot}/{namespace}"
+
+
+def _start_ticks(pid: int) -> str:
+    """Return a process's start time (proc(5), field 22 of stat), "" when it is gone."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return fields[19] if len(fields) > 19 and fields[0] not in "ZX" else ""
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

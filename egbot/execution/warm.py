@@ -1,0 +1,169 @@
+"""The executor over one warm sandbox process: opens it, runs jobs in it, replaces it once.
+
+It does not know what the process is (a container, bubblewrap, a plain child); a backend says how
+to start one with a ``Launch``. Nothing that a candidate does raises here; only a sandbox that
+cannot be had again does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+
+from egbot.errors import SandboxError
+from egbot.execution.link import Launch, Link, LinkLostError
+from egbot.execution.payload import build_tar
+from egbot.execution.protocol import (
+    ProtocolError,
+    parse_opening,
+    parse_result,
+    render_open,
+    render_run,
+)
+from egbot.records import Collection, Execution, Job, Limits, TestOutcome, Tree
+
+__all__ = ["Launch", "Opening", "WarmExecutor", "build_tar"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What every fresh sandbox of one executor is given.
+
+    ``options`` go to pytest after the repository's own; ``env`` is added to what the tests see.
+    ``collect_s`` bounds starting and collecting; ``slack_s`` is added to a job's own time, for
+    forks and for collecting afresh.
+    """
+
+    tree: Tree
+    tests: tuple[str, ...]
+    limits: Limits
+    options: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    collect_s: float = 120.0
+    slack_s: float = 60.0
+
+
+class WarmExecutor:
+    """The port ``Executor`` over a sandbox process.
+
+    Opens at once: raises SandboxError when the sandbox does not start, is silent for
+    ``collect_s`` or says that pytest cannot run.
+    """
+
+    def __init__(self, launch: Callable[[], Launch], opening: Opening) -> None:
+        self._launch = launch
+        self._opening = opening
+        self._tar = build_tar(opening.tree)
+        self._num_jobs = 0
+        self._link: Link | None = None
+        self._closed = False
+        self._collection = self._start()
+
+    @property
+    def collection(self) -> Collection:
+        """What pytest collected when the sandbox was opened."""
+        return self._collection
+
+    def run(self, job: Job) -> Execution:
+        """Run one job; a dead, silent or lying sandbox is replaced and the job repeated once.
+
+        Raises SandboxError when no sandbox can be had any more or the executor is closed.
+        """
+        if self._closed:
+            raise SandboxError("the sandbox is closed; open another one")
+        try:
+            first = self._attempt(job)
+            if isinstance(first, Execution):
+                return first
+            second = self._attempt(job)
+        except BaseException:
+            self.close()
+            raise
+        return second if isinstance(second, Execution) else _lost(job, second)
+
+    def close(self) -> None:
+        """End the sandbox and all that runs in it. Safe to call twice."""
+        self._closed = True
+        self._drop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _start(self) -> Collection:
+        opening = self._opening
+        launch = self._launch()
+        link = self._link = Link(launch)
+        head = render_open(
+            work=launch.work,
+            num_tar_bytes=len(self._tar),
+            tests=opening.tests,
+            options=opening.options,
+            env=opening.env,
+            limits=opening.limits,
+        )
+        try:
+            answer = parse_opening(link.exchange(head + self._tar, opening.collect_s))
+        except (LinkLostError, ProtocolError) as error:
+            self._drop()
+            raise SandboxError(
+                f"the sandbox did not collect the tests: {error}",
+                hint="run pytest on the repository by hand; if it is slow, raise the time limit",
+            ) from error
+        except BaseException:
+            self._drop()
+            raise
+        if isinstance(answer, str):
+            link.drain_stderr()
+            self._drop()
+            raise SandboxError(
+                f"pytest cannot run in the sandbox: {answer}{_stderr_of(link)}",
+                hint="install pytest and the repository's dependencies where the tests run",
+            )
+        return answer
+
+    def _attempt(self, job: Job) -> Execution | LinkLostError | ProtocolError:
+        """Run ``job`` in the sandbox at hand, or in a fresh one; on a fault, give it up."""
+        if self._link is None:
+            self._start()
+        link = self._link
+        if link is None:
+            raise SandboxError("the sandbox went away while it was started")
+        self._num_jobs += 1
+        number = self._num_jobs
+        timeout_s = self._opening.slack_s + (job.limits.test_s + 0.5) * max(1, len(job.tests))
+        try:
+            return parse_result(link.exchange(render_run(number, job), timeout_s), number, job)
+        except (LinkLostError, ProtocolError) as fault:
+            self._drop()
+            return fault
+
+    def _drop(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+
+def _stderr_of(link: Link) -> str:
+    return f"\n{link.stderr_text}" if link.stderr_text else ""
+
+
+def _lost(job: Job, fault: LinkLostError | ProtocolError) -> Execution:
+    """Describe a job that two sandboxes did not survive: no test has a result."""
+    status: Literal["crash", "timeout", "protocol_error"] = (
+        fault.kind if isinstance(fault, LinkLostError) else "protocol_error"
+    )
+    return Execution(
+        status=status,
+        outcomes=tuple(TestOutcome(node_id=test, status="not_run") for test in job.tests),
+        detail=f"two sandboxes were lost to this job; the second: {fault}"[:4000],
+    )

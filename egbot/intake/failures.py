@@ -1,0 +1,88 @@
+"""Owns the list of failing tests: from runs in a sandbox, and the tests that were asked for.
+
+It knows nothing of why a test fails or of what would mend it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from egbot.errors import UsageError
+from egbot.records import Collection, FailingTest, Fault, TestOutcome, Tree
+
+FAILED = frozenset({"failed", "error", "timeout", "crash"})
+MAX_SELECTED = 2000
+
+
+def failing_tests(
+    collection: Collection, outcomes: Iterable[TestOutcome]
+) -> tuple[FailingTest, ...]:
+    """The modules that could not be collected, then the tests that failed, each once."""
+    found: dict[tuple[str, str], FailingTest] = {}
+    for error in collection.errors:
+        found.setdefault((error.node_id, error.phase), error)
+    for outcome in outcomes:
+        if outcome.status not in FAILED:
+            continue
+        fault = outcome.fault or Fault(outcome.status.title(), outcome.output.strip()[-400:])
+        made = FailingTest(outcome.node_id, outcome.phase, fault, outcome.status)
+        found.setdefault((made.node_id, made.phase), made)
+    return tuple(found.values())
+
+
+def selected_tests(wanted: Iterable[str], tree: Tree) -> tuple[str, ...]:
+    """The node ids and paths that a person asked for, checked against the tree, each once.
+
+    A folder stands for itself. Raises UsageError for what the tree does not hold, with the names
+    that come near, and for paths that leave the repository.
+    """
+    found: dict[str, None] = {}
+    for spec in wanted:
+        if spec.strip():
+            found.setdefault(_checked(spec.strip(), tree))
+    if len(found) > MAX_SELECTED:
+        raise UsageError(
+            f"{len(found)} tests were named; at most {MAX_SELECTED} can be",
+            hint="name folders or files instead",
+        )
+    return tuple(found)
+
+
+def _checked(spec: str, tree: Tree) -> str:
+    path, separator, rest = spec.partition("::")
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in path or _has_control(spec):
+        raise UsageError(f"{spec!r} does not lie in the repository", hint="give a path inside it")
+    clean = str(pure)
+    is_folder = clean == "." or any(name.startswith(f"{clean}/") for name in tree)
+    if clean not in tree and not (is_folder and not separator):
+        raise UsageError(f"there is no test file {clean}", hint=_near(clean, tree))
+    if separator:
+        _check_name(clean, rest, tree)
+    return f"{clean}{separator}{rest}"
+
+
+def _check_name(path: str, rest: str, tree: Tree) -> None:
+    """A misspelt test is told early; names that are made at run time are given the benefit."""
+    name = rest.partition("[")[0].rpartition("::")[2]
+    text = tree[path].data.decode("utf-8", "replace")
+    if not name:
+        raise UsageError(f"{path}:: names no test", hint="write PATH::test_name")
+    if name.isidentifier() and not re.search(rf"\b{re.escape(name)}\b", text):
+        names = re.findall(r"(?:def|class)\s+(\w+)", text)
+        raise UsageError(f"{path} has no test {name}", hint=_near(name, names))
+
+
+def _has_control(text: str) -> bool:
+    return any(ord(character) < 32 for character in text)
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    listed = sorted(set(names))
+    close = difflib.get_close_matches(name, listed, n=3, cutoff=0.6)
+    last = name.rpartition("/")[2]
+    close = close or [other for other in listed if other.rpartition("/")[2] == last][:3]
+    return f"did you mean {' or '.join(close)}?" if close else "check the spelling"

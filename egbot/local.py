@@ -1,0 +1,194 @@
+"""A run on this machine: a working tree in, run.json and reports out, patches applied on request.
+
+It brings the effects together (git, sandbox, model, disk) and leaves the order to the pipeline.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from egbot.config import Settings, load_settings
+from egbot.engine.model import load
+from egbot.errors import UsageError
+from egbot.execution.options import SandboxOptions
+from egbot.execution.select import choose
+from egbot.intake.failures import selected_tests
+from egbot.intake.issue import tests_in_issue
+from egbot.intake.junit import junit_failures
+from egbot.pipeline import Request, Tools, solve
+from egbot.ports import Decoder, Sandbox
+from egbot.progress import Report, Stage
+from egbot.records import Patch, Run, Tree, TreeFile
+from egbot.report.files import clear_outcomes, write_outcome, write_run
+from egbot.source.diff import unified_diff
+from egbot.source.repository import Repository, apply, commit, open_repository, snapshot
+
+RUN_FILE = "run.json"
+_ISSUE_TESTS = "tests/test_from_issue.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person asked for. ``overrides`` are settings as the command line gave them."""
+
+    repository: Path
+    output: Path
+    overrides: Mapping[str, object]
+    tests: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    junit: Path | None = None
+    issue_text: Path | None = None
+    apply: bool = False
+    commit: bool = False
+
+
+def run_order(order: Order, report: Report, effects: Effects | None = None) -> Run:
+    """Carry out ``order`` and return the run, which lies in ``order.output`` too.
+
+    ``effects`` are the real ones unless a test brings its own. Raises what the rooms raise:
+    UsageError, SurroundingsError and InterruptedRunError.
+    """
+    effects = effects or Effects()
+    repository = open_repository(order.repository)
+    report(Stage("reading the repository", repository.root.name))
+    tree = snapshot(repository, note=lambda text: report(Stage("left out", text)))
+    settings = settings_of(tree, order.overrides)
+    request = _request(order, tree)
+    sandbox = effects.make_sandbox(settings, request.tree, repository, report)
+    tools = Tools(
+        sandbox=sandbox,
+        load_decoder=lambda: effects.load_decoder(settings, report),
+        report=report,
+        save=_Saver(order.output, settings).save,
+    )
+    clear_outcomes(order.output)
+    run = solve(request, settings, tools)
+    if order.apply or order.commit:
+        _deliver(order, repository, run)
+    return run
+
+
+def settings_of(tree: Tree, overrides: Mapping[str, object]) -> Settings:
+    """Settings from the tree's pyproject.toml and the command line. Raises UsageError."""
+    file = tree.get("pyproject.toml")
+    text = None if file is None else file.data.decode("utf-8-sig", "replace")
+    return load_settings(text, overrides)
+
+
+# --- what is asked for -------------------------------------------------------------------------
+
+
+def _request(order: Order, tree: Tree) -> Request:
+    tests = selected_tests(order.tests, tree)
+    if order.junit is not None:
+        failing = junit_failures(_read(order.junit), order.junit.name, tree)
+        tests += tuple(one.node_id for one in failing)
+        if not failing:
+            raise UsageError(
+                f"{order.junit.name} reports no failing test", hint="give a report of a failed run"
+            )
+    if order.issue_text is None:
+        return Request(tree, tests, order.targets)
+    issue = tests_in_issue(_read(order.issue_text).decode("utf-8", "replace"))
+    if not issue.blocks and not issue.named:
+        raise UsageError(
+            f"{order.issue_text.name} holds no test and names none",
+            hint="put a test into a ```python block, or write its path (tests/test_it.py)",
+        )
+    tests += selected_tests(issue.named, tree)
+    if not issue.blocks:
+        return Request(tree, tests, order.targets)
+    patch, tree = _with_tests(tree, "\n\n".join(issue.blocks))
+    return Request(tree, (*tests, patch.path), order.targets, (patch,))
+
+
+def _with_tests(tree: Tree, text: str) -> tuple[Patch, Tree]:
+    """The tree with a test file that holds ``text``, under a name that is free, and its patch."""
+    stem = _ISSUE_TESTS.removesuffix(".py")
+    path, number = _ISSUE_TESTS, 1
+    while path in tree:
+        number += 1
+        path = f"{stem}_{number}.py"
+    data = text.encode()
+    patch = Patch(path, "", unified_diff(path, None, data), text)
+    return patch, {**tree, path: TreeFile(data)}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}", hint="check the path"
+        ) from error
+
+
+# --- effects -----------------------------------------------------------------------------------
+
+
+def _sandbox(settings: Settings, tree: Tree, repository: Repository, report: Report) -> Sandbox:
+    chosen = settings.sandbox
+    options = SandboxOptions(
+        backend=chosen.backend,
+        python=Path(chosen.python) if chosen.python else None,
+        image=chosen.image,
+        runtime=chosen.runtime,
+    )
+    return choose(tree, options, lambda text: report(Stage("sandbox", text)), root=repository.root)
+
+
+def _decoder(settings: Settings, report: Report) -> Decoder:
+    return load(settings.model, settings.device, report=lambda text: report(Stage("model", text)))
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """How a run gets its sandbox and its model."""
+
+    make_sandbox: Callable[[Settings, Tree, Repository, Report], Sandbox] = _sandbox
+    load_decoder: Callable[[Settings, Report], Decoder] = _decoder
+
+
+@dataclass(slots=True)
+class _Saver:
+    """Writes run.json in every stage, and each outcome's files once."""
+
+    folder: Path
+    settings: Settings
+    num_written: int = 0
+
+    def save(self, run: Run) -> None:
+        """Write what is new. Raises SpaceError when the folder cannot be written."""
+        run = replace(run, versions={**run.versions, **versions()})
+        for index, outcome in enumerate(run.outcomes[self.num_written :], self.num_written + 1):
+            if outcome.target is not None:
+                write_outcome(self.folder, index, outcome, run=run)
+        self.num_written = len(run.outcomes)
+        write_run(self.folder / RUN_FILE, run)
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide what a run does; a package that is not installed is left out."""
+    found = {"python": platform.python_version()}
+    for name in ("torch", "transformers"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _deliver(order: Order, repository: Repository, run: Run) -> None:
+    """Write the accepted patches into the working tree, and commit them when asked to."""
+    patches = [one.patch for one in run.outcomes if one.patch is not None]
+    if not patches:
+        return
+    apply(repository, [*run.tests_added, *patches])
+    if order.commit:
+        names = ", ".join(one.target.qualname for one in run.outcomes if one.patch and one.target)
+        paths = dict.fromkeys(patch.path for patch in (*run.tests_added, *patches))
+        commit(repository, paths, f"Implement {names}\n\nWritten and verified by egbot.\n")

@@ -1,0 +1,122 @@
+"""The protocols between the rooms: what the line loop may ask of a model and of a sandbox.
+
+Neither side's library shows here; ``egbot.testing`` holds the fakes that keep these promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Protocol, Self
+
+from egbot.records import (
+    Collection,
+    Execution,
+    GuidedText,
+    Job,
+    Limits,
+    Prompt,
+    Sample,
+    Tree,
+    Usage,
+)
+
+StopRule = Callable[[str], bool]
+"""Given the text written since the current position: is it enough? Called after every token."""
+
+
+class DecodeSession(Protocol):
+    """One answer in the making. Sampling looks ahead; only ``advance`` and ``keep`` move on."""
+
+    @property
+    def text(self) -> str:
+        """The answer so far, without the prompt's ``response_prefix``."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What this session has cost so far."""
+        ...
+
+    def sample(
+        self,
+        num_samples: int,
+        *,
+        temperature: float,
+        top_p: float,
+        max_tokens: int,
+        seed: int,
+        stop: StopRule,
+    ) -> tuple[Sample, ...]:
+        """Draw continuations of ``text`` from the plain side. Temperature 0 is greedy."""
+        ...
+
+    def advance(self, *, signal: str, gamma: float, max_tokens: int, stop: StopRule) -> GuidedText:
+        """Decode greedily from the guided distribution and append what was decoded to ``text``.
+
+        An empty signal or gamma 0 is plain greedy decoding.
+        """
+        ...
+
+
+class Decoder(Protocol):
+    """A loaded model."""
+
+    @property
+    def name(self) -> str:
+        """The model's name as a person would write it."""
+        ...
+
+    def open(self, prompt: Prompt) -> DecodeSession:
+        """Start an answer to ``prompt``. Raises ModelError when the prompt exceeds the context."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens the model needs for ``text``."""
+        ...
+
+
+class Executor(Protocol):
+    """One warm sandbox that holds one tree with its tests collected. Close it after use."""
+
+    @property
+    def collection(self) -> Collection:
+        """What pytest collected when the sandbox was opened."""
+        ...
+
+    def run(self, job: Job) -> Execution:
+        """Run one job. Hostile or broken programs are data; only a lost sandbox raises."""
+        ...
+
+    def close(self) -> None:
+        """End the sandbox and all that runs in it. Safe to call twice."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        ...
+
+
+class Sandbox(Protocol):
+    """A way to get executors: one backend, prepared for one repository's dependencies."""
+
+    @property
+    def backend(self) -> str:
+        """``docker``, ``bubblewrap`` or ``process``."""
+        ...
+
+    def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> Executor:
+        """Start a fresh sandbox holding ``tree`` and collect ``tests`` (empty: the whole suite).
+
+        Raises SandboxError when the sandbox cannot start or pytest cannot run in it at all.
+        """
+        ...

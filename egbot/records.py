@@ -1,0 +1,424 @@
+"""The values that travel between the rooms: frozen, made of tuples, written as JSON.
+
+No record knows how it was made or who reads it. Times are seconds, paths are POSIX paths relative
+to the repository's root, lines count from 1, spans are half-open byte ranges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+SCHEMA_RUN = "egbot.run/1"
+SCHEMA_TRACE = "egbot.trace/1"
+
+Status = Literal["passed", "failed", "error", "skipped", "timeout", "crash", "not_run"]
+Reason = Literal[
+    "patched",
+    "nothing_to_do",
+    "no_target",
+    "no_patch",
+    "rejected",
+    "contradictory_tests",
+    "over_budget",
+]
+Origin = Literal["stub", "missing_name", "missing_member", "missing_module", "named"]
+
+# --- a repository's files ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TreeFile:
+    """One file of a snapshot. ``mode`` is git's: 0o100644, 0o100755 or 0o120000 (a link)."""
+
+    data: bytes
+    mode: int = 0o100644
+
+
+Tree = Mapping[str, TreeFile]
+"""A snapshot of a repository: path to file. Replaced, never changed in place."""
+
+
+# --- failing tests ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a traceback that lies inside the repository."""
+
+    path: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The exception that ended a test or a module's collection.
+
+    ``attributes`` holds what the exception itself says as strings: ``name`` and ``path`` of an
+    ImportError, ``name``, ``owner_type`` and ``owner_name`` (module or class) of an
+    AttributeError.
+    """
+
+    type_name: str
+    message: str
+    frames: tuple[Frame, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FailingTest:
+    """A test (or a test module that could not be collected) and why it fails."""
+
+    node_id: str
+    phase: Literal["collect", "setup", "call", "teardown"]
+    fault: Fault
+    status: Status = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftTest:
+    """A failing test that egbot leaves alone, and why."""
+
+    node_id: str
+    why: str
+
+
+# --- targets ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open byte range of a file and the lines (from 1, both included) that it covers."""
+
+    start_byte: int
+    end_byte: int
+    start_line: int
+    end_line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A function to write. ``path`` and ``span`` speak of the file once its stub is in place.
+
+    ``header`` is the definition up to and with its colon (decorators included), dedented;
+    ``docstring`` is the docstring's cleaned text or "". ``tests`` are the node ids that need it.
+    """
+
+    path: str
+    qualname: str
+    origin: Origin
+    header: str
+    docstring: str
+    span: Span
+    file_sha256: str
+    tests: tuple[str, ...]
+    evidence: tuple[str, ...] = ()
+
+
+# --- prompts and guidance ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One request to the model with one slot for the signal.
+
+    Plain: ``head + tail``; conditioned: ``head + signal + tail``. Both are the user's turn; the
+    answer starts with ``response_prefix`` (a code fence and the function's header), which the
+    model continues.
+    """
+
+    system: str
+    head: str
+    tail: str
+    response_prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """One agent's setting. ``gamma`` is the guidance scale: 0 is plain, 1 is the conditioned model.
+
+    ``candidates`` is s, ``horizon_lines`` is d and ``temperature`` is t of the paper.
+    """
+
+    gamma: float = 1.0
+    candidates: int = 3
+    horizon_lines: int = 2
+    temperature: float = 0.8
+    top_p: float = 0.95
+    max_lines: int = 24
+    seed: int = 0
+    style: Literal["plain", "few_shot", "long_code"] = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Text that the model wrote from one position. ``finish`` says what ended it."""
+
+    text: str
+    num_tokens: int
+    finish: Literal["stop", "eos", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChoice:
+    """One guided token: its natural-log probability on both sides and the plain side's favourite."""
+
+    text: str
+    logp_plain: float
+    logp_conditioned: float
+    plain_choice: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuidedText:
+    """Text that was decoded greedily from the guided distribution."""
+
+    text: str
+    tokens: tuple[TokenChoice, ...]
+    finish: Literal["stop", "eos", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the model has done so far; seconds are wall time inside the engine."""
+
+    num_forwards: int = 0
+    num_tokens_forwarded: int = 0
+    num_tokens_generated: int = 0
+    sample_s: float = 0.0
+    decode_s: float = 0.0
+
+
+# --- execution --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one test may use. ``max_events`` and ``max_repr_chars`` bound its trace."""
+
+    test_s: float = 5.0
+    memory_bytes: int = 1024 * 1024 * 1024
+    file_bytes: int = 64 * 1024 * 1024
+    max_events: int = 2000
+    max_repr_chars: int = 120
+    output_chars: int = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A candidate: the whole text of one file in which the function ``qualname`` is new."""
+
+    path: str
+    qualname: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Run ``tests`` (node ids) with ``program`` in place of its file, or untouched without one."""
+
+    tests: tuple[str, ...]
+    program: Program | None = None
+    trace: bool = True
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEvent:
+    """One step of the traced function.
+
+    ``call``: ``changes`` are the arguments. ``line``: ``changes`` are the variables that running
+    this line changed. ``return``: ``value`` is the result's repr. ``exception``: ``value`` is
+    ``Type: message``. ``line`` is a line of the candidate's file; ``depth`` counts nested calls.
+    """
+
+    kind: Literal["call", "line", "return", "exception"]
+    function: str
+    line: int
+    depth: int
+    changes: tuple[tuple[str, str], ...] = ()
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What the target did during one test; ``num_dropped`` events did not fit the limit."""
+
+    events: tuple[TraceEvent, ...]
+    num_dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The failing assertion: its source text and, where it compares, the two sides' reprs."""
+
+    source: str
+    left: str | None = None
+    operator: str | None = None
+    right: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TestOutcome:
+    """What one test did in one run."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    node_id: str
+    status: Status
+    phase: Literal["setup", "call", "teardown"] = "call"
+    duration_s: float = 0.0
+    fault: Fault | None = None
+    comparison: Comparison | None = None
+    output: str = ""
+    trace: Trace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One job's result: an outcome for each test asked for, in that order.
+
+    ``status`` is about the run: ``invalid`` means that the program does not compile or could not
+    be put in place (``detail`` says why), ``protocol_error`` that the sandbox sent what it must
+    not send.
+    """
+
+    status: Literal["ok", "timeout", "oom", "crash", "invalid", "protocol_error"]
+    outcomes: tuple[TestOutcome, ...]
+    detail: str = ""
+    wall_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What pytest found: the tests' node ids and the modules that could not be collected."""
+
+    node_ids: tuple[str, ...]
+    errors: tuple[FailingTest, ...] = ()
+    python_version: str = ""
+    pytest_version: str = ""
+
+
+# --- synthesis --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRun:
+    """One distinct candidate and what its run did."""
+
+    text: str
+    program: str
+    executions: tuple[TestOutcome, ...]
+    num_passed: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineStep:
+    """One line of the answer: the candidates looked at, the signal given and the line chosen."""
+
+    text: str
+    candidates: tuple[CandidateRun, ...]
+    signal: str
+    tokens: tuple[TokenChoice, ...]
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One agent's try at the function.
+
+    ``finish``: ``solved`` (its own end passes every target test), ``candidate`` (a candidate
+    passed on the way), ``wrong`` (complete, but tests fail), ``max_lines``, ``no_code``,
+    ``over_budget``, ``stopped``.
+    """
+
+    guidance: Guidance
+    finish: Literal[
+        "solved", "candidate", "wrong", "max_lines", "no_code", "over_budget", "stopped"
+    ]
+    lines: tuple[LineStep, ...]
+    code: str
+    num_passed: int
+    wall_s: float
+
+
+# --- the verdict and the outcome ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a fresh sandbox said of the patch.
+
+    ``regressions`` are tests that passed before and do not now; ``flaky`` changed between repeats.
+    """
+
+    accepted: bool
+    target_passed: tuple[str, ...]
+    guard_passed: tuple[str, ...]
+    regressions: tuple[str, ...] = ()
+    vetoes: tuple[str, ...] = ()
+    flaky: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """The change to one file; ``base_sha256`` is of the file before it ("" for a new file)."""
+
+    path: str
+    base_sha256: str
+    unified_diff: str
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Seconds by the clock and counts, for one outcome or (added up) for a whole run."""
+
+    wall_s: float = 0.0
+    load_s: float = 0.0
+    sample_s: float = 0.0
+    execute_s: float = 0.0
+    decode_s: float = 0.0
+    num_forwards: int = 0
+    num_tokens_forwarded: int = 0
+    num_tokens_generated: int = 0
+    num_executions: int = 0
+    num_execution_cache_hits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything about one target: what was tried, what came of it and what it cost."""
+
+    reason: Reason
+    target: Target | None
+    failing: tuple[str, ...]
+    patch: Patch | None = None
+    verdict: Verdict | None = None
+    attempts: tuple[Attempt, ...] = ()
+    stats: Stats = Stats()
+    detail: str = ""
+    left: tuple[LeftTest, ...] = ()
+    evidence: tuple[TestOutcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One call of egbot: what run.json holds.
+
+    ``tests_added`` are test files that came with the request (an issue's text) and go with the
+    functions that they asked for.
+    """
+
+    schema: str
+    egbot: str
+    settings: Mapping[str, object]
+    outcomes: tuple[Outcome, ...] = ()
+    stats: Stats = Stats()
+    finished: bool = False
+    detail: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    tests_added: tuple[Patch, ...] = ()

@@ -1,0 +1,178 @@
+"""The files that a run leaves: a folder of reports for each target, and run.json.
+
+It does not know what the reports say. Every file is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from egbot.errors import SpaceError, UsageError
+from egbot.records import SCHEMA_RUN, Outcome, Run
+from egbot.report.html import render_html
+from egbot.report.markdown import render_markdown
+from egbot.report.text import one_line
+from egbot.report.trace_json import trace_document
+
+_NAME_CHARS = 60
+_FAR = 1e308  # stands in run.json for what is no finite number
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomePaths:
+    """Where one outcome's files lie; ``patch`` is None where there is no patch."""
+
+    folder: Path
+    patch: Path | None
+    trace: Path
+    markdown: Path
+    html: Path
+
+
+class _Envelope(BaseModel):
+    """Lends its strictness about unknown keys to the plain dataclasses inside."""
+
+    model_config = ConfigDict(extra="forbid")
+    run: Run
+
+
+def write_outcome(
+    folder: Path, index: int, outcome: Outcome, *, run: Run | None = None
+) -> OutcomePaths:
+    """Write ``folder/<nn>-<qualname>/{patch.diff,trace.json,report.md,report.html}``.
+
+    ``index`` counts targets from 1; ``run`` adds settings and versions to the reports. Raises
+    SpaceError when a file or folder cannot be written.
+    """
+    qualname = outcome.target.qualname if outcome.target else outcome.reason
+    own = folder / f"{index:02d}-{safe_name(qualname)}"
+    trace, markdown, html = own / "trace.json", own / "report.md", own / "report.html"
+    patch = own / "patch.diff" if outcome.patch is not None else None
+    document = trace_document(outcome, run)
+    write_text(trace, json.dumps(document, indent=1, allow_nan=False) + "\n")
+    if outcome.patch is not None and patch is not None:
+        write_text(patch, outcome.patch.unified_diff)
+    write_text(markdown, render_markdown(outcome, run=run))
+    write_text(html, render_html(outcome, run=run))
+    return OutcomePaths(own, patch, trace, markdown, html)
+
+
+def clear_outcomes(folder: Path) -> None:
+    """Remove the outcome folders of an earlier run, so that no old report is taken for a new one.
+
+    Only folders that ``write_outcome`` made are touched. Raises SpaceError when one stays.
+    """
+    for trace in folder.glob("[0-9][0-9]*-*/trace.json"):
+        try:
+            shutil.rmtree(trace.parent)
+        except OSError as error:
+            raise SpaceError(
+                f"{one_line(str(trace.parent), 400)} cannot be removed: {error.strerror}.",
+                hint="Remove it by hand, or choose another folder with --output.",
+            ) from error
+
+
+def safe_name(qualname: str) -> str:
+    """A name fit for any file system: ASCII letters, digits, ``_`` and single inner dots."""
+    ascii_only = re.sub(r"[^A-Za-z0-9_.]+", "_", qualname[: 4 * _NAME_CHARS])
+    return re.sub(r"\.{2,}", ".", ascii_only)[:_NAME_CHARS].strip("._") or "target"
+
+
+def run_json(run: Run) -> str:
+    """A run as JSON, schema ``egbot.run/1``. ASCII only, so that lone surrogates survive.
+
+    A number that is not finite is written as plus or minus 1e308, because JSON has no other.
+    """
+    plain = dataclasses.asdict(dataclasses.replace(run, settings={}, versions={}))
+    plain["settings"], plain["versions"] = dict(run.settings), dict(run.versions)
+    ordered = {"schema": plain.pop("schema"), **plain}
+    return json.dumps(_finite(ordered), indent=1, allow_nan=False, default=str) + "\n"
+
+
+def write_run(path: Path, run: Run) -> None:
+    """Write run.json, whole or not at all. Raises SpaceError when it cannot be written."""
+    write_text(path, run_json(run))
+
+
+def read_run(path: Path) -> Run:
+    """Read what ``write_run`` wrote.
+
+    Raises UsageError, naming the file and the field, when it is missing, no JSON, of another
+    schema, or has unknown, missing or ill-typed keys.
+    """
+    shown = one_line(str(path), 400)
+    hint = "Give a run.json that this version of egbot wrote."
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{shown} cannot be read: {error.strerror}.", hint=hint) from error
+    except (ValueError, RecursionError) as error:
+        told = one_line(str(error), 200)
+        raise UsageError(f"{shown} is not a JSON file: {told}.", hint=hint) from error
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != SCHEMA_RUN:
+        said = one_line(repr(schema), 60)
+        raise UsageError(f"{shown}: its schema is {said}, not {SCHEMA_RUN!r}.", hint=hint)
+    try:
+        return _Envelope.model_validate({"run": data}).run
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = one_line(".".join(str(part) for part in first["loc"][1:]), 200)
+        raise UsageError(f"{shown}: {where}: {one_line(first['msg'])}.", hint=hint) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file through a temporary neighbour and a rename; make its folders first.
+
+    Undecodable bytes that were read as lone surrogates (PEP 383) are written as those bytes again;
+    other lone surrogates as an escape. Raises SpaceError when the file cannot be written.
+    """
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "backslashreplace")
+    try:
+        _write_bytes(path, data)
+    except OSError as error:
+        shown = one_line(str(path), 400)
+        raise SpaceError(
+            f"{shown} cannot be written: {error.strerror or error}.",
+            hint="Free some space, or give a folder that egbot may write to.",
+        ) from error
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Opened by name, not by tempfile, so that the umask decides who may read the reports.
+    beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with beside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else math.copysign(_FAR, value)
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

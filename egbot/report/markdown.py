@@ -1,0 +1,271 @@
+"""One outcome as a Markdown text for a pull request, an issue or a job summary.
+
+It does not know where the text is posted. Every piece of outside text stands in a code span or a
+fence, with what does not show made visible, so that no markup, mention or link of it takes effect.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+
+from egbot.records import Attempt, LineStep, Outcome, Run
+from egbot.report import story
+from egbot.report.folding import comparison_lines, trace_lines
+from egbot.report.text import block, count, one_line, percent, seconds
+
+LIMIT_CHARS = 60_000
+"""Below the 65,536 characters that GitHub takes for a comment, with room for a marker."""
+
+_MAX_TESTS = 200
+_MAX_CANDIDATES = 8
+_TRIES = (4_000, 1_200, 300)  # characters for each long piece, from roomy to tight
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A closed piece of the report. ``name`` is said where the section had to be left out."""
+
+    name: str
+    text: str
+
+
+def render_markdown(
+    outcome: Outcome, *, run: Run | None = None, limit_chars: int = LIMIT_CHARS
+) -> str:
+    """The report, never longer than ``limit_chars`` characters.
+
+    Where it is too long, every long piece is cut shorter; then whole sections go, the last first,
+    and a line says which. ``run`` adds settings and versions.
+    """
+    sections: list[_Section] = []
+    for piece_chars in _TRIES:
+        sections = _sections(outcome, run, piece_chars)
+        text = _join(sections)
+        if len(text) <= limit_chars:
+            return text
+    return _shorten(sections, limit_chars)
+
+
+def _sections(outcome: Outcome, run: Run | None, piece_chars: int) -> list[_Section]:
+    found = [
+        _Section("the summary", _head(outcome)),
+        _Section("the diff", _diff(outcome, piece_chars * 5)),
+        _Section("the nearest try", _nearest(outcome, piece_chars * 2)),
+        _Section("the trace", _trace(outcome)),
+        _Section("what was not checked", _unchecked(outcome)),
+        _Section("the tests", _tests(outcome)),
+    ]
+    found += [
+        _Section(f"attempt {number}", _attempt(number, attempt, piece_chars))
+        for number, attempt in enumerate(outcome.attempts, 1)
+    ]
+    found.append(_Section("settings, versions and cost", _numbers(outcome, run)))
+    return [section for section in found if section.text]
+
+
+def _join(sections: list[_Section]) -> str:
+    # "Not checked" closes the report but is the last to be dropped, so it is moved here.
+    last = [section for section in sections if section.name == "what was not checked"]
+    rest = [section for section in sections if section.name != "what was not checked"]
+    return "\n\n".join(section.text for section in [*rest, *last]) + "\n"
+
+
+def _shorten(sections: list[_Section], limit_chars: int) -> str:
+    """Leave out whole sections, the longest of the folded ones' tail first, until it fits."""
+    kept, dropped = list(sections), list[str]()
+    while len(kept) > 1:
+        dropped.insert(0, kept.pop().name)
+        names = ", ".join(dropped) if len(dropped) <= 6 else f"{len(dropped)} sections"
+        note = _Section("note", f"_Left out to keep this short: {names}._")
+        text = _join([*kept, note])
+        if len(text) <= limit_chars:
+            return text
+    text = "egbot: the report does not fit here; the artifact report.html holds it.\n"
+    return text[: max(limit_chars, 0)]
+
+
+# --- sections ---------------------------------------------------------------------------------
+
+
+def _head(outcome: Outcome) -> str:
+    passed, total = story.score(outcome)
+    where = f" in {span(outcome.target.path)}" if outcome.target else ""
+    named = span(outcome.target.qualname) if outcome.target else ""
+    if outcome.reason == "patched":
+        lines = [f"### egbot wrote {named}{where}", ""]
+        lines.append(
+            f"**{passed} of {count(total, 'test')} pass**; {story.verdict_words(outcome)}."
+        )
+    else:
+        lines = [f"### egbot: {story.VERDICTS[outcome.reason].lower()}", ""]
+        subject = f"{named}{where}: " if named else ""
+        best = f" The nearest try passes {passed} of {total}." if outcome.attempts else ""
+        lines.append(f"{subject}{story.verdict_words(outcome)}.{best}")
+    lines.append(
+        f"Time {seconds(outcome.stats.wall_s)} · {count(story.num_tokens(outcome), 'token')} · "
+        f"{count(len(outcome.attempts), 'attempt')} · "
+        f"{count(outcome.stats.num_executions, 'test run')}"
+    )
+    if outcome.detail:
+        lines += ["", span(outcome.detail, 600)]
+    lines += ["", *_test_list(story.target_tests(outcome), 8, passing=_passing(outcome))]
+    return "\n".join(lines).rstrip()
+
+
+def _passing(outcome: Outcome) -> frozenset[str]:
+    if outcome.verdict is not None:
+        return frozenset(outcome.verdict.target_passed)
+    tests = story.shown(outcome).tests
+    return frozenset(test.node_id for test in tests if test.status == "passed")
+
+
+def _test_list(node_ids: tuple[str, ...], limit: int, passing: frozenset[str]) -> list[str]:
+    lines = [
+        f"- {'passes' if node_id in passing else 'fails'}: {span(node_id, 200)}"
+        for node_id in node_ids[:limit]
+    ]
+    if len(node_ids) > limit:
+        lines.append(f"- … and {len(node_ids) - limit} more")
+    return lines
+
+
+def _diff(outcome: Outcome, limit_chars: int) -> str:
+    if outcome.patch is None:
+        return ""
+    return fence(outcome.patch.unified_diff, "diff", limit_chars)
+
+
+def _nearest(outcome: Outcome, limit_chars: int) -> str:
+    if outcome.reason == "patched":
+        return ""
+    seen = story.shown(outcome)
+    if not seen.code.strip() and not seen.tests:
+        return ""
+    lines = ["#### The nearest try", ""]
+    if seen.code.strip() and outcome.patch is None:
+        lines += [fence(seen.code, "python", limit_chars), ""]
+    failed = story.first_failure(seen.tests)
+    if failed is not None:
+        lines += [f"It fails {span(failed.node_id, 200)}:", ""]
+        told = comparison_lines(failed) or [story.fault_words(failed)]
+        lines += [fence("\n".join(told), "text", limit_chars)]
+    return "\n".join(lines).rstrip()
+
+
+def _trace(outcome: Outcome) -> str:
+    seen = story.shown(outcome)
+    test = story.traced(seen.tests)
+    if test is None or test.trace is None:
+        return ""
+    lines = trace_lines(seen, test.trace, limit_lines=24, width_chars=90)
+    return (
+        f"#### How it runs\n\nDuring {span(test.node_id, 200)} ({test.status.replace('_', ' ')}):"
+        f"\n\n{fence(chr(10).join(lines), 'text', 8_000)}"
+    )
+
+
+def _unchecked(outcome: Outcome) -> str:
+    lines = ["#### What was not checked", ""]
+    lines += [f"- {sentence}" for sentence in story.not_checked(outcome)]
+    lines += [f"  - {span(left.node_id, 120)}: {span(left.why, 120)}" for left in outcome.left[:10]]
+    return "\n".join(lines)
+
+
+def _tests(outcome: Outcome) -> str:
+    tests = story.shown(outcome).tests
+    lines = [
+        f"- {test.status.replace('_', ' ')} in {seconds(test.duration_s)}: "
+        f"{span(test.node_id, 200)}"
+        + ("" if test.status == "passed" else f" — {span(story.fault_words(test))}")
+        for test in tests[:_MAX_TESTS]
+    ]
+    if len(tests) > _MAX_TESTS:
+        lines.append(f"- … and {len(tests) - _MAX_TESTS} more")
+    if outcome.verdict is not None:
+        for title, found in (
+            ("passed before and fails now", outcome.verdict.regressions),
+            ("vetoed", outcome.verdict.vetoes),
+            ("flaky", outcome.verdict.flaky),
+        ):
+            lines += [f"- {title}: {span(text, 200)}" for text in found[:20]]
+    return _folded(f"All tests ({len(tests)})", "\n".join(lines)) if lines else ""
+
+
+def _attempt(number: int, attempt: Attempt, piece_chars: int) -> str:
+    told = (
+        f"{story.FINISHES[attempt.finish]}; {count(attempt.num_passed, 'test')} passed; "
+        f"{seconds(attempt.wall_s)}; {story.guidance_words(attempt)}"
+    )
+    steps = (_line(index, step, piece_chars) for index, step in enumerate(attempt.lines, 1))
+    parts = [told, *steps]
+    return _folded(
+        f"Attempt {number}: {story.FINISHES[attempt.finish]}, "
+        f"{count(len(attempt.lines), 'line')} decoded",
+        "\n\n".join(parts),
+    )
+
+
+def _line(index: int, step: LineStep, piece_chars: int) -> str:
+    lines = [f"**Line {index}** {span(step.text.strip())} — {story.why_line(step)}", ""]
+    for candidate in step.candidates[:_MAX_CANDIDATES]:
+        code = fence(textwrap.dedent(candidate.text.strip("\n")), "python", piece_chars // 4)
+        lines += [
+            f"- {span(story.run_words(candidate), 300)}",
+            textwrap.indent(code, "  ", _always),
+        ]
+    if len(step.candidates) > _MAX_CANDIDATES:
+        lines.append(f"- … and {len(step.candidates) - _MAX_CANDIDATES} more candidates")
+    parted = story.divergence(step)
+    if parted is not None:
+        token = parted[1]
+        lines.append(
+            f"- first different token: {span(token.text, 40)} "
+            f"(plain {percent(token.logp_plain)}, with the signal "
+            f"{percent(token.logp_conditioned)}) instead of {span(token.plain_choice, 40)}"
+        )
+    return "\n".join(lines).rstrip()
+
+
+def _always(line: str) -> bool:
+    del line
+    return True
+
+
+def _numbers(outcome: Outcome, run: Run | None) -> str:
+    lines = [f"- {name}: {value}" for name, value in story.cost(outcome)]
+    if run is not None:
+        lines.append(f"- egbot {span(run.egbot)}")
+        lines += [f"- {span(name)}: {span(text)}" for name, text in run.versions.items()]
+        lines += [f"- {span(name)} = {span(repr(value))}" for name, value in run.settings.items()]
+    return _folded("Settings, versions and cost", "\n".join(lines))
+
+
+def _folded(title: str, body: str) -> str:
+    """A closed ``<details>``; the title is ours, never outside text."""
+    return f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>"
+
+
+# --- outside text -----------------------------------------------------------------------------
+
+
+def span(text: str, limit_chars: int = 120) -> str:
+    """Outside text as a code span: one line, delimiter longer than any backtick run in it."""
+    shown = one_line(text, limit_chars)
+    if not shown.strip():
+        return "`(empty)`"
+    ticks = "`" * (_longest_ticks(shown) + 1)
+    pad = " " if shown[0] in "` " or shown[-1] in "` " else ""
+    return f"{ticks}{pad}{shown}{pad}{ticks}"
+
+
+def fence(text: str, language: str, limit_chars: int) -> str:
+    """Outside text as a fenced block; the fence is longer than any backtick run in it."""
+    shown = block(text, limit_chars).rstrip("\n")
+    ticks = "`" * max(3, _longest_ticks(shown) + 1)
+    return f"{ticks}{language}\n{shown}\n{ticks}"
+
+
+def _longest_ticks(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)

@@ -1,0 +1,178 @@
+"""A run and one outcome for people at a terminal, as rich renderables.
+
+It does not know how the run was made. Outside text is always ``Text``, never rich's markup, and
+what does not show (ANSI escapes too) is made visible first.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from egbot.records import Attempt, LineStep, Outcome, Run, TestOutcome
+from egbot.report import story
+from egbot.report.folding import comparison_lines, trace_lines
+from egbot.report.text import block, count, one_line, percent, seconds
+
+_DIFF_CHARS = 20_000
+_MAX_TESTS = 30
+
+
+def summary(run: Run, console: Console, *, reports: Path | None = None) -> None:
+    """Print a run: a table of its targets, the diffs, where the reports lie (``reports``)."""
+    if run.outcomes:
+        console.print(_targets(run))
+    for outcome in run.outcomes:
+        if outcome.patch is not None and outcome.reason == "patched":
+            console.print()
+            console.print(_diff(outcome.patch.unified_diff))
+        elif outcome.detail:
+            head = Text(f"{story.name(outcome)}: ", style="bold")
+            console.print(head.append(block(outcome.detail, 2_000), style="not bold"))
+    console.print()
+    console.print(_closing(run))
+    if run.detail:
+        console.print(Text(block(run.detail, 2_000)))
+    if reports is not None:
+        console.print(Text("Reports: ", style="dim").append(one_line(str(reports), 400)))
+
+
+def explain(outcome: Outcome, console: Console) -> None:
+    """Print one outcome as a short story: verdict, code, one traced test, how it was written."""
+    for part in _story(outcome):
+        console.print(part)
+        console.print()
+
+
+def status_text(good: bool, words: str) -> Text:
+    """A verdict that does not need its colour to be understood."""
+    return Text(f"{'✓' if good else '✕'} {words}", style="green" if good else "red")
+
+
+def _targets(run: Run) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for title in ("function", "file", "outcome"):
+        table.add_column(title, overflow="fold")
+    for title in ("tests", "time", "tokens"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for outcome in run.outcomes:
+        passed, total = story.score(outcome)
+        table.add_row(
+            Text(story.name(outcome), style="bold"),
+            Text(story.path(outcome)),
+            status_text(outcome.reason in ("patched", "nothing_to_do"), _verdict(outcome)),
+            Text(f"{passed}/{total}"),
+            Text(seconds(outcome.stats.wall_s)),
+            Text(f"{story.num_tokens(outcome):,}"),
+        )
+    return table
+
+
+def _verdict(outcome: Outcome) -> str:
+    return story.VERDICTS[outcome.reason]
+
+
+def _closing(run: Run) -> Text:
+    solved = sum(outcome.reason == "patched" for outcome in run.outcomes)
+    words = (
+        f"{solved} of {count(len(run.outcomes), 'target')} solved in {seconds(run.stats.wall_s)}"
+    )
+    text = Text(words, style="bold")
+    return text if run.finished else text.append("; the run was not finished", style="yellow")
+
+
+def _diff(diff: str) -> Syntax:
+    return _syntax(block(diff, _DIFF_CHARS), "diff")
+
+
+def _syntax(code: str, language: str) -> Syntax:
+    return Syntax(code, language, theme="ansi_light", background_color="default", word_wrap=True)
+
+
+def _story(outcome: Outcome) -> list[RenderableType]:
+    passed, total = story.score(outcome)
+    title = Text(story.name(outcome), style="bold").append(f"  {story.path(outcome)}", style="dim")
+    good = outcome.reason in ("patched", "nothing_to_do")
+    told = status_text(good, _verdict(outcome)).append(
+        f"  {passed} of {count(total, 'test')}; {story.verdict_words(outcome)}", style="default"
+    )
+    parts: list[RenderableType] = [Group(title, told)]
+    seen = story.shown(outcome)
+    if outcome.patch is not None:
+        parts.append(_diff(outcome.patch.unified_diff))
+    elif seen.code.strip():
+        parts.append(Group(_title("The nearest try"), _syntax(block(seen.code, 20_000), "python")))
+    parts += _run_view(seen)
+    parts.append(_tests(seen.tests))
+    if outcome.attempts:
+        best = max(outcome.attempts, key=lambda attempt: attempt.num_passed)
+        parts.append(_attempt(best))
+    unchecked = [Text(f"- {sentence}") for sentence in story.not_checked(outcome)]
+    parts.append(Group(_title("What was not checked"), *unchecked))
+    return parts
+
+
+def _title(words: str) -> Text:
+    return Text(words, style="bold underline")
+
+
+def _run_view(seen: story.Shown) -> list[RenderableType]:
+    test = story.traced(seen.tests)
+    if test is None or test.trace is None:
+        return []
+    head = _title("How it runs").append(
+        f"  {one_line(test.node_id, 300)}", style="not underline dim"
+    )
+    lines = [
+        Text(line, no_wrap=True, overflow="ellipsis") for line in trace_lines(seen, test.trace)
+    ]
+    return [Group(head, *lines)]
+
+
+def _tests(tests: tuple[TestOutcome, ...]) -> Group:
+    rows: list[RenderableType] = [_title("Tests")]
+    for test in tests[:_MAX_TESTS]:
+        good = test.status == "passed"
+        row = status_text(good, test.status.replace("_", " "))
+        rows.append(row.append(f"  {one_line(test.node_id, 300)}", style="default"))
+        told = [] if good else comparison_lines(test, 300) or [story.fault_words(test)]
+        rows += [Padding(Text(line), (0, 0, 0, 4)) for line in told]
+    if len(tests) > _MAX_TESTS:
+        rows.append(Text(f"… and {len(tests) - _MAX_TESTS} more", style="dim"))
+    if not tests:
+        rows.append(Text("no run was recorded", style="dim"))
+    return Group(*rows)
+
+
+def _attempt(attempt: Attempt) -> Group:
+    head = _title("How it was written")
+    head.append(f"  {story.guidance_words(attempt)}", style="not underline dim")
+    steps = [part for step in attempt.lines for part in _line(step)]
+    return Group(head, *steps)
+
+
+def _line(step: LineStep) -> list[RenderableType]:
+    parts: list[RenderableType] = [
+        Text(one_line(step.text.rstrip("\n"), 200), style="bold").append(
+            f"    {story.why_line(step)}, {seconds(step.wall_s)}", style="not bold dim"
+        )
+    ]
+    for candidate in step.candidates[:6]:
+        first = one_line(candidate.text.strip().split("\n", 1)[0], 60)
+        parts.append(
+            Padding(Text(f"tried {first} …: {story.run_words(candidate)}", "dim"), (0, 0, 0, 6))
+        )
+    parted = story.divergence(step)
+    if parted is not None:
+        token = parted[1]
+        told = (
+            f"{one_line(token.text, 40)!r} instead of {one_line(token.plain_choice, 40)!r}: "
+            f"{percent(token.logp_plain)} plain, {percent(token.logp_conditioned)} with the signal"
+        )
+        parts.append(Padding(Text(told, "cyan"), (0, 0, 0, 6)))
+    return parts

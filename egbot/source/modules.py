@@ -1,0 +1,302 @@
+"""Owns the relation of import names and paths: what a repository provides and where it would go.
+
+It knows nothing of what the modules hold, and it never imports one.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from egbot.records import Tree
+
+_TEST_FOLDERS = frozenset({"tests", "test"})
+_NOT_PACKAGES = frozenset({"docs", "build", "dist", "node_modules", "venv", "site-packages"})
+
+
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """What can be imported from the repository.
+
+    ``roots`` are the folders on the import path ("" is the repository's root). ``paths`` maps a
+    dotted name to its file, or for a namespace package to its folder with a closing slash.
+    ``declared`` are the normalised names of the distributions that the repository asks for, and
+    ``project`` is its own.
+    """
+
+    roots: tuple[str, ...]
+    paths: Mapping[str, str]
+    declared: frozenset[str]
+    project: str
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """Every dotted name under which ``path`` can be imported, the shortest first."""
+        found = []
+        for root in self.roots:
+            dotted = _dotted(path, root)
+            if dotted and self.paths.get(dotted) == path:
+                found.append(dotted)
+        return tuple(sorted(found, key=lambda name: (name.count("."), name)))
+
+    def file_of(self, name: str) -> str | None:
+        """The path of the module ``name``, or None when the repository has none of that name."""
+        return self.paths.get(name)
+
+
+def is_test_path(path: str) -> bool:
+    """Whether ``path`` belongs to the tests: by its own name or by a folder named tests."""
+    pure = PurePosixPath(path)
+    stem = pure.name
+    if stem == "conftest.py" or re.fullmatch(r"test_.*\.py|.*_test\.py", stem):
+        return True
+    return any(part in _TEST_FOLDERS for part in pure.parts[:-1])
+
+
+def read_modules(tree: Tree) -> Modules:
+    """Work out the import roots of ``tree`` from its layout and settings, and list its modules."""
+    settings = _pyproject(tree)
+    roots = _import_roots(tree, settings)
+    paths: dict[str, str] = {}
+    for root in roots:
+        for path in sorted(tree):
+            dotted = _dotted(path, root)
+            if dotted is not None:
+                _add(paths, dotted, path, root)
+    project = settings.get("project")
+    name = project.get("name") if isinstance(project, dict) else None
+    return Modules(
+        roots=roots,
+        paths=paths,
+        declared=frozenset(_declared(tree, settings)),
+        project=_normal(name) if isinstance(name, str) else "",
+    )
+
+
+def place_module(modules: Modules, tree: Tree, name: str, importer: str) -> str | None:
+    """The path that a new module ``name`` would get, or None when it is not the repository's.
+
+    A name inside a package of the repository goes beside its siblings. A top-level name belongs
+    to the repository when the project or the importing test file bears it.
+    """
+    if name.partition(".")[0] in sys.stdlib_module_names or not _is_dotted(name):
+        return None
+    parts = name.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        parent = modules.paths.get(".".join(parts[:length]))
+        if parent is None:
+            continue
+        folder = _package_folder(parent)
+        rest = "/".join(parts[length:])
+        return None if folder is None else f"{folder}{rest}.py"
+    if not _is_own_name(modules, parts[0], importer):
+        return None
+    return f"{_source_folder(modules, tree)}{'/'.join(parts)}.py"
+
+
+def resolve_relative(modules: Modules, tree: Tree, importer: str, level: int, name: str) -> str:
+    """The path that ``from <level dots><name> import`` in ``importer`` speaks of.
+
+    It is a file of the tree, a folder with a closing slash (a namespace package), or the path
+    that a missing module would get.
+    """
+    folder = PurePosixPath(importer).parent
+    for _ in range(level - 1):
+        folder = folder.parent
+    stem = "" if str(folder) == "." else f"{folder}/"
+    stem += name.replace(".", "/")
+    stem = stem.rstrip("/")
+    for candidate in (f"{stem}/__init__.py", f"{stem}.py"):
+        if candidate.lstrip("/") in tree:
+            return candidate.lstrip("/")
+    if f"{stem}/" in modules.paths.values() or not name:
+        return f"{stem}/"
+    return f"{stem}.py"
+
+
+def _package_folder(parent: str) -> str | None:
+    if parent.endswith("/"):
+        return parent
+    if parent.endswith("__init__.py"):
+        return parent[: -len("__init__.py")]
+    return None
+
+
+def _is_own_name(modules: Modules, name: str, importer: str) -> bool:
+    if _normal(name) in modules.declared:
+        return False
+    if _normal(name) == modules.project:
+        return True
+    stem = PurePosixPath(importer).stem
+    return stem in {f"test_{name}", f"{name}_test", f"tests_{name}", f"test_{name.rstrip('s')}"}
+
+
+def _source_folder(modules: Modules, tree: Tree) -> str:
+    """Where a new top-level module goes: src/ where the repository's packages live there."""
+    if "src" in modules.roots and any(path.startswith("src/") for path in tree):
+        return "src/"
+    return ""
+
+
+def _add(paths: dict[str, str], dotted: str, path: str, root: str) -> None:
+    paths.setdefault(dotted, path)
+    parts = dotted.split(".")
+    prefix = f"{root}/" if root else ""
+    for length in range(1, len(parts)):
+        package = ".".join(parts[:length])
+        folder = f"{prefix}{'/'.join(parts[:length])}/"
+        if path.startswith(folder):
+            paths.setdefault(package, folder)
+    if path.endswith("/__init__.py"):
+        # a regular package wins over the namespace package that an earlier file suggested
+        folder = path[: -len("__init__.py")]
+        if paths[dotted] == folder:
+            paths[dotted] = path
+
+
+def _dotted(path: str, root: str) -> str | None:
+    prefix = f"{root}/" if root else ""
+    if not path.endswith(".py") or not path.startswith(prefix):
+        return None
+    parts = path[len(prefix) : -3].split("/")
+    if parts[-1] == "__init__":
+        parts.pop()
+    if not parts or not all(part.isidentifier() for part in parts):
+        return None
+    if len(parts) > 1 and parts[0] in _NOT_PACKAGES:
+        return None
+    return ".".join(parts)
+
+
+def _is_dotted(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
+
+
+# --- settings ---------------------------------------------------------------------------------
+
+
+def _import_roots(tree: Tree, settings: Mapping[str, object]) -> tuple[str, ...]:
+    configured = [*_python_paths(tree, settings), *_package_folders(settings)]
+    roots = [folder for folder in map(_clean, configured) if folder is not None]
+    if any(path.startswith("src/") and path.endswith(".py") for path in tree):
+        roots.append("src")
+    roots.append("")
+    roots.extend(sorted(_test_roots(tree)))
+    return tuple(dict.fromkeys(roots))
+
+
+def _clean(folder: str) -> str | None:
+    pure = PurePosixPath(folder)
+    if pure.is_absolute() or ".." in pure.parts:
+        return None
+    return "" if str(pure) == "." else str(pure)
+
+
+def _test_roots(tree: Tree) -> Iterator[str]:
+    """Pytest's default import mode puts the first folder without ``__init__.py`` on the path."""
+    folders = {
+        PurePosixPath(path).parent for path in tree if is_test_path(path) and path.endswith(".py")
+    }
+    for folder in folders:
+        at = folder
+        while str(at) != "." and f"{at}/__init__.py" in tree:
+            at = at.parent
+        yield "" if str(at) == "." else str(at)
+
+
+def _python_paths(tree: Tree, settings: Mapping[str, object]) -> Iterator[str]:
+    for keys in (("tool", "pytest", "ini_options"), ("tool", "pytest")):
+        value = _dig(settings, keys).get("pythonpath")
+        yield from _strings(value)
+    for path, section in (
+        ("pytest.ini", "pytest"),
+        (".pytest.ini", "pytest"),
+        ("tox.ini", "pytest"),
+        ("setup.cfg", "tool:pytest"),
+    ):
+        yield from _ini_value(tree, path, section, "pythonpath").split()
+    yield from _ini_value(tree, "setup.cfg", "options.packages.find", "where").split()
+
+
+def _package_folders(settings: Mapping[str, object]) -> Iterator[str]:
+    setuptools = _dig(settings, ("tool", "setuptools"))
+    yield from _strings(_dig(setuptools, ("packages", "find")).get("where"))
+    folders = setuptools.get("package-dir")
+    if isinstance(folders, dict):
+        yield from _strings(folders.get(""))
+    packages = _dig(settings, ("tool", "poetry")).get("packages")
+    for entry in packages if isinstance(packages, list) else []:
+        if isinstance(entry, dict):
+            yield from _strings(entry.get("from"))
+    wheel = _dig(settings, ("tool", "hatch", "build", "targets", "wheel"))
+    yield from (str(PurePosixPath(package).parent) for package in _strings(wheel.get("packages")))
+    yield from _strings(wheel.get("sources"))
+
+
+def _declared(tree: Tree, settings: Mapping[str, object]) -> Iterator[str]:
+    project = _dig(settings, ("project",))
+    yield from _requirement_names(_strings(project.get("dependencies")))
+    for table in (
+        _dig(project, ("optional-dependencies",)),
+        _dig(settings, ("dependency-groups",)),
+    ):
+        for group in table.values():
+            yield from _requirement_names(_strings(group))
+    yield from map(_normal, _dig(settings, ("tool", "poetry", "dependencies")))
+    for path, file in tree.items():
+        if re.fullmatch(r"(.*/)?(requirements[^/]*\.(txt|in)|requirements/[^/]*\.txt)", path):
+            text = file.data.decode("utf-8", "replace")
+            yield from _requirement_names(text.splitlines())
+    install = _ini_value(tree, "setup.cfg", "options", "install_requires")
+    yield from _requirement_names(install.splitlines())
+
+
+def _requirement_names(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        match = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line)
+        if match:
+            yield _normal(match[1])
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "_", name).lower()
+
+
+def _pyproject(tree: Tree) -> Mapping[str, object]:
+    file = tree.get("pyproject.toml")
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.data.decode("utf-8", "replace"))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return {}
+
+
+def _dig(table: object, keys: Iterable[str]) -> Mapping[str, object]:
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table if isinstance(table, dict) else {}
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list):
+        return tuple(item for item in value if isinstance(item, str))
+    return ()
+
+
+def _ini_value(tree: Tree, path: str, section: str, key: str) -> str:
+    file = tree.get(path)
+    if file is None:
+        return ""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read_string(file.data.decode("utf-8", "replace"))
+    except configparser.Error:
+        return ""
+    return parser.get(section, key, fallback="")

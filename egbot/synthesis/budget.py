@@ -1,0 +1,53 @@
+"""Counts what a run may still spend: seconds by the clock and tokens forwarded.
+
+It does not know what the tokens were spent on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Budget:
+    """A budget over targets and attempts. ``clock`` returns seconds, from any start."""
+
+    max_s: float
+    max_tokens: int
+    clock: Callable[[], float]
+    parent: Budget | None = None
+    num_tokens_spent: int = 0
+    start_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start_s = self.clock()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return self.clock() - self.start_s
+
+    def spend(self, num_tokens: int) -> None:
+        """Book tokens that were forwarded."""
+        self.num_tokens_spent += num_tokens
+        if self.parent is not None:
+            self.parent.spend(num_tokens)
+
+    def share(self, num_parts: int) -> Budget:
+        """One of ``num_parts`` equal parts of what is left; what it saves stays with the whole."""
+        return Budget(
+            max_s=max(self.max_s - self.elapsed_s, 0.0) / num_parts,
+            max_tokens=max(self.max_tokens - self.num_tokens_spent, 0) // num_parts,
+            clock=self.clock,
+            parent=self,
+        )
+
+    @property
+    def exhausted(self) -> str:
+        """Which limit is reached, in words, or "" while there is something left."""
+        if self.elapsed_s >= self.max_s:
+            return f"the time budget of {self.max_s:.0f} s is used up"
+        if self.num_tokens_spent >= self.max_tokens:
+            return f"the token budget of {self.max_tokens:,} tokens forwarded is used up"
+        return ""

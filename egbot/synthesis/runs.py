@@ -1,0 +1,93 @@
+"""Runs candidates once: every (program, test) pair of a task is executed at most one time.
+
+It does not judge a candidate beyond counting the tests that passed.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from egbot.errors import UsageError
+from egbot.ports import Executor
+from egbot.records import CandidateRun, Job, Limits, Program, Target, TestOutcome
+from egbot.source.guard import vetoes
+from egbot.source.layout import SourceSyntaxError
+from egbot.source.splice import Slot
+
+
+@dataclass(slots=True)
+class Runs:
+    """The executions of one target's candidates, cached for the whole task.
+
+    ``slot`` is the function's place in its file, ``before`` that file's bytes.
+    """
+
+    executor: Executor
+    slot: Slot
+    before: bytes
+    target: Target
+    tests: tuple[str, ...]
+    limits: Limits
+    execute_s: float = 0.0
+    num_executions: int = 0
+    num_cache_hits: int = 0
+    _known: dict[tuple[str, str], TestOutcome] = field(default_factory=dict)
+    _details: dict[str, str] = field(default_factory=dict)
+
+    def run(self, text: str, program: str) -> CandidateRun:
+        """Run ``program`` (a normalised definition) on every test, or recall what it did.
+
+        ``text`` is what the model wrote for it and is only carried along.
+        """
+        wanted = tuple(test for test in self.tests if (program, test) not in self._known)
+        self.num_cache_hits += len(self.tests) - len(wanted)
+        if wanted:
+            self._execute(program, wanted)
+        outcomes = tuple(self._known[program, test] for test in self.tests)
+        return CandidateRun(
+            text=text,
+            program=program,
+            executions=outcomes,
+            num_passed=sum(outcome.status == "passed" for outcome in outcomes),
+            detail=self._details.get(program, ""),
+        )
+
+    def solves(self, candidate: CandidateRun) -> bool:
+        """Whether every test passed and the guard has nothing against the program."""
+        if not self.tests or candidate.num_passed < len(self.tests):
+            return False
+        return not vetoes(self.before, self.slot.fill(candidate.program), self.target.qualname)
+
+    def fits(self, code: str) -> bool:
+        """Whether the file can hold ``code``: its encoding may lack a character."""
+        try:
+            self.slot.fill(code)
+        except (SourceSyntaxError, UsageError):
+            return False
+        return True
+
+    def _execute(self, program: str, tests: tuple[str, ...]) -> None:
+        start_s = time.perf_counter()
+        try:
+            self.slot.fill(program)
+            source = self.slot.fill_text(program)
+        except (SourceSyntaxError, UsageError) as error:
+            self._refuse(program, tests, str(error))
+            return
+        job = Job(
+            tests=tests,
+            program=Program(self.target.path, self.target.qualname, source),
+            limits=self.limits,
+        )
+        execution = self.executor.run(job)
+        self.execute_s += time.perf_counter() - start_s
+        self.num_executions += len(tests)
+        self._details[program] = execution.detail
+        for test, outcome in zip(tests, execution.outcomes, strict=True):
+            self._known[program, test] = outcome
+
+    def _refuse(self, program: str, tests: tuple[str, ...], why: str) -> None:
+        self._details[program] = why
+        for test in tests:
+            self._known[program, test] = TestOutcome(node_id=test, status="not_run")

@@ -1,0 +1,223 @@
+"""The line loop of EG-CFG: sample, run, render the signal, decode the next line, again.
+
+It sees a DecodeSession and the runs of candidates; it knows neither torch nor Docker. The
+algorithm is that of Lavon, Katz and Wolf, "Execution Guided Line-by-Line Code Generation"
+(arXiv 2506.10948), section 3.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from egbot.ports import DecodeSession, StopRule
+from egbot.progress import CandidatesRun, LineChosen, LineStarted, Report, Tick
+from egbot.records import Attempt, CandidateRun, Guidance, GuidedText, LineStep, Sample
+from egbot.synthesis.answer import Frame, count_lines, new_lines, split_body
+from egbot.synthesis.budget import Budget
+from egbot.synthesis.completions import is_viable, make_runnable, normalise
+from egbot.synthesis.runs import Runs
+from egbot.synthesis.signal import render_signal
+
+_LINE_TOKENS = 96
+_MEAN_LINE_TOKENS = 16
+_MAX_SAMPLE_TOKENS = 320
+_MAX_LOST_LINES = 1  # a header like `match x:` needs its next line; two in a row never recover
+_SEED_STRIDE = 1009  # a prime, so that the seeds of lines and agents do not meet
+
+Finish = Literal["solved", "candidate", "wrong", "max_lines", "no_code", "over_budget", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the loop needs to know of one target."""
+
+    frame: Frame
+    runs: Runs
+    budget: Budget
+    report: Report
+
+
+@dataclass(slots=True)
+class _Progress:
+    """One attempt while it runs."""
+
+    steps: list[LineStep] = field(default_factory=list)
+    best: CandidateRun | None = None
+
+    def note(self, candidates: Iterable[CandidateRun]) -> None:
+        """Remember the candidate that passed the most tests, the first of equals."""
+        for candidate in candidates:
+            if self.best is None or candidate.num_passed > self.best.num_passed:
+                self.best = candidate
+
+
+def write_function(task: Task, session: DecodeSession, guidance: Guidance) -> Attempt:
+    """Let one agent write the function and say how far it came.
+
+    With gamma 0 the signal has no influence, so candidates are drawn once, as whole functions.
+    The attempt ends when a candidate passes every test, at the function's end, at the budget or
+    after ``guidance.max_lines`` lines.
+    """
+    start_s = time.perf_counter()
+    progress = _Progress()
+    finish = _decode(task, session, guidance, progress)
+    if finish != "candidate":
+        finish = _judge(task, session, progress, finish)
+    best = progress.best
+    return Attempt(
+        guidance=guidance,
+        finish=finish,
+        lines=tuple(progress.steps),
+        code=_solution_text(task, best) if best else "",
+        num_passed=best.num_passed if best else 0,
+        wall_s=time.perf_counter() - start_s,
+    )
+
+
+def _decode(task: Task, session: DecodeSession, guidance: Guidance, progress: _Progress) -> Finish:
+    """Write line by line until something ends the attempt.
+
+    "wrong" means that the code is complete, or that it can never become a function again.
+    """
+    num_lost = 0
+    for number in range(1, guidance.max_lines + 1):
+        if task.budget.exhausted:
+            return "over_budget"
+        start_s = time.perf_counter()
+        task.report(LineStarted(number, task.frame.code(session.text)))
+        candidates: tuple[CandidateRun, ...] = ()
+        if guidance.candidates and (guidance.gamma > 0 or number == 1):
+            candidates = _explore(task, session, guidance, number)
+            progress.note(candidates)
+            task.report(CandidatesRun(candidates))
+            solution = next((one for one in candidates if task.runs.solves(one)), None)
+            if solution is not None:
+                progress.best = solution
+                taken = new_lines(session.text, solution.text)
+                progress.steps.append(
+                    LineStep(taken, candidates, "", (), time.perf_counter() - start_s)
+                )
+                return "candidate"
+        step = _write_line(task, session, guidance, candidates, start_s)
+        if step.text:
+            progress.steps.append(step)
+            task.report(LineChosen(step))
+        body, ended = split_body(task.frame, session.text)
+        if ended or not step.tokens:
+            return "wrong"
+        num_lost = 0 if is_viable(task.frame, body) else num_lost + 1
+        if num_lost > _MAX_LOST_LINES:
+            return "wrong"
+    return "max_lines"
+
+
+def _explore(
+    task: Task, session: DecodeSession, guidance: Guidance, number: int
+) -> tuple[CandidateRun, ...]:
+    """Draw candidates from the current position and run the distinct ones on every test."""
+    horizon = guidance.horizon_lines if guidance.gamma > 0 else guidance.max_lines
+    with _booked(task, session):
+        samples = session.sample(
+            guidance.candidates,
+            temperature=guidance.temperature,
+            top_p=guidance.top_p,
+            max_tokens=min(horizon * _MEAN_LINE_TOKENS + _LINE_TOKENS, _MAX_SAMPLE_TOKENS),
+            seed=guidance.seed * _SEED_STRIDE + number,
+            stop=_horizon_rule(task.frame, session.text, horizon),
+        )
+    texts: dict[str, str] = {}
+    for sample in samples:
+        body, _ = split_body(task.frame, session.text + _complete_lines(sample))
+        program = make_runnable(task.frame, body)
+        if program is not None:
+            texts.setdefault(program, body)
+    return tuple(task.runs.run(body, program) for program, body in texts.items())
+
+
+def _write_line(
+    task: Task,
+    session: DecodeSession,
+    guidance: Guidance,
+    candidates: tuple[CandidateRun, ...],
+    start_s: float,
+) -> LineStep:
+    """Render the candidates' runs and decode one line greedily under that signal."""
+    signal = render_signal(candidates) if guidance.gamma > 0 else ""
+    before = session.text
+    with _booked(task, session):
+        guided: GuidedText = session.advance(
+            signal=signal,
+            gamma=guidance.gamma,
+            max_tokens=_LINE_TOKENS,
+            stop=_line_rule(task.frame, before),
+        )
+    body, _ = split_body(task.frame, session.text)
+    return LineStep(
+        text=new_lines(before, body),
+        candidates=candidates,
+        signal=signal,
+        tokens=guided.tokens,
+        wall_s=time.perf_counter() - start_s,
+    )
+
+
+def _judge(task: Task, session: DecodeSession, progress: _Progress, finish: Finish) -> Finish:
+    """Run what was written; it counts also where the budget or the line limit cut it."""
+    body, _ = split_body(task.frame, session.text)
+    program = make_runnable(task.frame, body)
+    if program is None:
+        return finish if finish == "over_budget" else "no_code"
+    written = task.runs.run(body, program)
+    progress.note((written,))
+    task.report(CandidatesRun((written,)))
+    if task.runs.solves(written):
+        progress.best = written
+        return "solved"
+    return finish
+
+
+def _solution_text(task: Task, best: CandidateRun) -> str:
+    """The candidate as the model wrote it, comments and all, or else its normalised program."""
+    written = task.frame.code(best.text)
+    is_same = normalise(written) == best.program and task.runs.fits(written)
+    return written if is_same else best.program
+
+
+def _complete_lines(sample: Sample) -> str:
+    """The sample's text without a last line that the limit or the stop cut in the middle."""
+    if sample.finish == "eos":
+        return sample.text
+    return sample.text[: sample.text.rfind("\n") + 1]
+
+
+def _horizon_rule(frame: Frame, written: str, horizon_lines: int) -> StopRule:
+    """Stop a candidate after ``horizon_lines`` lines, or where the function ends."""
+
+    def stop(new: str) -> bool:
+        return count_lines(new) >= horizon_lines or split_body(frame, written + new)[1]
+
+    return stop
+
+
+def _line_rule(frame: Frame, written: str) -> StopRule:
+    """Stop behind the first newline that follows something, or where the function ends."""
+
+    def stop(new: str) -> bool:
+        return count_lines(new) >= 1 or split_body(frame, written + new)[1]
+
+    return stop
+
+
+@contextmanager
+def _booked(task: Task, session: DecodeSession) -> Iterator[None]:
+    """Charge the tokens forwarded inside to the budget and show the new totals."""
+    before = session.usage.num_tokens_forwarded
+    try:
+        yield
+    finally:
+        task.budget.spend(session.usage.num_tokens_forwarded - before)
+        task.report(Tick(session.usage, task.budget.elapsed_s))

@@ -1,0 +1,270 @@
+"""Writes one function: prompt, agents, runs, verdict, and the patch for an accepted one.
+
+It knows one target; which target comes next and what is saved is the pipeline's business.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from egbot.config import Settings
+from egbot.ports import Decoder, DecodeSession, Sandbox
+from egbot.progress import Report, Stage
+from egbot.prompt import make_prompt
+from egbot.records import (
+    Attempt,
+    Guidance,
+    Limits,
+    Outcome,
+    Patch,
+    Reason,
+    Stats,
+    Target,
+    TestOutcome,
+    Tree,
+    TreeFile,
+    Verdict,
+)
+from egbot.source.context import class_preamble, surroundings
+from egbot.source.contradictions import contradictions
+from egbot.source.diff import unified_diff
+from egbot.source.excerpt import test_excerpt
+from egbot.source.outline import find
+from egbot.source.splice import Slot, insert, prepare
+from egbot.source.written import insert_class
+from egbot.synthesis.agents import schedule, try_agents
+from egbot.synthesis.answer import Frame, make_frame
+from egbot.synthesis.budget import Budget
+from egbot.synthesis.runs import Runs
+from egbot.synthesis.search import Task
+from egbot.verify import Claim, verify
+
+_EXCERPT_CHARS = 1600
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """One target with all that is needed to write it. ``guards`` must go on passing."""
+
+    tree: Tree
+    target: Target
+    tests: tuple[str, ...]
+    guards: tuple[str, ...]
+    settings: Settings
+    sandbox: Sandbox
+    limits: Limits
+    budget: Budget
+    report: Report
+
+
+@dataclass(slots=True)
+class _Result:
+    """What the attempts have brought so far; ``code`` is the accepted function."""
+
+    attempts: list[Attempt]
+    sessions: list[DecodeSession]
+    code: str | None = None
+    verdict: Verdict | None = None
+    evidence: tuple[TestOutcome, ...] = ()
+
+
+def write_target(
+    bench: Workbench, load_decoder: Callable[[], Decoder]
+) -> tuple[Outcome, str | None]:
+    """Try until the function is proved or the budget ends; the outcome and the accepted code.
+
+    The outcome has no patch yet: that depends on the files that the person has.
+    """
+    start_s = time.perf_counter()
+    clashes = contradictions(bench.target, bench.tree, bench.tests)
+    if clashes:
+        detail = "no function can pass both: " + "; ".join(clashes)
+        return Outcome("contradictory_tests", bench.target, bench.tests, detail=detail), None
+    slot = prepare(bench.tree[bench.target.path].data, bench.target.qualname, bench.target.path)
+    frame = _frame(slot, bench.target, _text(bench))
+    modules = tuple(dict.fromkeys(test.partition("::")[0] for test in bench.tests))
+    decoder = load_decoder()
+    bench.report(Stage("opening the sandbox", f"{bench.sandbox.backend}, {len(bench.tests)} tests"))
+    with bench.sandbox.open(bench.tree, modules, bench.limits) as executor:
+        runs = Runs(
+            executor=executor,
+            slot=slot,
+            before=bench.tree[bench.target.path].data,
+            target=bench.target,
+            tests=bench.tests,
+            limits=bench.limits,
+        )
+        result = _attempt(bench, Task(frame, runs, bench.budget, bench.report), decoder)
+    stats = _stats(result, runs, time.perf_counter() - start_s)
+    return _outcome(bench, result, stats), result.code
+
+
+def _attempt(bench: Workbench, task: Task, decoder: Decoder) -> _Result:
+    """Let the agents try; the first function that a fresh sandbox accepts ends it."""
+    result = _Result([], [])
+
+    def open_session(guidance: Guidance) -> DecodeSession:
+        session = _open(bench, task.frame, decoder, guidance)
+        result.sessions.append(session)
+        return session
+
+    agents = schedule(bench.settings.guidance, bench.settings.seed)
+    for attempt in try_agents(task, agents, open_session):
+        result.attempts.append(attempt)
+        if attempt.finish not in {"solved", "candidate"}:
+            continue
+        bench.report(Stage("verifying", f"{bench.target.qualname} in a fresh sandbox"))
+        claim = Claim(
+            tree=bench.tree,
+            path=bench.target.path,
+            qualname=bench.target.qualname,
+            after=task.runs.slot.fill(attempt.code),
+            tests=bench.tests,
+            guards=tuple(test for test in bench.guards if test not in bench.tests),
+        )
+        result.verdict, result.evidence = verify(
+            bench.sandbox, claim, repeats=bench.settings.verify_repeats, limits=bench.limits
+        )
+        if result.verdict.accepted:
+            result.code = attempt.code
+            break
+    return result
+
+
+def _frame(slot: Slot, target: Target, source: str) -> Frame:
+    """What the answer starts with; the docstring of a stub of our own says nothing new."""
+    docstring = "" if target.origin.startswith("missing") else slot.definition.docstring
+    return make_frame(slot.definition.header, docstring, class_preamble(source, target))
+
+
+def _open(bench: Workbench, frame: Frame, decoder: Decoder, guidance: Guidance) -> DecodeSession:
+    target = bench.target
+    tests = test_excerpt(target, bench.tree, bench.tests, _EXCERPT_CHARS)
+    prompt = make_prompt(
+        name=target.qualname,
+        opening=frame.opening,
+        body_indent=frame.body_indent,
+        tests=tests,
+        context=surroundings(_text(bench), target, f"{frame.header}\n{tests}"),
+        style=guidance.style,
+    )
+    return decoder.open(prompt)
+
+
+def _text(bench: Workbench) -> str:
+    """The text of the target's file."""
+    return bench.tree[bench.target.path].data.decode("utf-8-sig", "replace")
+
+
+def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
+    reason: Reason = "no_patch"
+    detail = f"{len(result.attempts)} attempts, none passes all {len(bench.tests)} tests"
+    if result.code is not None:
+        reason, detail = "patched", ""
+    elif result.verdict is not None:
+        reason, detail = "rejected", _why_rejected(result.verdict)
+    elif bench.budget.exhausted:
+        reason, detail = "over_budget", bench.budget.exhausted
+    return Outcome(
+        reason=reason,
+        target=bench.target,
+        failing=bench.tests,
+        verdict=result.verdict,
+        attempts=tuple(result.attempts),
+        stats=stats,
+        detail=detail,
+        evidence=result.evidence,
+    )
+
+
+def _why_rejected(verdict: Verdict) -> str:
+    if verdict.vetoes:
+        return "the guard has a veto: " + "; ".join(verdict.vetoes)
+    if verdict.regressions:
+        return "tests that passed before fail: " + ", ".join(verdict.regressions)
+    if verdict.flaky:
+        return "tests that pass only sometimes: " + ", ".join(verdict.flaky)
+    return "in a fresh sandbox the tests do not pass"
+
+
+def _stats(result: _Result, runs: Runs, wall_s: float) -> Stats:
+    usages = [session.usage for session in result.sessions]
+    return Stats(
+        wall_s=wall_s,
+        sample_s=sum(usage.sample_s for usage in usages),
+        execute_s=runs.execute_s,
+        decode_s=sum(usage.decode_s for usage in usages),
+        num_forwards=sum(usage.num_forwards for usage in usages),
+        num_tokens_forwarded=sum(usage.num_tokens_forwarded for usage in usages),
+        num_tokens_generated=sum(usage.num_tokens_generated for usage in usages),
+        num_executions=runs.num_executions,
+        num_execution_cache_hits=runs.num_cache_hits,
+    )
+
+
+# --- delivery ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The two trees with the accepted function, and its patch against the person's file."""
+
+    plain: Tree
+    tree: Tree
+    patch: Patch
+
+
+def deliver(plain: Tree, tree: Tree, target: Target, code: str, added: tuple[str, ...]) -> Delivery:
+    """Write ``code`` into ``tree`` (where a stub stands) and into ``plain`` (where none may be).
+
+    ``added`` are PATH::CLASS of definitions that stand complete in ``tree`` and that the target's
+    file needs too.
+    """
+    stubbed = tree[target.path]
+    after = prepare(stubbed.data, target.qualname, target.path).fill(code)
+    old = plain.get(target.path)
+    new = _written(old.data if old else None, stubbed.data, target, code, added)
+    mode = old.mode if old else 0o100644
+    patch = Patch(
+        path=target.path,
+        base_sha256=hashlib.sha256(old.data).hexdigest() if old else "",
+        unified_diff=unified_diff(target.path, old.data if old else None, new, mode=mode),
+        replacement=code,
+    )
+    return Delivery(
+        plain={**plain, target.path: TreeFile(new, mode)},
+        tree={**tree, target.path: TreeFile(after, stubbed.mode)},
+        patch=patch,
+    )
+
+
+def _written(
+    old: bytes | None, stubbed: bytes, target: Target, code: str, added: tuple[str, ...]
+) -> bytes:
+    """The person's file with the function in it, and with the classes that it needs."""
+    source = old
+    for spec in added:
+        path, _, name = spec.partition("::")
+        if path == target.path and name not in _classes(source or b""):
+            source = insert_class(source, _class_text(stubbed, name))
+    if source is None or find(source, target.qualname) is None:
+        source = insert(source, target.qualname, code)
+    return prepare(source, target.qualname, target.path).fill(code)
+
+
+def _classes(source: bytes) -> frozenset[str]:
+    return frozenset(node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+
+
+def _class_text(source: bytes, name: str) -> str:
+    """The text of a top-level class that egbot has written into ``source`` itself."""
+    module = ast.parse(source)
+    text = source.decode("utf-8-sig")
+    for node in module.body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return (ast.get_source_segment(text, node) or "") + "\n"
+    return ""

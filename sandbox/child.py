@@ -1,0 +1,215 @@
+"""One run in its own process: limits, the candidate in place, the tests, a frame for each.
+
+It never holds the protocol. Its frames carry a nonce that lives in one closure only; the
+supervisor believes no other.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import tempfile
+from types import FrameType
+from typing import Any, Callable
+
+from sandbox import kernel
+from sandbox.plugin import Plugin, Recorder
+from sandbox.program import Change, InvalidProgramError, examine
+from sandbox.reprs import Reprs
+from sandbox.tracer import Tracer
+from sandbox.wire import Message, encode, write_all
+from sandbox.zygote import flush
+
+PARTIAL_SIGNAL = signal.SIGURG
+"""The supervisor's request for the trace so far; ignored where no handler is set."""
+
+Send = Callable[[Message], None]
+
+
+def make_sender(fd: int, nonce: str) -> Send:
+    """Return what sends frames of this process; a forked copy of the process ends instead."""
+    owner = os.getpid()
+    getpid, leave = os.getpid, os._exit
+    busy: list[bool] = []
+
+    def send(message: Message) -> None:
+        if getpid() != owner:
+            leave(0)
+        if busy:  # a signal handler may not break into a frame
+            return
+        busy.append(True)
+        try:
+            write_all(fd, encode(dict(message, nonce=nonce)))
+        except OSError:
+            leave(0)
+        finally:
+            busy.clear()
+
+    return send
+
+
+class Work:
+    """One request: which program and tests, under which limits, in which repository."""
+
+    def __init__(self, message: Message, root: str, send: Send) -> None:
+        self.send = send
+        self.root = root
+        self.tests: list[str] = message["tests"]
+        self.limits: dict[str, Any] = message["limits"]
+        self.program: dict[str, str] | None = message["program"]
+        self.base: str | None = message["base"]
+        self.wants_trace = bool(message["trace"]) and self.program is not None
+        self.change: Change | None = None
+
+    @property
+    def path(self) -> str:
+        """The candidate's file as its code objects name it."""
+        return os.path.realpath(os.path.join(self.root, (self.program or {}).get("path", "")))
+
+    def examine(self) -> bool:
+        """Read the candidate; send ``invalid`` and return False when it cannot be one."""
+        if self.program is None:
+            return True
+        try:
+            self.change = examine(
+                self.path, self.program["qualname"], self.program["source"], self.base
+            )
+        except InvalidProgramError as error:
+            self.send({"type": "invalid", "detail": str(error)[:4000]})
+            return False
+        return True
+
+    def test_paths(self) -> list[str]:
+        """Return the files that hold the tests, as far as they are there."""
+        paths = dict.fromkeys(test.split("::", 1)[0] for test in self.tests)
+        return [path for path in paths if os.path.exists(os.path.join(self.root, path))]
+
+    def reprs(self) -> Reprs:
+        """Return the maker of one test's texts."""
+        shunned = None if self.change is None else (self.path, self.change.lines)
+        return Reprs(int(self.limits["max_repr_chars"]), shunned)
+
+    def tracer(self, reprs: Reprs) -> Tracer | None:
+        """Return one test's tracer, if the function shall be traced."""
+        if not self.wants_trace or self.change is None or self.program is None:
+            return None
+        max_events = int(self.limits["max_events"])
+        return Tracer(self.path, self.change.lines, self.program["qualname"], max_events, reprs)
+
+
+def settle(message: Message, fds: list[int]) -> Send:
+    """Make the forked process its own: streams, folders, limits. Returns its sender."""
+    frames, output = fds
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(null)
+    os.close(output)
+    faulthandler.disable()  # pytest's would write to the bot, not to this run's output
+    send = make_sender(frames, message.pop("nonce"))
+    folder = message["tmp"]
+    os.environ["TMPDIR"] = folder
+    tempfile.tempdir = folder
+    kernel.set_dumpable(True)
+    kernel.limit_resources(
+        int(message["limits"]["memory_bytes"]), int(message["limits"]["file_bytes"])
+    )
+    return send
+
+
+def run_tests(work: Work, plugin: Plugin, session: Any) -> None:
+    """Run the tests in the order asked for and send one frame for each."""
+    known: dict[str, Any] = {}
+    for item in session.items:
+        known.setdefault(item.nodeid, item)
+    items = [known.get(test) for test in work.tests]
+    work.send({"type": "placed"})
+    for index, (test, item) in enumerate(zip(work.tests, items)):
+        if item is None:
+            fault = collect_fault(test, plugin)
+            status = "error" if fault else "not_run"
+            outcome = never_ran(test, status, fault)
+            work.send({"type": "outcome", "outcome": outcome, "trace": None})
+            continue
+        following = next((one for one in items[index + 1 :] if one is not None), None)
+        if not _run_one(work, plugin, item, following):
+            work.send({"type": "stop"})
+            return
+    work.send({"type": "done"})
+
+
+def _run_one(work: Work, plugin: Plugin, item: Any, following: Any) -> bool:
+    """Run one test and send its outcome; False when the session cannot go on after it."""
+    reprs = work.reprs()
+    recorder = Recorder(item.nodeid, work.root, reprs)
+    tracer = work.tracer(reprs)
+    plugin.watch(recorder, tracer)
+    goes_on = True
+    previous = _offer_partial(work.send, tracer)
+    try:
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+    except BaseException as error:
+        recorder.interrupt(error)
+        goes_on = False
+    finally:
+        if tracer is not None:
+            tracer.close()
+        plugin.watch(None, None)
+        _restore_signal(previous)
+    flush()
+    trace = None if tracer is None else tracer.record()
+    work.send({"type": "outcome", "outcome": recorder.outcome(), "trace": trace})
+    return goes_on
+
+
+def _offer_partial(send: Send, tracer: Tracer | None) -> Any:
+    """Answer the supervisor's request for the trace so far, which comes before a kill."""
+    if tracer is None:
+        return None
+
+    def answer(_number: int, _frame: FrameType | None) -> None:
+        flush()
+        send({"type": "partial", "trace": tracer.record()})
+
+    return signal.signal(PARTIAL_SIGNAL, answer)
+
+
+def _restore_signal(previous: Any) -> None:
+    if previous is not None:
+        try:
+            signal.signal(PARTIAL_SIGNAL, previous)
+        except BaseException:
+            return
+
+
+def collect_fault(test: str, plugin: Plugin) -> dict[str, Any] | None:
+    """Return why the module (or conftest.py, or package) that should hold ``test`` failed."""
+    path = test.split("::", 1)[0]
+    fallback = None
+    for error in plugin.errors:
+        where = error["node_id"].split("::", 1)[0]
+        if where == path:
+            fault: dict[str, Any] = error["fault"]
+            return fault
+        folder = os.path.dirname(where) if where.endswith(".py") else where
+        is_shared = not where.endswith(".py") or os.path.basename(where) in _SHARED
+        if is_shared and (folder in ("", ".") or path.startswith(folder + "/")):
+            fallback = error["fault"]
+    return fallback
+
+
+_SHARED: tuple[str, ...] = ("conftest.py", "__init__.py")
+
+
+def never_ran(test: str, status: str, fault: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the outcome of a test that could not even be set up."""
+    return {
+        "node_id": test,
+        "status": status,
+        "phase": "setup",
+        "duration_s": 0.0,
+        "fault": fault,
+        "comparison": None,
+    }

@@ -1,0 +1,135 @@
+"""What is asked of the Linux kernel beyond ``os``: prctl flags, limits, orphans.
+
+It knows nothing of jobs. Where a facility is missing (another system, no ctypes) a function does
+nothing and says so by what it returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import resource
+import signal
+from typing import Any
+
+try:
+    import ctypes
+except ImportError:  # a Python built without libffi
+    ctypes = None  # type: ignore[assignment]  # its attributes are missing: see _prctl
+
+_SET_PDEATHSIG = 1
+_SET_DUMPABLE = 4
+_SET_CHILD_SUBREAPER = 36
+_MAX_SWEEPS = 50
+
+REPORT_BYTES = 64 * 1024 * 1024
+"""Address space beyond the limit, for telling that the limit was reached."""
+
+
+@functools.lru_cache(maxsize=None)
+def _libc() -> Any:
+    return ctypes.CDLL(None)
+
+
+def _prctl(option: int, value: int) -> bool:
+    try:
+        return bool(_libc().prctl(option, value, 0, 0, 0) == 0)
+    except (OSError, AttributeError):
+        return False
+
+
+def set_dumpable(allowed: bool) -> bool:
+    """Allow or refuse that processes of the same user trace this one or open its /proc files."""
+    return _prctl(_SET_DUMPABLE, int(allowed))
+
+
+def die_with_parent() -> bool:
+    """Have the kernel kill this process when its parent ends."""
+    return _prctl(_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans() -> bool:
+    """Become the parent of all descendants whose parents end."""
+    return _prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def limit_resources(memory_bytes: int, file_bytes: int) -> None:
+    """Limit this process: address space beyond what is mapped now, file size, no core dumps."""
+    _limit(resource.RLIMIT_AS, mapped_bytes() + memory_bytes, REPORT_BYTES)
+    _limit(resource.RLIMIT_FSIZE, file_bytes, 0)
+    _limit(resource.RLIMIT_CORE, 0, 0)
+
+
+def spare_memory() -> None:
+    """Give out the address space kept back for reporting that memory ran out."""
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
+def _limit(kind: int, soft: int, spare: int) -> None:
+    hard = soft + spare
+    allowed = resource.getrlimit(kind)[1]
+    if allowed != resource.RLIM_INFINITY:
+        soft, hard = min(soft, allowed), min(hard, allowed)
+    resource.setrlimit(kind, (soft, hard))
+
+
+@functools.lru_cache(maxsize=None)
+def mapped_bytes() -> int:
+    """Return how much this process had mapped when it, or the process it was forked from, asked.
+
+    A zygote asks before it forks, because that costs each child over a millisecond.
+    """
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return 1 << 30
+
+
+def kill_group(pid: int) -> None:
+    """Kill a process and, when it leads one, its process group. The pid must not be reaped yet."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
+
+
+def children() -> set[int]:
+    """Return the process ids of this process's children."""
+    pid = os.getpid()
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return {int(one) for one in file.read().split()}
+    except (OSError, ValueError):
+        return _children_by_scan(pid)
+
+
+def _children_by_scan(parent: int) -> set[int]:
+    found: set[int] = set()
+    try:
+        names = [name for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return found
+    for name in names:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+            if int(fields[1]) == parent:
+                found.add(int(name))
+    return found
+
+
+def kill_orphans(spared: set[int]) -> int:
+    """Kill and reap every child but ``spared``, and what they leave; return how many there were."""
+    ended: dict[int, bool] = {}
+    for _ in range(_MAX_SWEEPS):
+        strays: list[int] = [pid for pid in children() if pid not in spared]
+        if not strays:
+            break
+        for pid in strays:
+            kill_group(pid)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+            ended[pid] = True
+    return len(ended)

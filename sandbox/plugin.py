@@ -1,0 +1,279 @@
+"""The pytest hooks: calm options, what was collected, what each test did. It runs no process.
+
+The methods are plain functions with pluggy's mark set by hand, so that pytest itself is imported
+by pytest's start only.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Generator, TypeVar
+
+from sandbox import kernel
+from sandbox.faults import Fault, Recorded, compare, describe, plain_fault, relative_path
+from sandbox.reprs import Reprs, printable
+from sandbox.tracer import Tracer
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+CALM: dict[str, Any] = {
+    "numprocesses": 0,  # pytest-xdist
+    "dist": "no",
+    "tx": [],
+    "looponfail": False,
+    "no_cov": True,  # pytest-cov
+    "cov_source": [],
+    "reruns": 0,  # pytest-rerunfailures
+    "maxfail": 0,
+    "lf": False,
+    "failedfirst": False,
+    "newfirst": False,
+    "stepwise": False,
+    "stepwise_skip": False,
+    "usepdb": False,
+    "trace": False,
+    "collectonly": False,
+    "setuponly": False,
+    "setupplan": False,
+    "pastebin": None,
+    "tbstyle": "value",  # the long traceback's text costs 15 ms a failure and is not used
+}
+"""Options that would hand the tests to other processes, stop early, or depend on earlier runs."""
+
+
+def hook(**options: bool) -> Callable[[_F], _F]:
+    """Mark a method as pluggy's ``hookimpl`` decorator does."""
+
+    def mark(function: _F) -> _F:
+        function.pytest_impl = options  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+class Plugin:
+    """Pytest hooks for one session in ``root``.
+
+    ``on_start`` is called before the first conftest.py is imported, ``on_loop`` (with pytest's
+    session) instead of running the tests. ``paths``, when not empty, is what is collected.
+    """
+
+    def __init__(
+        self, root: str, on_start: Callable[[], None], on_loop: Callable[[Any], None]
+    ) -> None:
+        self.root = root
+        self.errors: list[dict[str, Any]] = []
+        self.internal_error = ""
+        self.paths: list[str] = []
+        self._on_start = on_start
+        self._on_loop = on_loop
+        self._recorder: Recorder | None = None
+        self._tracer: Tracer | None = None
+
+    def watch(self, recorder: Recorder | None, tracer: Tracer | None) -> None:
+        """Send the reports of the test that runs now to ``recorder``; trace it with ``tracer``."""
+        self._recorder = recorder
+        self._tracer = tracer
+
+    # --- options ---
+
+    @hook(hookwrapper=True, tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config: Any) -> Generator[None, Any, None]:
+        """Calm the early options; keep the reason when a conftest.py cannot be imported."""
+        _calm(getattr(early_config, "known_args_namespace", None))
+        self._on_start()
+        outcome = yield
+        if outcome.excinfo is not None:
+            self._add_conftest_error(outcome.excinfo[1])
+
+    @hook(hookwrapper=True)
+    def pytest_cmdline_main(self, config: Any) -> Generator[None, Any, None]:
+        """Calm the final options before any plugin acts on them."""
+        _calm(config.option)
+        yield
+
+    @hook(trylast=True)
+    def pytest_configure(self, config: Any) -> None:
+        """Keep pytest's own report out of what the tests print."""
+        reporter = config.pluginmanager.getplugin("terminalreporter")
+        writer = getattr(reporter, "_tw", None)
+        if writer is not None:
+            null = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for the session)
+            writer._file = null  # noqa: SLF001 (no option sends the report elsewhere)
+
+    # --- collection ---
+
+    @hook(hookwrapper=True, tryfirst=True)
+    def pytest_collection(self, session: Any) -> Generator[None, Any, None]:
+        """Collect only what this run needs."""
+        if self.paths:
+            session.config.args = list(self.paths)
+        yield
+
+    @hook()
+    def pytest_exception_interact(self, call: Any, report: Any) -> None:
+        """Keep the exception of a module that cannot be collected."""
+        if type(report).__name__ == "CollectReport":
+            self._add_error(report.nodeid, call.excinfo.value)
+
+    @hook()
+    def pytest_collectreport(self, report: Any) -> None:
+        """Keep a collection failure for which no exception was shown."""
+        if report.failed and report.nodeid not in [one["node_id"] for one in self.errors]:
+            fault = plain_fault("CollectError", str(report.longrepr))
+            self.errors.append(_collect_error(report.nodeid, fault))
+
+    @hook()
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        """Keep why pytest itself broke."""
+        self.internal_error = printable(str(excrepr)[-2000:], keep="\n\t")
+
+    @hook(tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Serve jobs instead of running the tests."""
+        self._on_loop(session)
+        return True
+
+    def _add_conftest_error(self, error: BaseException) -> None:
+        path = relative_path(str(getattr(error, "path", "")), self.root)
+        if path is not None:
+            self._add_error(path, error)
+
+    def _add_error(self, node_id: str, error: BaseException) -> None:
+        if any(one["node_id"] == node_id for one in self.errors):
+            return  # the same file, collected once more for its doctests
+        cause = _cause(error)
+        fault = describe(cause, cause.__traceback__, self.root)
+        if cause is error and type(error).__name__ == "CollectError":
+            fault = plain_fault("CollectError", str(error))
+        self.errors.append(_collect_error(node_id, fault))
+
+    # --- tests ---
+
+    @hook(hookwrapper=True, trylast=True)
+    def pytest_runtest_call(self) -> Generator[None, Any, None]:
+        """Trace the test itself, not the rest of pytest's work around it."""
+        yield from self._traced()
+
+    @hook(hookwrapper=True, trylast=True)
+    def pytest_fixture_setup(self) -> Generator[None, Any, None]:
+        """Trace fixtures, ``setUp`` functions among them."""
+        yield from self._traced()
+
+    def _traced(self) -> Generator[None, Any, None]:
+        tracer = self._tracer
+        if tracer is None:
+            yield
+            return
+        tracer.start()
+        try:
+            yield
+        finally:
+            tracer.stop()
+
+    @hook(tryfirst=True)
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
+        """Keep both sides of a comparison that an assertion is about to report."""
+        if self._recorder is not None:
+            self._recorder.on_compare(op, left, right)
+
+    @hook(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, call: Any) -> Generator[None, Any, None]:
+        """Keep the exception of a test's phase."""
+        if call.excinfo is not None and isinstance(call.excinfo.value, MemoryError):
+            kernel.spare_memory()
+        yield
+        if self._recorder is not None and call.excinfo is not None:
+            self._recorder.on_exception(call.when, call.excinfo.value)
+
+    @hook()
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Keep what pytest says of a test's phase."""
+        if self._recorder is not None:
+            self._recorder.on_report(report)
+
+
+class Recorder:
+    """What one test did: pytest's reports made into one outcome."""
+
+    def __init__(self, node_id: str, root: str, reprs: Reprs) -> None:
+        self.node_id = node_id
+        self._root = root
+        self._reprs = reprs
+        self._compared: Recorded = None
+        self._details: dict[str, tuple[Fault, dict[str, Any] | None]] = {}
+        self._status = "not_run"
+        self._phase = "call"
+        self._fault: Fault | None = None
+        self._comparison: dict[str, Any] | None = None
+        self._duration_s = 0.0
+
+    def on_compare(self, operator: str, left: object, right: object) -> None:
+        """A comparison inside an assertion is false."""
+        self._compared = (operator, self._reprs(left), self._reprs(right))
+
+    def on_exception(self, phase: str, error: BaseException) -> None:
+        """A phase ended with an exception (which pytest may still take for a skip)."""
+        traceback = error.__traceback__
+        fault = describe(error, traceback, self._root)
+        comparison = compare(error, traceback, self._compared, self._reprs)
+        self._details[phase] = (fault, comparison)
+
+    def on_report(self, report: Any) -> None:
+        """A phase is over. The first phase that failed is what the outcome tells."""
+        self._duration_s += max(0.0, float(getattr(report, "duration", 0.0)))
+        if self._status in ("failed", "error"):
+            return
+        if report.outcome == "failed":
+            self._phase = report.when
+            self._status = "failed" if report.when == "call" else "error"
+            self._fault, self._comparison = self._details.get(report.when, (None, None))
+            if self._fault is None:
+                self._fault = plain_fault("Failed", str(report.longrepr))
+        elif report.outcome == "skipped":
+            self._status, self._phase = "skipped", report.when
+        elif report.outcome == "passed" and report.when == "call" and self._status != "skipped":
+            self._status = "passed"
+
+    def interrupt(self, error: BaseException) -> None:
+        """The test was left by an exception that pytest does not report."""
+        self._status, self._phase = "failed", "call"
+        self._fault = describe(error, error.__traceback__, self._root)
+
+    def outcome(self) -> dict[str, Any]:
+        """Return the outcome as it travels, without output and trace."""
+        return {
+            "node_id": self.node_id,
+            "status": self._status,
+            "phase": self._phase,
+            "duration_s": self._duration_s,
+            "fault": self._fault,
+            "comparison": self._comparison,
+        }
+
+
+def _calm(namespace: Any) -> None:
+    for name, value in CALM.items():
+        if hasattr(namespace, name):
+            setattr(namespace, name, value)
+
+
+def _collect_error(node_id: str, fault: Fault) -> dict[str, Any]:
+    return {"node_id": node_id, "phase": "collect", "fault": fault, "status": "error"}
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the exception that pytest wrapped while it collected."""
+    for _ in range(8):
+        inner = error.__cause__
+        if type(error).__name__ == "ConftestImportFailure":
+            inner = getattr(error, "cause", None) or inner
+            if not isinstance(inner, BaseException):
+                info = getattr(error, "excinfo", None)
+                inner = info[1] if isinstance(info, tuple) else None
+        elif type(error).__name__ != "CollectError":
+            break
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    return error

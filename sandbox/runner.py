@@ -1,0 +1,263 @@
+"""The sandbox's entry, ``python -m sandbox.runner``: takes the tree, then serves jobs until its
+input ends. It runs no test code itself; forked zygotes do.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import importlib
+import os
+import select
+import sys
+import time
+import types
+from typing import Any, NoReturn
+
+from sandbox import kernel
+from sandbox.session import Session
+from sandbox.supervisor import Supervisor
+from sandbox.tree import Tree, TreeError, clean_path, remove_tree
+from sandbox.wire import Message, Reader, WireError, encode, write_all
+from sandbox.zygote import Channel, ZygoteLostError, channel_pair, spawn
+
+_HIGH_FD = 100
+_PATH_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH")
+
+
+class BrokenError(Exception):
+    """No job can be served; the message says why."""
+
+
+class Runner:
+    """One bot's session: its pipes, the tree, the zygotes."""
+
+    def __init__(self, input_fd: int, output_fd: int) -> None:
+        self._reader = Reader(input_fd)
+        self._output_fd = output_fd
+        self._pids: set[int] = set()
+
+    def run(self) -> None:
+        """Serve until the bot closes its end."""
+        opening = self._reader.wait_frame()
+        if opening is None:
+            return
+        try:
+            self._open(opening)
+        except BrokenError as error:
+            self._send({"type": "broken", "message": str(error)})
+            return
+        while True:
+            self._tree.restore()
+            request = self._reader.wait_frame()
+            if request is None:
+                return
+            self._serve(request)
+
+    def end(self) -> None:
+        """Kill all that is left of this session."""
+        for pid in self._pids:
+            kernel.kill_group(pid)
+        kernel.kill_orphans(set())
+
+    def _send(self, message: Message) -> None:
+        write_all(self._output_fd, encode(message))
+
+    # --- opening ---
+
+    def _open(self, opening: Message) -> None:
+        work = os.path.realpath(opening["work"])
+        self._root = os.path.join(work, "repo")
+        self._tmp = os.path.join(work, "tmp")
+        self._tree = Tree(self._root)
+        self._args = ["--rootdir=" + self._root, "--capture=no"]
+        self._args += ["-o", "cache_dir=" + os.path.join(work, "cache")]
+        self._args += [str(one) for one in opening["options"]]
+        try:
+            os.makedirs(self._root, exist_ok=True)
+            os.makedirs(self._tmp, exist_ok=True)
+            self._tree.unpack(self._reader.wait_bytes(int(opening["num_tar_bytes"])))
+        except (OSError, TreeError) as error:
+            raise BrokenError(str(error)) from None
+        self._prepare(opening["env"])
+        start = time.monotonic()
+        collected, fresh = self._start_session([str(one) for one in opening["tests"]])
+        answer = self._await(collected)
+        self._collect_s = time.monotonic() - start
+        if answer is None:
+            raise BrokenError("the process that collects the tests ended; a module may have exited")
+        if answer["type"] == "broken":
+            raise BrokenError(str(answer["message"]))
+        self._node_ids = set(answer["node_ids"])
+        has_zygote = answer.pop("serves")
+        self._supervisor = Supervisor(
+            collected if has_zygote else None,
+            fresh,
+            stop_fd=self._reader.fd,
+            is_abandoned=self._is_abandoned,
+        )
+        self._tree.mark()
+        self._send(answer)
+
+    def _start_session(self, tests: list[str]) -> tuple[Channel, Channel]:
+        """Fork pytest's process; return the channels to its two zygotes."""
+        collected, their_collected = channel_pair()
+        fresh, their_fresh = channel_pair()
+
+        def body() -> NoReturn:
+            for fd in (self._reader.fd, self._output_fd):
+                os.close(fd)
+            for channel in (collected, fresh):
+                channel.end.close()
+            Session(self._root, [*self._args, *tests], their_collected, their_fresh).run()
+
+        self._pids.add(spawn(body))
+        their_collected.end.close()
+        their_fresh.end.close()
+        return collected, fresh
+
+    def _prepare(self, env: dict[str, str]) -> None:
+        """Make this process, and so all forked ones, look like ``python -m pytest`` there."""
+        try:
+            importlib.import_module("pytest")
+            importlib.import_module("_pytest.assertion.rewrite")
+            importlib.import_module("_pytest.runner")
+        except Exception as error:
+            message = f"pytest cannot be imported: {type(error).__name__}: {error}"
+            raise BrokenError(message) from None
+        own_folder = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+        start_folder = os.getcwd()
+        for name in _PATH_VARIABLES:
+            os.environ.pop(name, None)
+        os.environ.update({str(name): str(value) for name, value in env.items()})
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+        os.environ["TMPDIR"] = self._tmp
+        sys.dont_write_bytecode = True
+        _hide_runner(own_folder)
+        os.chdir(self._root)  # noqa: TID251 (this process is the tests' own)
+        extra = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
+        source = os.path.join(self._root, "src")
+        kept = [one for one in sys.path if one and os.path.realpath(one) != start_folder]
+        sys.path[:] = [self._root, *([source] if os.path.isdir(source) else []), *extra, *kept]
+        sys.argv[:] = ["pytest"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        for name in ("stdin", "stdout", "stderr"):
+            _reopen(name)
+        importlib.invalidate_caches()
+        gc.collect()
+        gc.freeze()
+
+    def _await(self, channel: Channel) -> Message | None:
+        """Wait for a zygote's first word, or leave when the bot does."""
+        while True:
+            ready = select.select([channel.end.fileno(), self._reader.fd], [], [])[0]
+            if self._reader.fd in ready and self._is_abandoned():
+                raise SystemExit(0)
+            if channel.end.fileno() in ready:
+                return channel.receive()
+
+    def _is_abandoned(self) -> bool:
+        return self._reader.at_end or not self._reader.fill()
+
+    # --- jobs ---
+
+    def _serve(self, request: Message) -> None:
+        start = time.monotonic()
+        result = self._run(request)
+        outcomes = result["outcomes"]
+        result["outcomes"] = [outcomes.get(test) or _not_run(test) for test in request["tests"]]
+        result.update(type="result", id=request["id"], wall_s=time.monotonic() - start)
+        self._send(result)
+        self._supervisor.tidy()
+        kernel.kill_orphans(self._pids)
+        remove_tree(os.path.join(self._tmp, "run"))
+
+    def _run(self, request: Message) -> dict[str, Any]:
+        program = request["program"]
+        base = None
+        if program is not None:
+            path = str(program["path"])
+            if clean_path(path) != path:
+                return _invalid(
+                    "the path {!r} is not one of the repository".format(program["path"])
+                )
+            base = self._tree.text(path)
+            try:
+                self._tree.put(path, program["source"])
+            except (OSError, TreeError, UnicodeError) as error:
+                return _invalid(f"the program cannot be written: {error}")
+        tests = list(dict.fromkeys(request["tests"]))
+        folder = os.path.join(self._tmp, "run")
+        os.makedirs(folder, exist_ok=True)
+        job = {
+            "program": program,
+            "base": base,
+            "tests": tests,
+            "trace": request["trace"],
+            "limits": request["limits"],
+            "tmp": folder,
+        }
+        known = all(test in self._node_ids for test in tests)
+        return self._supervisor.run(
+            job,
+            afresh=program is not None and not known,
+            afresh_s=5.0 + 2.0 * self._collect_s,
+        )
+
+
+def _not_run(test: str) -> dict[str, Any]:
+    return {"node_id": test, "status": "not_run"}
+
+
+def _invalid(detail: str) -> dict[str, Any]:
+    return {"status": "invalid", "detail": detail[:4000], "outcomes": {}}
+
+
+def _hide_runner(folder: str) -> None:
+    """Take the runner's own modules and folder out of what imports see."""
+    sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry or ".") != folder]
+    for name in [name for name in sys.modules if name == "sandbox" or name[:8] == "sandbox."]:
+        del sys.modules[name]
+
+
+def _reopen(name: str) -> None:
+    """Make a standard stream anew over its descriptor, so that it always encodes."""
+    fd = ("stdin", "stdout", "stderr").index(name)
+    mode = "r" if fd == 0 else "w"
+    errors = "replace" if fd == 0 else "backslashreplace"
+    stream = open(fd, mode, 1, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
+    setattr(sys, name, stream)
+    setattr(sys, f"__{name}__", stream)
+
+
+def _take_pipes() -> Runner:
+    """Move the protocol away from the descriptors that test code knows."""
+    input_fd = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, _HIGH_FD)
+    output_fd = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, _HIGH_FD)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return Runner(input_fd, output_fd)
+
+
+def main() -> NoReturn:
+    """Run the sandbox's side of the protocol; the exit status is 0 when the bot ended it."""
+    kernel.set_dumpable(False)
+    kernel.adopt_orphans()
+    runner = _take_pipes()
+    code = 1
+    try:
+        runner.run()
+        code = 0
+    except SystemExit:
+        code = 0
+    except (WireError, ZygoteLostError, OSError, KeyError, TypeError, ValueError) as error:
+        os.write(2, (f"egbot runner: {type(error).__name__}: {error}\n").encode())
+    finally:
+        runner.end()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""One pytest session that becomes many processes: collected once, or collected afresh per run.
+
+It never holds the protocol. pytest is started once, up to where it would import the first
+conftest.py. There the process forks: one side goes on, collects the tests and becomes the
+collected zygote; the other stays uncollected, and forks whenever a candidate needs an import.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+from typing import Any, NoReturn
+
+from sandbox import kernel
+from sandbox.called import CallWatch
+from sandbox.child import Work, collect_fault, never_ran, run_tests, settle
+from sandbox.faults import plain_fault
+from sandbox.plugin import Plugin
+from sandbox.swap import AfreshError, modules_below, swap
+from sandbox.wire import Message
+from sandbox.zygote import EXIT_HARNESS, EXIT_MEMORY, Channel, serve
+
+
+class Session:
+    """pytest in ``root`` with ``args``; serves over one channel for each kind of zygote."""
+
+    def __init__(self, root: str, args: list[str], collected: Channel, fresh: Channel) -> None:
+        self._root = root
+        self._args = args
+        self._collected = collected
+        self._fresh = fresh
+        self._watch: CallWatch | None = None
+        self._work: Work | None = None
+        self._plugin = Plugin(root, self._on_start, self._on_loop)
+
+    def run(self) -> NoReturn:
+        """Run pytest; every process that comes of it ends here."""
+        code = EXIT_HARNESS
+        try:
+            import pytest
+
+            self._on_early_end(int(pytest.main(self._args, plugins=[self._plugin])))
+            code = 0
+        except MemoryError:
+            code = EXIT_MEMORY
+        finally:
+            os._exit(code)
+
+    def _on_start(self) -> None:
+        """Before the first conftest.py: become the collected zygote, the fresh one, or a run."""
+        gc.collect()
+        gc.freeze()
+        if os.fork() == 0:
+            kernel.die_with_parent()
+            self._fresh.end.close()
+            self._watch = CallWatch(self._root)
+            self._watch.start()
+            return
+        self._collected.end.close()
+        work = self._next_work(self._fresh)
+        self._work = work
+        if not work.examine():
+            os._exit(0)
+        self._plugin.paths = work.test_paths()
+
+    def _on_loop(self, session: Any) -> NoReturn:
+        """All tests are collected: serve, or run those asked for."""
+        code = EXIT_HARNESS
+        try:
+            if self._work is None:
+                self._serve_collected(session)
+            else:
+                run_tests(self._work, self._plugin, session)
+            code = 0
+        except MemoryError:
+            code = EXIT_MEMORY
+        finally:
+            os._exit(code)
+
+    def _serve_collected(self, session: Any) -> None:
+        called = self._stop_watch()
+        modules = modules_below(self._root)
+        gc.collect()
+        gc.freeze()
+        self._collected.send(self._answer(session))
+        work = self._next_work(self._collected)
+        if not work.examine():
+            return
+        if work.program is not None and work.change is not None:
+            try:
+                swap(work.path, work.program["qualname"], work.change, called, modules)
+            except AfreshError as error:
+                work.send({"type": "afresh", "why": str(error)[:1000]})
+                return
+        run_tests(work, self._plugin, session)
+
+    def _next_work(self, channel: Channel) -> Work:
+        """Serve; return in a forked run with what it is to do, and end when the channel closes."""
+        kernel.mapped_bytes()
+        request = serve(channel)
+        if request is None:
+            os._exit(0)
+        message, fds = request
+        return Work(message, self._root, settle(message, fds))
+
+    def _on_early_end(self, code: int) -> None:
+        """pytest never came to the tests: say why, whoever this process is."""
+        detail = self._plugin.internal_error or _exit_text(code)
+        if self._work is not None:
+            for test in self._work.tests:
+                fault = collect_fault(test, self._plugin) or plain_fault("CollectError", detail)
+                outcome = never_ran(test, "error", fault)
+                self._work.send({"type": "outcome", "outcome": outcome, "trace": None})
+            self._work.send({"type": "done"})
+        elif self._plugin.errors:
+            self._collected.send(self._answer(None))
+        else:
+            self._collected.send({"type": "broken", "message": detail})
+
+    def _stop_watch(self) -> set[tuple[str, int]]:
+        if self._watch is None:
+            return set()
+        self._watch.stop()
+        return self._watch.called
+
+    def _answer(self, session: Any) -> Message:
+        import pytest
+
+        return {
+            "type": "collected",
+            "node_ids": [] if session is None else [item.nodeid for item in session.items],
+            "errors": self._plugin.errors,
+            "python": platform.python_version(),
+            "pytest": str(pytest.__version__),
+            "serves": session is not None,
+        }
+
+
+def _exit_text(code: int) -> str:
+    meaning = {2: "was interrupted", 3: "had an internal error", 4: "was used wrongly"}
+    return f"pytest {meaning.get(code, 'ended early')} (exit status {code})"

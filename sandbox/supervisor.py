@@ -1,0 +1,174 @@
+"""Runs one job at a time: which zygote forks, how long each test may take, what came of it.
+
+It holds no test code, and does not judge what a child says (see ``watch``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import time
+from typing import Any, Callable
+
+from sandbox import kernel
+from sandbox.child import PARTIAL_SIGNAL
+from sandbox.watch import FORK_S, Child, Ended, Watch
+from sandbox.wire import Message
+from sandbox.zygote import Channel, ZygoteLostError
+
+MAX_FORKS = 4
+"""The first and at most three more for the tests that a dead child left."""
+
+PARTIAL_S = 0.2
+PLACE_S = 5.0
+
+
+class Supervisor:
+    """Runs jobs over two zygotes: one with the tests collected (or None), one without.
+
+    ``is_abandoned`` is asked while waiting, with the descriptor ``stop_fd`` readable: True means
+    that the bot is gone.
+    """
+
+    def __init__(
+        self,
+        collected: Channel | None,
+        fresh: Channel,
+        *,
+        stop_fd: int,
+        is_abandoned: Callable[[], bool],
+    ) -> None:
+        self._collected = collected
+        self._fresh = fresh
+        self._stop_fd = stop_fd
+        self._is_abandoned = is_abandoned
+        self._finished: Child | None = None
+
+    def run(self, request: Message, *, afresh: bool, afresh_s: float) -> dict[str, Any]:
+        """Run one request; return ``status``, ``detail`` and ``outcomes`` by node id.
+
+        ``afresh``: do not try to swap. ``afresh_s``: how long collecting from scratch may take.
+        """
+        outcomes: dict[str, dict[str, Any]] = {}
+        status, detail = "ok", ""
+        use_fresh = afresh or self._collected is None
+        forks = 0
+        while forks < MAX_FORKS:
+            waiting = [test for test in request["tests"] if test not in outcomes]
+            if not waiting and forks:
+                break
+            forks += 1
+            ended = self._attempt(dict(request, tests=waiting), use_fresh, afresh_s, outcomes)
+            if ended.how == "afresh":
+                use_fresh, forks = True, 0
+                continue
+            if ended.how == "done" or ended.how == "stop":
+                continue
+            if status == "ok":
+                status, detail = ended
+            if ended.how in ("invalid", "protocol_error"):
+                break
+        if status == "ok" and any(_is_memory_error(one) for one in outcomes.values()):
+            status = "oom"
+        return {"status": status, "detail": detail, "outcomes": outcomes}
+
+    def tidy(self) -> None:
+        """See the last child end and kill what is left of its process group."""
+        child, self._finished = self._finished, None
+        if child is None:
+            return
+        if child.exit_code is None:
+            try:
+                self._await_exit(child, 1.0)
+            except ZygoteLostError:
+                child.exit_code = 0
+        kernel.kill_group(child.pid)
+        child.close()
+
+    def _await_exit(self, child: Child, grace_s: float) -> None:
+        try:
+            answer = child.channel.receive(grace_s)
+        except ZygoteLostError:
+            child.kill()
+            answer = child.channel.receive(FORK_S)
+        child.exit_code = answer["code"] if answer else 0
+
+    def _attempt(
+        self,
+        request: Message,
+        use_fresh: bool,
+        afresh_s: float,
+        outcomes: dict[str, dict[str, Any]],
+    ) -> Ended:
+        self.tidy()
+        limits = request["limits"]
+        channel = self._fresh if use_fresh or self._collected is None else self._collected
+        try:
+            child = Child(channel, request, int(limits["output_chars"]))
+        except ZygoteLostError as error:
+            if channel is self._fresh:
+                raise
+            self._collected = None
+            return Ended("afresh", str(error))
+        self._finished = child
+        watch = Watch(child, request, outcomes)
+        return self._follow(child, watch, float(limits["test_s"]), afresh_s if use_fresh else 0.0)
+
+    def _follow(self, child: Child, watch: Watch, test_s: float, collect_s: float) -> Ended:
+        """Listen to the child until it is done, has died, or has run out of time."""
+        zygote_fd = child.channel.end.fileno()
+        deadline = time.monotonic() + PLACE_S + collect_s + test_s
+        while watch.ended is None:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return self._time_out(child, watch, test_s)
+            ready = self._wait(child, zygote_fd, left_s)
+            if child.output_fd in ready:
+                child.drain_output()
+            if child.reader.fd in ready:
+                watch.read()
+            if watch.take_progress():
+                deadline = time.monotonic() + test_s
+            if zygote_fd in ready and watch.ended is None:
+                self._await_exit(child, FORK_S)
+                return watch.died()
+        return watch.ended
+
+    def _wait(self, child: Child, zygote_fd: int, left_s: float) -> list[int]:
+        """Wait for something to read; leave when the bot is gone."""
+        fds = [zygote_fd, self._stop_fd]
+        if not child.reader.at_end:
+            fds.append(child.reader.fd)
+        if not child.is_silent:
+            fds.append(child.output_fd)
+        has_frame = child.channel.has_frame
+        ready = select.select(fds, [], [], 0 if has_frame else left_s)[0]
+        if has_frame:
+            ready.append(zygote_fd)
+        if self._stop_fd in ready and self._is_abandoned():
+            child.kill()
+            raise SystemExit(0)
+        return ready
+
+    def _time_out(self, child: Child, watch: Watch, test_s: float) -> Ended:
+        """Ask for the trace so far, then kill."""
+        if watch.is_placed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, PARTIAL_SIGNAL)
+            deadline = time.monotonic() + PARTIAL_S
+            while watch.partial is None and time.monotonic() < deadline:
+                left_s = max(0.0, deadline - time.monotonic())
+                ready = select.select([child.reader.fd, child.output_fd], [], [], left_s)[0]
+                child.drain_output()
+                if child.reader.fd in ready and not watch.read(late=True):
+                    break
+        child.kill()
+        watch.give_up("timeout")
+        what = "a test" if watch.is_placed else "putting the program in place"
+        return Ended("timeout", f"{what} took longer than {test_s:.3g} s")
+
+
+def _is_memory_error(outcome: dict[str, Any]) -> bool:
+    fault = outcome.get("fault")
+    return bool(fault) and fault.get("type_name") == "MemoryError"  # type: ignore[union-attr]

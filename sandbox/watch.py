@@ -1,0 +1,220 @@
+"""One forked child as the supervisor sees it: its pipes, its frames, what became of its tests.
+
+It starts nothing and sets no deadlines. Only frames with the nonce given to the child count; a
+child that ends without a frame for its test has crashed, whatever its exit status says.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import signal
+import time
+from typing import Any, NamedTuple
+
+from sandbox import kernel
+from sandbox.reprs import printable, shorten
+from sandbox.wire import Message, Reader, WireError
+from sandbox.zygote import EXIT_MEMORY, Channel, ZygoteLostError
+
+FORK_S = 10.0
+MAX_CHILD_FRAME_BYTES = 16 * 1024 * 1024
+_MAX_READS = 16
+_CHUNK_BYTES = 1 << 16
+
+
+class Ended(NamedTuple):
+    """How one forked child ended: ``done``, ``stop``, ``afresh``, ``invalid``, or a fault."""
+
+    how: str
+    detail: str = ""
+
+
+class Child:
+    """One forked child as the supervisor sees it."""
+
+    def __init__(self, channel: Channel, message: Message, output_chars: int) -> None:
+        self.nonce = secrets.token_hex(16)
+        self.channel = channel
+        self.pid = 0
+        self.exit_code: int | None = None
+        self.killed = False
+        self.is_silent = False
+        self._output_chars = output_chars
+        self._output = bytearray()
+        self._hidden = 0
+        frames_fd, frames_write = os.pipe()
+        self.output_fd, output_write = os.pipe()
+        self.reader = Reader(frames_fd, MAX_CHILD_FRAME_BYTES)
+        os.set_blocking(frames_fd, False)
+        os.set_blocking(self.output_fd, False)
+        try:
+            channel.send(dict(message, nonce=self.nonce), (frames_write, output_write))
+            answer = channel.receive(FORK_S)
+        except ZygoteLostError:
+            self.close()
+            raise
+        finally:
+            os.close(frames_write)
+            os.close(output_write)
+        if answer is None:
+            self.close()
+            raise ZygoteLostError("the zygote ended")
+        self.pid = answer["pid"]
+
+    def kill(self) -> None:
+        """Kill the child's whole process group."""
+        self.killed = True
+        kernel.kill_group(self.pid)
+
+    def drain_output(self) -> None:
+        """Take some of what the child printed, and keep its beginning.
+
+        ``is_silent`` tells afterwards whether no process holds the other end any more.
+        """
+        for _ in range(_MAX_READS):
+            try:
+                chunk = os.read(self.output_fd, _CHUNK_BYTES)
+            except BlockingIOError:
+                return
+            if not chunk:
+                self.is_silent = True
+                return
+            room = max(0, 4 * self._output_chars - len(self._output))
+            self._output += chunk[:room]
+            self._hidden += len(chunk) - len(chunk[:room])
+
+    def take_output(self) -> str:
+        """Return what was printed since the last call, bounded."""
+        self.drain_output()
+        text = printable(self._output.decode("utf-8", "replace"), keep="\n\t")
+        if self._hidden:
+            text = text[: self._output_chars] + f"\n... {self._hidden} more bytes"
+        self._output.clear()
+        self._hidden = 0
+        return shorten(text, self._output_chars)
+
+    def close(self) -> None:
+        """Give back the descriptors."""
+        os.close(self.reader.fd)
+        os.close(self.output_fd)
+
+
+class Watch:
+    """What a child has said so far, and what that makes of its tests."""
+
+    def __init__(self, child: Child, request: Message, outcomes: dict[str, dict[str, Any]]) -> None:
+        self.ended: Ended | None = None
+        self.is_placed = False
+        self.partial: dict[str, Any] | None = None
+        self._child = child
+        self._waiting: list[str] = list(request["tests"])
+        self._outcomes = outcomes
+        self._progress = False
+        self._started = time.monotonic()
+
+    def take_progress(self) -> bool:
+        """Did a phase or a test end since the last call?"""
+        progress, self._progress = self._progress, False
+        return progress
+
+    def read(self, late: bool = False) -> bool:
+        """Take the frames that are there; ``late`` frames count only as a partial trace."""
+        try:
+            is_open = self._child.reader.fill()
+        except BlockingIOError:
+            return True
+        try:
+            while self.ended is None:
+                message = self._child.reader.next_frame()
+                if message is None:
+                    break
+                self._take(message, late)
+        except (WireError, KeyError, TypeError) as error:
+            self._lie(f"the run sent what is no frame: {error}")
+        return is_open
+
+    def read_all(self) -> None:
+        """Take everything that an ended child has left in the pipe."""
+        while self.ended is None and not self._child.reader.at_end:
+            try:
+                select_ready = select.select([self._child.reader.fd], [], [], 0)[0]
+            except (OSError, ValueError):
+                return
+            if not select_ready or not self.read():
+                return
+
+    def _take(self, message: Message, late: bool) -> None:
+        if message.get("nonce") != self._child.nonce:
+            self._lie("the run sent a frame that is not the harness's")
+            return
+        kind = message["type"]
+        if kind == "partial":
+            self.partial = message["trace"]
+        elif late:
+            return
+        elif kind == "placed":
+            self.is_placed = self._progress = True
+            self._started = time.monotonic()
+        elif kind == "outcome":
+            self._take_outcome(message)
+        elif kind in ("done", "stop"):
+            self.ended = Ended(kind)
+        elif kind == "afresh":
+            self.ended = Ended("afresh", str(message["why"]))
+        elif kind == "invalid":
+            self.ended = Ended("invalid", str(message["detail"]))
+
+    def _take_outcome(self, message: Message) -> None:
+        outcome = dict(message["outcome"])
+        if not self._waiting or outcome["node_id"] != self._waiting[0]:
+            self._lie("the run told of a test that did not run")
+            return
+        outcome["output"] = self._child.take_output()
+        outcome["trace"] = message["trace"]
+        self._outcomes[self._waiting.pop(0)] = outcome
+        self.partial = None
+        self._progress = True
+        self._started = time.monotonic()
+
+    def _lie(self, detail: str) -> None:
+        self._child.kill()
+        self.give_up("crash")
+        self.ended = Ended("protocol_error", detail)
+
+    def died(self) -> Ended:
+        """The child ended. Unless its last frames say otherwise, its running test crashed."""
+        self.read_all()
+        if self.ended is not None:
+            return self.ended
+        code = self._child.exit_code or 0
+        memory = code == EXIT_MEMORY or (code == -signal.SIGKILL and not self._child.killed)
+        self.give_up("crash")
+        what = "the running test" if self.is_placed else "putting the program in place"
+        return Ended("oom" if memory else "crash", f"{what} ended the process: {_how(code)}")
+
+    def give_up(self, status: str) -> None:
+        """Give the running test its status; without one running, all tests."""
+        tests = self._waiting[:1] if self.is_placed else self._waiting
+        for test in tests:
+            self._outcomes[test] = {
+                "node_id": test,
+                "status": status,
+                "phase": "call" if self.is_placed else "setup",
+                "duration_s": max(0.0, time.monotonic() - self._started),
+                "fault": None,
+                "comparison": None,
+                "output": self._child.take_output(),
+                "trace": self.partial,
+            }
+        self._waiting = self._waiting[len(tests) :]
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,163 @@
+"""A process that forks on demand, and the channel to it. It does not know what its children do.
+
+The supervisor (which holds the protocol) asks over a socket; the zygote forks, tells the child's
+pid and how it ended, and reaps it only at the next request, so that the pid stays good for a kill.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import os
+import select
+import socket
+import sys
+import time
+import warnings
+from typing import Callable, NoReturn
+
+from sandbox import kernel
+from sandbox.wire import Message, Reader, decode, encode
+
+_MAX_FDS = 4
+EXIT_HARNESS = 70
+EXIT_MEMORY = 71
+
+
+class ZygoteLostError(Exception):
+    """The zygote ended or does not answer."""
+
+
+def channel_pair() -> tuple[Channel, Channel]:
+    """Return both ends of a new channel."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    return Channel(ours), Channel(theirs)
+
+
+class Channel:
+    """One end of the socket between supervisor and zygote."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self.end = end
+        self._reader = Reader(end.fileno())
+
+    def send(self, message: Message, fds: tuple[int, ...] = ()) -> None:
+        """Send one frame and descriptors with it. Raises ZygoteLostError."""
+        data = encode(message)
+        try:
+            if fds:
+                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+                sent = self.end.sendmsg([data], rights)
+                data = data[sent:]
+            self.end.sendall(data)
+        except OSError as error:
+            raise ZygoteLostError(f"the zygote is gone: {error}") from None
+
+    @property
+    def has_frame(self) -> bool:
+        """Has a frame come already?"""
+        return self._reader.has_frame
+
+    def receive(self, timeout_s: float | None = None) -> Message | None:
+        """Wait for a frame; None when the other side closed. Raises ZygoteLostError in time."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            message = self._reader.next_frame()
+            if message is not None:
+                return message
+            left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not select.select([self.end], [], [], left_s)[0]:
+                raise ZygoteLostError("the zygote does not answer")
+            try:
+                if not self._reader.fill():
+                    return None
+            except ConnectionResetError:
+                return None
+
+    def receive_with_fds(self) -> tuple[Message | None, list[int]]:
+        """Wait for a frame that comes with descriptors."""
+        fds = array.array("i")
+        data = bytearray()
+        while not data.endswith(b"\n"):
+            space = socket.CMSG_SPACE(_MAX_FDS * fds.itemsize)
+            chunk, rights, _, _ = self.end.recvmsg(1 << 16, space)
+            if not chunk:
+                return None, []
+            for level, kind, payload in rights:
+                if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                    fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+            data += chunk
+        return decode(bytes(data)), list(fds)
+
+
+def spawn(body: Callable[[], NoReturn]) -> int:
+    """Fork a process that runs ``body`` and dies with this one; return its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        kernel.die_with_parent()
+        body()
+    except BaseException as error:
+        _complain(error)
+    finally:
+        os._exit(EXIT_HARNESS)
+
+
+def serve(channel: Channel) -> tuple[Message, list[int]] | None:
+    """Fork for every request until the supervisor closes the channel.
+
+    Returns, as ``os.fork`` does, in two kinds of process: with the request and its descriptors in
+    each forked child (which must end by ``os._exit``), and with None at the end.
+    """
+    pid = 0
+    while True:
+        message, fds = channel.receive_with_fds()
+        if message is None:
+            return None
+        if pid:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        flush()
+        pid = _fork()
+        if pid == 0:
+            os.setsid()
+            kernel.die_with_parent()
+            channel.end.close()
+            return message, fds
+        for fd in fds:
+            os.close(fd)
+        channel.send({"type": "forked", "pid": pid})
+        channel.send({"type": "ended", "code": _await_end(pid)})
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # threads that the tests' imports left do not matter
+        return os.fork()
+
+
+def _await_end(pid: int) -> int:
+    """Wait without reaping; return the exit status, or minus the signal's number."""
+    try:
+        info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    except ChildProcessError:  # the tests' imports ignore SIGCHLD
+        return 0
+    if info is None:
+        return 0
+    return info.si_status if info.si_code == os.CLD_EXITED else -info.si_status
+
+
+def _complain(error: BaseException) -> None:
+    """Say on the error output why the harness itself failed; it ends right after."""
+    try:
+        os.write(2, (f"egbot runner: {type(error).__name__}: {error}\n").encode())
+    except BaseException:
+        return
+
+
+def flush() -> None:
+    """Write out what Python's own output streams hold; a test may have broken them."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BaseException):
+            stream.flush()

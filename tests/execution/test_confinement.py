@@ -1,0 +1,365 @@
+"""What both real backends promise: programs run inside, and nothing of the host is in reach."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from egbot.errors import SandboxError
+from egbot.execution.bubblewrap import find_bubblewrap, try_namespaces
+from egbot.execution.docker_cli import docker, find_engine
+from egbot.execution.image import inspect
+from egbot.execution.options import MIB, SandboxOptions
+from egbot.execution.select import choose
+from egbot.ports import Executor, Sandbox
+from egbot.records import Execution, Job, Limits, Program, TestOutcome, TreeFile
+
+IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
+ROOT = Path(__file__).resolve().parents[2]
+LIMITS = Limits()
+CANARY = "canary-7f3a91"
+
+APP = "def answer():\n    return 41\n"
+TEST_APP = """
+from app import answer
+
+def test_answer():
+    assert answer() == 42
+"""
+TEST_INSIDE = """
+import glob, os, socket, sys, time
+import pytest
+
+def refused(call, *arguments):
+    with pytest.raises(OSError):
+        call(*arguments)
+
+def test_there_is_no_network():
+    assert [name for _, name in socket.if_nameindex()] == ["lo"]
+    refused(socket.create_connection, ("192.0.2.1", 80), 2)
+    refused(socket.create_connection, ("127.0.0.1", {port}), 2)
+    refused(socket.getaddrinfo, "example.org", 80)
+    refused(socket.socket(socket.AF_UNIX).connect, "\\0{canary}")
+    for path in ("/var/run/docker.sock", "/run/docker.sock", "/run/systemd/private"):
+        assert not os.path.exists(path)
+
+def test_the_hosts_files_are_out_of_reach():
+    for path in {hidden!r}:
+        refused(open, path)
+    for path in ("/etc/shadow", "/root/.bashrc", "/root/.ssh", "/var/lib/docker", "/dev/mem"):
+        refused(open, path)
+        refused(os.listdir, path)
+    assert not glob.glob("/home/*/*")
+
+def test_the_root_is_read_only():
+    folders = ["/", "/usr", "/etc", "/dev", "/opt", sys.prefix, os.path.dirname(pytest.__file__)]
+    folders += ["/proc/sys/kernel", "/sys", os.path.dirname(os.__file__), sys.base_prefix]
+    for folder in folders:
+        refused(open, folder + "/egbot-was-here", "w")
+    refused(open, "/proc/sys/kernel/core_pattern", "w")
+    refused(open, "/proc/sysrq-trigger", "w")
+
+def test_the_user_is_nobody():
+    assert os.getuid() == os.geteuid() == os.getgid() == {uid}
+    assert 0 not in os.getgroups()
+    with open("/proc/self/status") as file:
+        status = dict(line.split(":", 1) for line in file.read().splitlines())
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+    assert int(status["NoNewPrivs"]) == 1
+    assert int(status["Seccomp"]) == 2
+    refused(os.setuid, 0)
+    refused(os.chroot, "/tmp")
+
+def test_no_namespace_can_be_made():
+    ctypes = pytest.importorskip("ctypes")
+    library = ctypes.CDLL(None, use_errno=True)
+    for flag in (0x10000000, 0x00020000, 0x40000000):
+        assert library.unshare(flag) == -1
+    assert library.mount(b"x", b"/tmp", b"tmpfs", 0, 0) == -1
+
+def test_the_environment_is_scrubbed():
+    assert "{canary}" not in repr(dict(os.environ))
+    for path in glob.glob("/proc/[0-9]*/environ"):
+        try:
+            with open(path, "rb") as file:
+                assert b"{canary}" not in file.read(), path
+        except OSError:
+            pass
+    for name in os.environ:
+        assert "TOKEN" not in name and "SECRET" not in name and "DOCKER" not in name
+
+def test_disk_space_is_bounded():
+    for folder in ("/tmp", os.getcwd(), "/dev/shm"):
+        name = os.path.join(folder, "big")
+        def fill():
+            for number in range(64):
+                with open(name + str(number), "wb") as file:
+                    for _ in range(64):
+                        file.write(bytes(1 << 20))
+        refused(fill)
+        for path in glob.glob(name + "*"):
+            os.unlink(path)
+
+def test_memory_bomb():
+    kept = []
+    while True:
+        kept.append(bytearray(8 << 20))
+
+def test_fork_bomb():
+    pids = []
+    try:
+        while len(pids) < 5000:
+            pid = os.fork()
+            if pid == 0:
+                time.sleep(60)
+                os._exit(0)
+            pids.append(pid)
+    except OSError:
+        assert len(pids) < 400, len(pids)
+    else:
+        pytest.fail("no bound")
+    finally:
+        for pid in pids:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+
+def test_endless():
+    while True:
+        pass
+
+def test_tools_work():
+    import multiprocessing, subprocess, tempfile, threading
+    thread = threading.Thread(target=print)
+    thread.start()
+    thread.join()
+    assert subprocess.run(["sh", "-c", "echo hi"], capture_output=True).stdout == b"hi\\n"
+    with tempfile.TemporaryDirectory() as folder:
+        open(os.path.join(folder, "x"), "w").close()
+    with multiprocessing.get_context("fork").Lock():
+        pass
+    assert os.access(os.path.expanduser("~"), os.W_OK)
+    left, right = socket.socketpair()
+    left.close(), right.close()
+
+def test_ok():
+    pass
+"""
+
+
+def needs_docker() -> None:
+    try:
+        find_engine()
+    except SandboxError as error:
+        pytest.skip(error.message)
+    if inspect(IMAGE) is None:
+        pytest.skip(f"the image {IMAGE} is missing: run tests/make_base_image.sh")
+
+
+def needs_bubblewrap() -> None:
+    try:
+        try_namespaces(find_bubblewrap())
+    except SandboxError as error:
+        pytest.skip(error.message)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
+        pytest.param("docker", marks=pytest.mark.docker),
+    ],
+)
+def sandbox(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sandbox]:
+    (needs_docker if request.param == "docker" else needs_bubblewrap)()
+    options = SandboxOptions(
+        backend=request.param,
+        python=Path(sys.executable),
+        image=IMAGE,
+        memory_bytes=512 * MIB,
+        tmpfs_bytes=64 * MIB,
+        pids=200,
+        cache_dir=tmp_path_factory.mktemp("cache"),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EGBOT_CANARY_TOKEN", CANARY)
+        yield choose({}, options, print)
+
+
+@pytest.fixture(scope="module")
+def executor(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    """One warm sandbox for all tests here: each attack must leave it fit for the next."""
+    secret = tmp_path_factory.mktemp("host") / "secret"
+    secret.write_text(CANARY)
+    listener = socket.create_server(("127.0.0.1", 0))
+    abstract = socket.socket(socket.AF_UNIX)
+    abstract.bind(f"\0{CANARY}")
+    abstract.listen()
+    inside = (
+        TEST_INSIDE.replace("{port}", str(listener.getsockname()[1]))
+        .replace("{canary}", CANARY)
+        .replace("{uid}", "65534")
+        .replace("{hidden!r}", repr([str(secret), str(ROOT / "pyproject.toml")]))
+    )
+    tree = {
+        "app.py": TreeFile(APP.encode()),
+        "test_app.py": TreeFile(TEST_APP.encode()),
+        "test_inside.py": TreeFile(inside.encode()),
+    }
+    with listener, abstract, sandbox.open(tree, (), Limits()) as opened:
+        yield opened
+
+
+def run(executor: Executor, test: str, limits: Limits = LIMITS) -> Execution:
+    return executor.run(Job((f"test_inside.py::{test}",), trace=False, limits=limits))
+
+
+def outcome_of(executor: Executor, test: str, limits: Limits = LIMITS) -> TestOutcome:
+    return run(executor, test, limits).outcomes[0]
+
+
+def test_a_wrong_program_fails_and_a_right_one_passes(executor: Executor) -> None:
+    test = ("test_app.py::test_answer",)
+    right = Program("app.py", "answer", APP.replace("41", "42"))
+    assert executor.run(Job(test)).outcomes[0].status == "failed"
+    assert executor.run(Job(test, right)).outcomes[0].status == "passed"
+    assert executor.run(Job(test)).outcomes[0].status == "failed"
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "test_there_is_no_network",
+        "test_the_hosts_files_are_out_of_reach",
+        "test_the_root_is_read_only",
+        "test_the_user_is_nobody",
+        "test_no_namespace_can_be_made",
+        "test_the_environment_is_scrubbed",
+        "test_disk_space_is_bounded",
+        "test_tools_work",
+    ],
+)
+def test_seen_from_inside(executor: Executor, test: str) -> None:
+    outcome = outcome_of(executor, test)
+    assert outcome.status == "passed", outcome
+
+
+@pytest.mark.parametrize("memory_bytes", [256 * MIB, 8192 * MIB])
+def test_a_memory_bomb_hurts_nobody_else(
+    executor: Executor, sandbox: Sandbox, memory_bytes: int
+) -> None:
+    """Bounded by the run's own limit, or (second case, Docker only) by the container's."""
+    if sandbox.backend == "bubblewrap" and memory_bytes > 512 * MIB:
+        pytest.skip("bubblewrap bounds a run's memory, not the sandbox's")
+    limits = Limits(memory_bytes=memory_bytes, test_s=20)
+    execution = run(executor, "test_memory_bomb", limits)
+    assert execution.outcomes[0].status in ("failed", "crash", "not_run"), execution
+    if execution.outcomes[0].status == "failed":
+        assert execution.outcomes[0].fault is not None
+        assert execution.outcomes[0].fault.type_name == "MemoryError"
+    else:
+        assert execution.status in ("oom", "crash")
+    assert outcome_of(executor, "test_ok").status == "passed"
+
+
+def test_a_fork_bomb_meets_its_bound(executor: Executor) -> None:
+    outcome = outcome_of(executor, "test_fork_bomb", Limits(test_s=20))
+    assert outcome.status == "passed", outcome
+    assert outcome_of(executor, "test_ok").status == "passed"
+
+
+def test_an_endless_test_ends_at_its_limit(executor: Executor) -> None:
+    started_s = time.monotonic()
+    outcome = outcome_of(executor, "test_endless", Limits(test_s=1.0))
+    assert outcome.status == "timeout"
+    assert 1.0 <= time.monotonic() - started_s < 2.5
+
+
+def traces_of(backend: str, pid: int) -> set[str]:
+    """Return what is left of the sandboxes of the bot with process id ``pid``."""
+    if backend == "docker":
+        names = docker(["ps", "--all", "--format", '{{.Names}} {{.Label "egbot.pid"}}'])
+        return {line for line in names.splitlines() if line.split()[-1].startswith(f"{pid}.")}
+    return descendants(pid)
+
+
+def descendants(pid: int) -> set[str]:
+    parents: dict[str, str] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if state != "Z":
+            parents[entry.name] = parent
+    found = {str(pid)}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {str(pid)}
+
+
+def wait_until_gone(backend: str, pid: int, seen: set[str], limit_s: float) -> set[str]:
+    deadline = time.monotonic() + limit_s
+    while True:
+        left = traces_of(backend, pid)
+        if backend == "bubblewrap":
+            left |= {one for one in seen if Path("/proc", one).exists()}
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.1)
+
+
+BOT = """
+import sys, time
+from pathlib import Path
+from egbot.execution.options import SandboxOptions
+from egbot.execution.select import choose
+from egbot.records import Limits, TreeFile
+
+backend, image, cache, python, end = sys.argv[1:]
+test = b"def test_ok():\\n    pass\\n"
+options = SandboxOptions(backend=backend, image=image, cache_dir=Path(cache), python=Path(python))
+opened = choose({}, options, lambda line: None).open({"test_x.py": TreeFile(test)}, (), Limits())
+print(opened.collection.node_ids, flush=True)
+if end == "close":
+    opened.close()
+    print("closed", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("end", ["close", "kill"])
+def test_nothing_is_left_after_the_end(sandbox: Sandbox, end: str, tmp_path: Path) -> None:
+    """Neither after close nor after the bot itself was killed with SIGKILL."""
+    options = getattr(sandbox, "options", SandboxOptions())
+    script = textwrap.dedent(BOT)
+    arguments = [sandbox.backend, IMAGE, str(options.cache_dir), sys.executable, end]
+    bot = subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    with bot:
+        assert bot.stdout is not None
+        try:
+            assert "test_x.py::test_ok" in bot.stdout.readline()
+            if end == "close":
+                assert bot.stdout.readline() == "closed\n"
+                assert not wait_until_gone(sandbox.backend, bot.pid, set(), 2.0)
+            seen = traces_of(sandbox.backend, bot.pid)
+            assert bool(seen) == (end == "kill")
+        finally:
+            bot.send_signal(signal.SIGKILL)
+    assert not wait_until_gone(sandbox.backend, bot.pid, seen, 12.0)

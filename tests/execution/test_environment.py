@@ -1,0 +1,385 @@
+"""What a repository needs is read without running it, and installed once, from wheels only."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from egbot.errors import SandboxError, SpaceError
+from egbot.execution.cache import cache_folder, check_writable
+from egbot.execution.environment import base_python, choose_interpreter, detect, ensure
+from egbot.execution.interpreter import describe
+from egbot.execution.options import SandboxOptions
+from egbot.execution.requirements import Requirements
+from egbot.execution.wheels import Platform, missing, relevant_lines
+from egbot.records import TreeFile
+
+PYPROJECT = """
+[project]
+name = "My.Package"
+requires-python = ">=3.9"
+dependencies = ["Attrs >= 22", "tomli; python_version < '3.11'"]
+[project.optional-dependencies]
+test = ["pytest>=7", "my_package[speed]"]
+speed = ["msgpack"]
+docs = ["sphinx"]
+[dependency-groups]
+dev = ["ruff", {include-group = "lint"}]
+lint = ["mypy"]
+"""
+
+
+def tree_of(**files: str) -> dict[str, TreeFile]:
+    return {
+        name.replace("__", "/").replace("_dot_", "."): TreeFile(text.encode())
+        for name, text in files.items()
+    }
+
+
+def lines_of(path: str, text: str) -> tuple[str, ...]:
+    return detect({path: TreeFile(text.encode())}).lines
+
+
+def wheel(folder: Path, name: str, version: str = "1", *requires: str, body: str = "") -> Path:
+    """Write a tiny wheel that pip accepts."""
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    lines = "".join(f"Requires-Dist: {one}\n" for one in requires)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}/__init__.py", body)
+        archive.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{lines}"
+        )
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is the only place pip may install from."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def test_pyproject_dependencies_test_extras_and_groups_are_found() -> None:
+    found = detect({"pyproject.toml": TreeFile(PYPROJECT.encode())})
+    assert found.lines == (
+        "attrs>=22",
+        "msgpack",
+        "mypy",
+        "pytest>=7",
+        "ruff",
+        'tomli; python_version < "3.11"',
+    )
+    assert found.requires_python == ">=3.9"
+    assert found.sources == ("pyproject.toml",)
+
+
+def test_pytest_is_added_when_nothing_lists_it_for_every_python() -> None:
+    assert detect({}).lines == ("pytest",)
+    assert "pytest" in lines_of("requirements.txt", "pytest; python_version < '3'")
+    assert lines_of("requirements.txt", "pytest==8.*") == ("pytest==8.*",)
+
+
+def test_poetry_tables_are_translated() -> None:
+    text = """
+[tool.poetry.dependencies]
+python = "^3.9"
+requests = "^2.28.1"
+zero = "^0.2.3"
+flask = {version = "~2.1", extras = ["async"], python = ">=3.10"}
+plain = "1.4"
+private = {git = "https://example.invalid/x.git"}
+[tool.poetry.group.test.dependencies]
+pytest = "*"
+[tool.poetry.group.docs.dependencies]
+sphinx = "*"
+"""
+    found = detect({"pyproject.toml": TreeFile(text.encode())})
+    assert found.lines == (
+        'flask[async]<2.2,>=2.1; python_version >= "3.10"',
+        "plain==1.4",
+        "pytest",
+        "requests<3,>=2.28.1",
+        "zero<0.3,>=0.2.3",
+    )
+    assert found.requires_python == "<4,>=3.9"
+    assert ["private" in one.why for one in found.ignored] == [True]
+
+
+def test_setup_cfg_and_setup_py_are_read() -> None:
+    config = "[options]\ninstall_requires =\n  attrs\n[options.extras_require]\ntest =\n  pytest\n"
+    assert lines_of("setup.cfg", config) == ("attrs", "pytest")
+    script = (
+        "NEEDS = ['attrs', 'rich>=13']\nfrom setuptools import setup\n"
+        "setup(name='x', install_requires=NEEDS, extras_require={'test': ['pytest']},\n"
+        "      python_requires='>=3.9')\n"
+    )
+    assert lines_of("setup.py", script) == ("attrs", "pytest", "rich>=13")
+
+
+def test_setup_py_is_never_run(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    script = f"open({str(mark)!r}, 'w')\nsetup(install_requires=open('/etc/hostname').read())\n"
+    found = detect({"setup.py": TreeFile(script.encode())})
+    assert not mark.exists()
+    assert "computed" in found.ignored[0].why
+
+
+def test_requirement_files_follow_includes_and_drop_what_chooses_where_to_download() -> None:
+    tree = {
+        "requirements.txt": TreeFile(
+            b"attrs==23.1 \\\n  --hash=sha256:00  # why\n-r requirements/test.txt\n"
+            b"--index-url https://user:secret@example.invalid/simple\n"
+            b"https://user:secret@example.invalid/evil.whl\n-e .\n./local\n"
+            b"evil @ file:///etc/passwd\n-r ../../outside.txt\n"
+        ),
+        "requirements/test.txt": TreeFile(b"pytest\n-r ../requirements.txt\n"),
+        "requirements-docs.txt": TreeFile(b"sphinx\n"),
+    }
+    found = detect(tree)
+    assert found.lines == ("attrs==23.1", "pytest")
+    assert len(found.ignored) >= 6
+    assert "secret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("pyproject.toml", b"[project\n"),
+        ("pyproject.toml", b"\xff\xfe"),
+        ("setup.cfg", b"no section\n"),
+        ("setup.py", b"def (:\n"),
+        ("setup.py", b"setup(" + b"(" * 100_000),
+        ("requirements.txt", b"\x00" * (2 << 20)),
+    ],
+)
+def test_a_broken_file_is_named_and_left_out(path: str, data: bytes) -> None:
+    found = detect({path: TreeFile(data), "requirements-test.txt": TreeFile(b"attrs")})
+    assert found.lines == ("attrs", "pytest")
+    assert found.ignored[0].path == path
+    assert found.ignored[0].why
+
+
+def test_a_link_is_not_read() -> None:
+    assert "link" in detect({"setup.py": TreeFile(b"/etc/passwd", 0o120000)}).ignored[0].why
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(["pyproject.toml", "setup.cfg", "setup.py", "requirements.txt"]), st.binary()
+)
+def test_detect_never_raises(path: str, data: bytes) -> None:
+    assert detect({path: TreeFile(data)}).lines
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.recursive(
+        st.integers() | st.text("abc[]^~<>=.*|0123 ;", max_size=8) | st.booleans(),
+        lambda inner: (
+            st.lists(inner, max_size=2)
+            | st.dictionaries(
+                st.sampled_from(["version", "extras", "python", "a"]), inner, max_size=2
+            )
+        ),
+        max_leaves=6,
+    )
+)
+def test_values_of_an_unexpected_shape_never_raise(value: object) -> None:
+    text = toml_of(value)
+    document = (
+        f"project = {{name = {text}, dependencies = {text}, requires-python = {text}}}\n"
+        f"tool = {{poetry = {{dependencies = {{python = {text}, x = {text}}}, group = {text}}}}}\n"
+        f"dependency-groups = {{dev = {text}}}\n"
+    )
+    assert detect({"pyproject.toml": TreeFile(document.encode())}).lines
+
+
+def toml_of(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml_of, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {toml_of(one)}" for key, one in value.items()) + "}"
+    return repr(value) if isinstance(value, int) else f'"{value}"'
+
+
+def test_the_digest_changes_with_the_lines_and_the_python_only() -> None:
+    one = Requirements(("a", "b"), sources=("x",))
+    assert one.digest("3.11") == Requirements(("a", "b")).digest("3.11")
+    assert one.digest("3.11") != one.digest("3.12")
+    assert one.digest("3.11") != Requirements(("a",)).digest("3.11")
+
+
+def test_an_environment_is_built_once_and_kept(offline: Path, tmp_path: Path) -> None:
+    wheel(offline, "pytest", "9", "dep>=1")
+    wheel(offline, "dep")
+    said: list[str] = []
+    cache = tmp_path / "cache"
+    wanted = Requirements(("pytest",))
+    first = ensure(wanted, Path(sys.executable), cache, said.append)
+    assert describe(first).has_module("dep")
+    assert said == ["building an environment with 1 requirements"]
+    assert ensure(wanted, Path(sys.executable), cache, said.append) == first
+    assert len(said) == 1
+
+
+def test_two_builders_at_once_build_one_environment(offline: Path, tmp_path: Path) -> None:
+    wheel(offline, "pytest")
+    said: list[str] = []
+    found: list[Path] = []
+
+    def build() -> None:
+        found.append(
+            ensure(Requirements(("pytest",)), Path(sys.executable), tmp_path / "c", said.append)
+        )
+
+    threads = [threading.Thread(target=build) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3
+    assert len(set(found)) == 1
+    assert sum(line.startswith("building") for line in said) == 1
+
+
+def test_a_package_without_a_wheel_is_refused_with_pips_reason(
+    offline: Path, tmp_path: Path
+) -> None:
+    """No source package's code runs on the host: it is not even looked at."""
+    (offline / "pytest-9.tar.gz").write_bytes(b"not even an archive")
+    with pytest.raises(SandboxError) as caught:
+        ensure(Requirements(("pytest",)), Path(sys.executable), tmp_path / "c", print)
+    assert "No matching distribution found for pytest" in caught.value.message
+    assert "--python PATH" in caught.value.hint
+    assert not list((tmp_path / "c" / "environments").glob("*.ok"))
+
+
+def test_an_environment_that_lost_its_python_is_built_again(offline: Path, tmp_path: Path) -> None:
+    wheel(offline, "pytest")
+    cache = tmp_path / "c"
+    first = ensure(Requirements(("pytest",)), Path(sys.executable), cache, print)
+    first.unlink()
+    again = ensure(Requirements(("pytest",)), Path(sys.executable), cache, print)
+    assert again == first
+    assert describe(again).has_module("pytest")
+
+
+def test_a_cache_that_cannot_be_written_is_a_space_error(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(SpaceError, match="cannot be written") as caught:
+        check_writable(blocked / "cache")
+    assert "EGBOT_CACHE" in caught.value.hint
+
+
+def test_the_cache_folder_is_the_setting_then_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EGBOT_CACHE", str(tmp_path / "b"))
+    assert cache_folder(SandboxOptions(cache_dir=tmp_path / "a")) == tmp_path / "a"
+    assert cache_folder(SandboxOptions()) == tmp_path / "b"
+
+
+def test_no_start_up_hook_of_an_installed_package_runs_on_the_host(
+    offline: Path, tmp_path: Path
+) -> None:
+    """A ``.pth`` file may hold code; asking the interpreter about itself must not run it."""
+    wheel(offline, "pytest")
+    python = ensure(Requirements(("pytest",)), Path(sys.executable), tmp_path / "c", print)
+    mark = tmp_path / "ran"
+    site = next((python.parent.parent / "lib").glob("python3*")) / "site-packages"
+    (site / "hook.pth").write_text(f"import sys; open({str(mark)!r}, 'w')\n")
+    assert describe(python).has_module("pytest")
+    assert not mark.exists()
+    subprocess.run([python, "-c", "1"], check=True)
+    assert mark.exists()
+
+
+def make_own_environment(root: Path, *, with_pytest: bool) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", root / ".venv"], check=True, env=os.environ
+    )
+    if with_pytest:
+        site = next((root / ".venv" / "lib").glob("python3*")) / "site-packages"
+        (site / "pytest").mkdir()
+
+
+def test_the_named_python_comes_first_then_the_repositorys_own(tmp_path: Path) -> None:
+    make_own_environment(tmp_path, with_pytest=True)
+    own = choose_interpreter(SandboxOptions(), {}, tmp_path, print)
+    assert own.path == tmp_path / ".venv" / "bin" / "python"
+    named = choose_interpreter(SandboxOptions(python=Path(sys.executable)), {}, tmp_path, print)
+    assert named.path == Path(sys.executable)
+
+
+@pytest.mark.parametrize(
+    ("tree", "with_pytest", "why"),
+    [
+        ({".venv/bin/python": TreeFile(b"#!/bin/sh")}, True, "among the repository's own files"),
+        ({}, False, "no pytest"),
+    ],
+)
+def test_a_venv_of_the_pull_requests_or_without_pytest_is_not_used(
+    tree: dict[str, TreeFile], with_pytest: bool, why: str, offline: Path, tmp_path: Path
+) -> None:
+    wheel(offline, "pytest")
+    make_own_environment(tmp_path, with_pytest=with_pytest)
+    said: list[str] = []
+    options = SandboxOptions(cache_dir=tmp_path / "cache")
+    found = choose_interpreter(options, tree, tmp_path, said.append)
+    assert (tmp_path / "cache") in found.path.parents
+    assert why in said[0]
+
+
+def test_a_file_that_is_no_interpreter_is_refused() -> None:
+    with pytest.raises(SandboxError, match="/bin/false"):
+        describe(Path("/bin/false"))
+
+
+def test_a_range_that_no_python_meets_says_so() -> None:
+    with pytest.raises(SandboxError, match=r">=4") as caught:
+        base_python(">=4")
+    assert "--python" in caught.value.hint
+
+
+def platform(**installed: str) -> Platform:
+    markers = {"python_version": "3.10", "sys_platform": "linux", "python_full_version": "3.10.2"}
+    return Platform("3.10", "cp", ("any",), markers, installed)
+
+
+def test_missing_follows_wheels_under_the_targets_markers(tmp_path: Path) -> None:
+    """pip judges markers by its own Python, so what the target needs is looked up again."""
+    wheels = [
+        wheel(tmp_path, "a", "1", "tomli; python_version < '3.11'", "win; sys_platform == 'win32'"),
+        wheel(tmp_path, "b", "1", "c; extra == 'fast'", "d"),
+    ]
+    assert missing(["a", "b[fast]"], wheels, platform()) == ["c", "d", "tomli"]
+    assert missing(["a", "b"], wheels, platform(tomli="2", d="1")) == []
+    assert missing(["a>=2"], wheels, platform()) == ["a>=2"]
+
+
+def test_pips_reason_is_kept_and_credentials_are_not() -> None:
+    output = (
+        "Looking in indexes: https://me:secret@example.invalid/simple\nCollecting x\n"
+        "\x1b[31mERROR: Could not find x at https://me:secret@example.invalid\x1b[0m\n"
+    )
+    text = relevant_lines(output)
+    assert text == "Could not find x at https://***@example.invalid"

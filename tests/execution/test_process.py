@@ -1,0 +1,114 @@
+"""The process backend runs real jobs, hides the host's environment and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from egbot.errors import SandboxError
+from egbot.execution.payload import runner_files, write_runner
+from egbot.execution.process import ProcessSandbox
+from egbot.records import Job, Limits, Program, TreeFile
+
+BASE = b"def add(a, b):\n    raise NotImplementedError\n"
+TESTS = b"""
+import os
+from m import add
+
+def test_add():
+    assert add(1, 2) == 3
+
+def test_environment():
+    print(sorted(os.environ))
+    assert 'EGBOT_TOKEN' not in os.environ
+    assert os.environ['HOME'].endswith('/home')
+"""
+TREE = {"m.py": TreeFile(BASE), "test_m.py": TreeFile(TESTS)}
+GOOD = Program("m.py", "add", BASE.decode().replace("raise NotImplementedError", "return a + b"))
+
+
+def test_a_right_program_passes_and_its_trace_comes_back() -> None:
+    with ProcessSandbox().open(TREE, ["test_m.py"], Limits()) as executor:
+        (outcome,) = executor.run(Job(("test_m.py::test_add",), GOOD)).outcomes
+        assert outcome.status == "passed"
+        assert outcome.trace is not None
+        assert [event.kind for event in outcome.trace.events] == ["call", "line", "return"]
+        plain = executor.run(Job(("test_m.py::test_add",), GOOD, trace=False))
+        assert plain.outcomes[0].trace is None
+
+
+def test_the_hosts_environment_stays_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EGBOT_TOKEN", "secret")
+    with ProcessSandbox().open(TREE, (), Limits()) as executor:
+        (outcome,) = executor.run(Job(("test_m.py::test_environment",))).outcomes
+    assert outcome.status == "passed"
+
+
+def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with ProcessSandbox().open(TREE, (), Limits()) as executor:
+        assert len(list(tmp_path.iterdir())) == 1
+        executor.run(Job(("test_m.py::test_add",), GOOD))
+    assert list(tmp_path.iterdir()) == []
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes below ``pid``."""
+    children = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return children + [below for child in children for below in descendants(child)]
+
+
+def test_a_sandbox_killed_from_outside_is_replaced() -> None:
+    with ProcessSandbox().open(TREE, (), Limits()) as executor:
+        link = executor._link
+        assert link is not None
+        family = descendants(link.pid)
+        assert len(family) >= 2
+        os.kill(link.pid, 9)
+        deadline = time.monotonic() + 5
+        while any(Path(f"/proc/{pid}").exists() for pid in family):
+            assert time.monotonic() < deadline, "the runner's processes outlive it"
+            time.sleep(0.02)
+        assert executor.run(Job(("test_m.py::test_add",), GOOD)).outcomes[0].status == "passed"
+
+
+def test_an_interpreter_without_pytest_is_said(tmp_path: Path) -> None:
+    """``-S`` leaves site-packages, and so pytest, out."""
+    script = tmp_path / "python"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    script.chmod(0o755)
+    with pytest.raises(SandboxError, match="pytest cannot be imported"):
+        ProcessSandbox(str(script)).open(TREE, (), Limits())
+
+
+def test_links_in_the_tree_stay_inside() -> None:
+    tree = {
+        **TREE,
+        "inside.py": TreeFile(b"m.py", 0o120000),
+        "outside": TreeFile(b"/etc", 0o120000),
+        "above": TreeFile(b"../..", 0o120000),
+        "test_links.py": TreeFile(
+            b"import os\ndef test():\n    assert os.path.islink('inside.py')\n"
+            b"    assert not os.path.lexists('outside') and not os.path.lexists('above')\n"
+        ),
+    }
+    with ProcessSandbox().open(tree, ["test_links.py"], Limits()) as executor:
+        assert executor.run(Job(("test_links.py::test",))).outcomes[0].status == "passed"
+
+
+def test_a_path_that_leaves_the_tree_is_refused() -> None:
+    with pytest.raises(SandboxError, match="leaves the tree"):
+        ProcessSandbox().open({"../evil.py": TreeFile(b"")}, (), Limits())
+
+
+def test_the_runners_files_are_found_and_written(tmp_path: Path) -> None:
+    files = runner_files()
+    assert {"sandbox/__init__.py", "sandbox/runner.py", "sandbox/tracer.py"} <= set(files)
+    assert all(path.endswith(".py") for path in files)
+    write_runner(tmp_path)
+    assert (tmp_path / "sandbox" / "runner.py").read_bytes() == files["sandbox/runner.py"]

@@ -1,0 +1,174 @@
+"""The page is self-contained, inert against what it shows, and complete without its script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from typing_extensions import override
+
+from egbot.records import Outcome, Trace, TraceEvent
+from egbot.report.html import MAX_EVENTS, render_html
+from egbot.report.text import visible
+from tests.report.golden import check
+from tests.report.samples import (
+    EVIL,
+    hostile,
+    loop_trace,
+    no_target,
+    passing,
+    sample_run,
+    solved,
+    unsolved,
+)
+
+TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "a", "header", "p", "div", "h1", "h2"),
+    *("h3", "code", "span", "dl", "dt", "dd", "main", "section", "button", "table", "caption"),
+    *("tbody", "tr", "th", "td", "aside", "input", "kbd", "noscript", "pre", "details", "summary"),
+    *("ol", "ul", "li", "svg", "rect", "footer", "script"),
+}
+
+
+class Page(HTMLParser):
+    """Collects the tags with their attributes and the texts of the script elements."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.styles: list[str] = []
+        self.words: list[str] = []
+        self._inside = ""
+        self.feed(text)
+        self.close()
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    @override
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    @override
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            self.scripts[-1] += data
+        elif self._inside == "style":
+            self.styles.append(data)
+        else:
+            self.words.append(data)
+
+
+def page(outcome: Outcome) -> tuple[str, Page]:
+    text = render_html(outcome, run=sample_run(outcome))
+    return text, Page(text)
+
+
+def test_golden_page() -> None:
+    """The page of the sample, without its style and script, is reviewed when it changes."""
+    text, _ = page(solved())
+    bare = re.sub(r"<(style|script)>.*?</\1>", r"<\1>…</\1>", text, flags=re.DOTALL)
+    check("solved.report.html", re.sub(r"sha256-[\w+/=]+", "sha256-…", bare))
+
+
+@pytest.mark.parametrize("build", [solved, unsolved, no_target, hostile])
+def test_page_loads_nothing(build: Callable[[], Outcome]) -> None:
+    """Only known elements, no event attribute, no inline style, no address but the skip link."""
+    text, found = page(build())
+    assert {tag for tag, _ in found.tags} <= TAGS
+    for tag, attributes in found.tags:
+        names = attributes.keys()
+        assert not [name for name in names if name.startswith("on") or name in ("src", "style")]
+        assert attributes.get("href", "#run") == "#run", tag
+    assert len(found.scripts) == 2
+    text.encode("utf-8")
+
+
+def test_policy_names_exactly_our_style_and_script() -> None:
+    """The content security policy allows nothing but the two texts in the page, by hash."""
+    _, found = page(hostile(3_000))
+    policy = next(a["content"] for t, a in found.tags if a.get("http-equiv")) or ""
+    digests = [
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in (found.styles[0], found.scripts[1])
+    ]
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{digests[0]}'; script-src 'sha256-{digests[1]}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_script_builds_text_only() -> None:
+    """The page's own script has no way to turn text into markup or code."""
+    _, found = page(solved())
+    for word in ("innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "Function"):
+        assert word not in found.scripts[1]
+
+
+def test_data_block_cannot_end_its_element() -> None:
+    """The JSON has no character that HTML or an old script parser would take for its own."""
+    _, found = page(hostile(3_000))
+    block = found.scripts[0]
+    assert block.isascii()
+    assert not set("<>&") & set(block)
+    event = json.loads(block)["tests"][0]["events"][0]
+    assert event[0] == "call"
+    assert event[4][0][0].startswith("<script>alert(1)</script>")
+
+
+def test_hostile_text_is_shown_visibly() -> None:
+    """Markup arrives as text, controls and bidirectional overrides as escapes."""
+    text, found = page(hostile(3_000))
+    shown = "".join(found.words)
+    assert visible(EVIL[:80]) in shown
+    assert "\\u202e" in shown
+    assert "{{ 7 * 7 }}" in shown
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]", text)
+
+
+def test_page_without_script_tells_the_run() -> None:
+    """With scripts off the rows of code, every test and its steps are in the page."""
+    text, _ = page(solved())
+    static = "".join(re.findall(r"<noscript>(.*?)</noscript>", text, flags=re.DOTALL))
+    assert static.count("call running_total(") == 3
+    assert "return → [3, 2, 6, 16, 21, 30, 32]" in static
+    assert 'id="tabs" role="tablist" aria-label="Tests" hidden' in text
+
+
+def test_thousands_of_events_stay_quick_and_bounded() -> None:
+    """Fifty tests of two thousand events each make a page in a few seconds, capped and told."""
+    trace = Trace(loop_trace(list(range(660))).events)
+    tests = tuple(replace(passing()[0], trace=trace) for _ in range(50))
+    start_s = time.perf_counter()
+    text, found = page(replace(solved(), evidence=tests))
+    assert time.perf_counter() - start_s < 8
+    data = json.loads(found.scripts[0])
+    assert sum(len(test["events"]) for test in data["tests"]) == MAX_EVENTS
+    assert data["tests"][-1]["dropped"] == len(trace.events)
+    assert len(text) < 20_000_000
+
+
+def test_megabyte_strings_are_cut() -> None:
+    """A hostile outcome of many megabytes makes a page of less than one."""
+    assert len(page(hostile())[0]) < 1_000_000
+
+
+def test_empty_trace_and_missing_code_are_fine() -> None:
+    """A trace without events, or a function without a target, draws a page all the same."""
+    tests = (replace(passing()[0], trace=Trace(())), replace(passing()[1], trace=None))
+    text, _ = page(replace(solved(), evidence=tests))
+    assert text.count("No trace was recorded") == 2
+    event = TraceEvent("return", "other", 1, 0)
+    page(replace(no_target(), evidence=(replace(tests[0], trace=Trace((event,))),)))

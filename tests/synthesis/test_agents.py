@@ -1,0 +1,98 @@
+"""The schedule escalates from cheap to dear, and the agents share one budget."""
+
+from __future__ import annotations
+
+import pytest
+
+from egbot.config import GuidanceSettings
+from egbot.errors import ModelError
+from egbot.ports import DecodeSession
+from egbot.progress import AttemptEnded, AttemptStarted
+from egbot.records import Guidance
+from egbot.synthesis.agents import schedule, try_agents
+from egbot.synthesis.budget import Budget
+from tests.synthesis.workshop import GOOD, make_bench, session_of
+
+WRONG = "\n    return 1\n"
+
+
+def test_the_default_schedule_starts_cheap_and_reaches_the_paper_s_grid() -> None:
+    agents = schedule(GuidanceSettings(), seed=0)
+    first = agents[0]
+    assert (first.gamma, first.candidates) == (0.0, 0)
+    assert {agent.gamma for agent in agents} == {0.0, 0.5, 1.0, 3.0}
+    assert {agent.style for agent in agents} == {"plain", "few_shot", "long_code"}
+    assert {2, 6, 8} <= {agent.horizon_lines for agent in agents}
+    assert all(0.7 <= agent.temperature <= 1.5 for agent in agents)
+
+
+def test_the_seed_moves_every_agent_that_samples() -> None:
+    seeds = {agent.seed for agent in schedule(GuidanceSettings(), seed=1000) if agent.candidates}
+    others = {agent.seed for agent in schedule(GuidanceSettings(), seed=0) if agent.candidates}
+    assert not seeds & others
+
+
+def test_max_lines_holds_for_every_agent() -> None:
+    agents = schedule(GuidanceSettings(max_lines=7), seed=0)
+    assert {agent.max_lines for agent in agents} == {7}
+    assert len(agents) > 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "agent"),
+    [
+        (GuidanceSettings(gamma=0.0), Guidance(gamma=0.0, seed=4)),
+        (GuidanceSettings(candidates=0), Guidance(candidates=0, seed=4)),
+        (GuidanceSettings(horizon=8), Guidance(horizon_lines=8, seed=4)),
+        (GuidanceSettings(temperature=0.0), Guidance(temperature=0.0, seed=4)),
+        (
+            GuidanceSettings(gamma=3.0, candidates=5, horizon=3, temperature=1.5, max_lines=9),
+            Guidance(3.0, 5, 3, 1.5, max_lines=9, seed=4),
+        ),
+    ],
+)
+def test_what_is_asked_for_by_name_is_the_one_agent(
+    settings: GuidanceSettings, agent: Guidance
+) -> None:
+    """Zero is a value, not "not given"."""
+    assert schedule(settings, seed=4) == (agent,)
+
+
+def test_agents_try_in_order_until_nobody_asks_for_more() -> None:
+    bench = make_bench()
+    agents = (Guidance(gamma=0.0, candidates=0), Guidance(gamma=0.0, candidates=0, seed=1))
+    opened: list[Guidance] = []
+
+    def open_session(guidance: Guidance) -> DecodeSession:
+        opened.append(guidance)
+        return session_of(WRONG if len(opened) == 1 else GOOD)
+
+    attempts = try_agents(bench.task, (*agents, Guidance()), open_session)
+    assert [next(attempts).finish, next(attempts).finish] == ["wrong", "solved"]
+    assert opened == list(agents)
+    assert [one.number for one in bench.of(AttemptStarted)] == [1, 2]
+    assert [one.attempt.finish for one in bench.of(AttemptEnded)] == ["wrong", "solved"]
+
+
+def test_an_exhausted_budget_starts_no_agent() -> None:
+    bench = make_bench(budget=Budget(1e9, 10, lambda: 0.0))
+    agents = (Guidance(gamma=0.0, candidates=0),) * 5
+    attempts = list(try_agents(bench.task, agents, lambda _: session_of(WRONG)))
+    assert 1 <= len(attempts) < 5
+    assert bench.task.budget.num_tokens_spent >= 10
+
+
+def test_the_runs_of_one_agent_serve_the_next() -> None:
+    bench = make_bench()
+    agents = (Guidance(gamma=0.0, candidates=0),) * 3
+    list(try_agents(bench.task, agents, lambda _: session_of(WRONG)))
+    assert bench.runs.num_executions == 2
+    assert bench.runs.num_cache_hits == 4
+
+
+def test_a_model_that_fails_is_not_hidden() -> None:
+    def open_session(guidance: Guidance) -> DecodeSession:
+        raise ModelError("the prompt is too long")
+
+    with pytest.raises(ModelError):
+        next(try_agents(make_bench().task, (Guidance(),), open_session))

@@ -1,0 +1,78 @@
+"""One budget of seconds and tokens over everything, handed out in shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from egbot.synthesis.budget import Budget
+
+
+@dataclass
+class Clock:
+    now_s: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "num_tokens", "word"),
+    [(0.0, 0, ""), (9.9, 99, ""), (10.0, 0, "time"), (0.0, 100, "token"), (11.0, 200, "time")],
+)
+def test_a_budget_is_exhausted_when_either_limit_is_reached(
+    elapsed_s: float, num_tokens: int, word: str
+) -> None:
+    clock = Clock()
+    budget = Budget(10.0, 100, clock)
+    clock.now_s += elapsed_s
+    budget.spend(num_tokens)
+    words = budget.exhausted
+    assert words.startswith(f"the {word} budget of ") if word else words == ""
+
+
+def test_spending_adds_up() -> None:
+    budget = Budget(1.0, 10, Clock())
+    budget.spend(4)
+    budget.spend(5)
+    assert (budget.num_tokens_spent, budget.exhausted) == (9, "")
+    budget.spend(1)
+    assert "10 tokens" in budget.exhausted
+
+
+def test_time_runs_from_when_the_budget_was_made() -> None:
+    clock = Clock()
+    budget = Budget(10.0, 1, clock)
+    clock.now_s += 2.5
+    assert budget.elapsed_s == 2.5
+
+
+def test_a_share_is_a_part_of_what_is_left() -> None:
+    clock = Clock()
+    whole = Budget(12.0, 100, clock)
+    whole.spend(40)
+    clock.now_s += 6.0
+    share = whole.share(3)
+    assert (share.max_s, share.max_tokens, share.exhausted) == (2.0, 20, "")
+
+
+def test_what_a_share_spends_is_spent_of_the_whole() -> None:
+    whole = Budget(10.0, 100, Clock())
+    share = whole.share(2)
+    share.spend(50)
+    assert share.exhausted
+    assert (whole.num_tokens_spent, whole.exhausted) == (50, "")
+
+
+def test_what_a_share_saves_stays_with_the_whole() -> None:
+    whole = Budget(10.0, 100, Clock())
+    whole.share(2).spend(10)
+    assert whole.share(1).max_tokens == 90
+
+
+def test_a_share_of_nothing_is_exhausted() -> None:
+    clock = Clock()
+    whole = Budget(10.0, 100, clock)
+    clock.now_s += 20.0
+    assert whole.share(4).exhausted

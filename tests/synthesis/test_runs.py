@@ -1,0 +1,88 @@
+"""Candidates are run once per test and remembered for the whole task."""
+
+from __future__ import annotations
+
+import pytest
+
+from egbot.records import Limits
+from tests.synthesis.workshop import make_bench
+
+DOUBLE = "def double(x):\n    return x * 2\n"
+HALF = "def double(x):\n    return 4\n"
+
+
+def test_each_program_is_run_once_on_each_test() -> None:
+    bench = make_bench()
+    first = bench.runs.run("one", DOUBLE)
+    second = bench.runs.run("another text", DOUBLE)
+    bench.runs.run("", HALF)
+    (executor,) = bench.sandbox.executors
+    pairs = [
+        (job.program.source, test) for job in executor.jobs if job.program for test in job.tests
+    ]
+    assert len(pairs) == len(set(pairs)) == 4
+    assert (bench.runs.num_executions, bench.runs.num_cache_hits) == (4, 2)
+    assert first.executions == second.executions
+    assert (first.text, second.text) == ("one", "another text")
+
+
+def test_a_run_carries_the_outcome_of_every_test_in_order() -> None:
+    run = make_bench().runs.run("", HALF)
+    assert [outcome.status for outcome in run.executions] == ["passed", "failed"]
+    assert [outcome.node_id for outcome in run.executions] == [
+        "test_calc.py::test_two",
+        "test_calc.py::test_zero",
+    ]
+    assert run.num_passed == 1
+
+
+def test_jobs_are_traced_and_hold_the_whole_file() -> None:
+    bench = make_bench("import os\n\n\ndef double(x):\n    ...\n\n\nLAST = os.sep\n")
+    bench.runs.run("", DOUBLE)
+    (job,) = bench.sandbox.executors[0].jobs
+    assert (job.trace, job.limits) == (True, Limits())
+    assert job.program is not None
+    assert job.program.qualname == "double"
+    assert job.program.source == f"import os\n\n\n{DOUBLE}\n\nLAST = os.sep\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "is_solution"),
+    [
+        (DOUBLE, True),
+        (HALF, False),
+        ("def double(x):\n    import gc\n    gc.get_objects()\n    return x * 2\n", False),
+    ],
+)
+def test_a_solution_passes_everything_and_has_no_veto(program: str, is_solution: bool) -> None:
+    bench = make_bench(
+        tests="from calc import double\n\ndef test_it():\n    assert double(3) == 6\n"
+    )
+    assert bench.runs.solves(bench.runs.run("", program)) is is_solution
+
+
+def test_without_tests_nothing_is_a_solution() -> None:
+    bench = make_bench(tests="x = 1\n")
+    run = bench.runs.run("", DOUBLE)
+    assert run.executions == ()
+    assert not bench.runs.solves(run)
+    assert bench.sandbox.executors[0].jobs == []
+
+
+@pytest.mark.parametrize("program", ["def other(x):\n    return 1\n", "x = 1\n", "def double(:\n"])
+def test_what_is_no_definition_of_the_target_is_refused_without_a_run(program: str) -> None:
+    bench = make_bench()
+    run = bench.runs.run("", program)
+    assert {outcome.status for outcome in run.executions} == {"not_run"}
+    assert run.detail
+    assert bench.sandbox.executors[0].jobs == []
+
+
+def test_a_program_that_the_file_s_encoding_lacks_is_refused() -> None:
+    bench = make_bench(b"# coding: latin-1\ndef double(x):\n    ...\n")
+    code = "def double(x):\n    return '\u20ac'\n"
+    assert not bench.runs.fits(code)
+    run = bench.runs.run("", code)
+    assert run.executions[0].status == "not_run"
+    assert "U+20AC" in run.detail
+    assert not bench.runs.solves(run)

@@ -1,0 +1,386 @@
+"""The line loop keeps the algorithm's promises, with a scripted model and runs in process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from egbot.progress import AttemptStarted, CandidatesRun, LineChosen, LineStarted, Tick
+from egbot.records import Attempt, Execution, Guidance, Job, TestOutcome, Tree
+from egbot.synthesis.budget import Budget
+from egbot.synthesis.search import write_function
+from egbot.testing import ReplaySandbox, Script, ScriptedDecoder, ScriptedSession
+from tests.synthesis.workshop import GOOD, PROMPT, SOURCE, Bench, make_bench, session_of
+
+GUIDED = Guidance(gamma=1.0, candidates=2, horizon_lines=2)
+PLAIN = Guidance(gamma=0.0, candidates=0)
+WRONG = "\n    y = x\n    z = 1\n    return z\n"
+
+
+def write(session: ScriptedSession, guidance: Guidance = GUIDED) -> tuple[Attempt, Bench]:
+    bench = make_bench()
+    return write_function(bench.task, session, guidance), bench
+
+
+# --- the plain agent ---------------------------------------------------------------------------
+
+
+def test_plain_decoding_writes_line_by_line_and_is_judged_once() -> None:
+    session = session_of(GOOD)
+    attempt, bench = write(session, PLAIN)
+    assert (attempt.finish, attempt.num_passed) == ("solved", 2)
+    assert attempt.code == "def double(x):\n    y = x\n    y = y * 2\n    return y\n"
+    written = [step.text for step in attempt.lines if step.text]
+    assert "\n".join(written) == GOOD.strip("\n")
+    assert [text.count("\n    ") <= 2 for text in written] == [True] * 3
+    assert bench.runs.num_executions == 2
+    assert not session.samplings
+
+
+def test_a_complete_function_that_fails_is_wrong() -> None:
+    attempt, _ = write(session_of(WRONG), PLAIN)
+    assert (attempt.finish, attempt.num_passed) == ("wrong", 0)
+    assert attempt.code.endswith("    return z\n")
+
+
+@pytest.mark.parametrize("answer", ["", "\n", "```", "\nI cannot do that.", "\n    # nothing\n"])
+def test_an_answer_without_code_is_no_code(answer: str) -> None:
+    attempt, bench = write(session_of(answer), PLAIN)
+    assert (attempt.finish, attempt.code, attempt.num_passed) == ("no_code", "", 0)
+    assert bench.runs.num_executions == 0
+
+
+def test_what_follows_the_function_is_not_part_of_it() -> None:
+    attempt, _ = write(session_of(f"{GOOD}```\nHere `double` returns ...\n"), PLAIN)
+    assert attempt.finish == "solved"
+    assert attempt.code.endswith("return y\n")
+
+
+def test_max_lines_ends_an_attempt() -> None:
+    long = "\n" + "".join(f"    y{n} = x\n" for n in range(30))
+    session = session_of(long)
+    attempt, _ = write(session, replace(PLAIN, max_lines=5))
+    assert (attempt.finish, len(attempt.lines), len(session.advances)) == ("max_lines", 5, 5)
+    assert attempt.code.count("\n") == 6
+
+
+def test_what_was_written_when_the_lines_ran_out_may_still_be_right() -> None:
+    attempt, _ = write(
+        session_of(f"{GOOD}    more = 1\n    more = 2\n"), replace(PLAIN, max_lines=4)
+    )
+    assert attempt.finish == "solved"
+
+
+def test_code_that_can_never_run_again_ends_the_attempt() -> None:
+    """Lines behind a syntax error cost time and cannot help."""
+    broken = "\n    return return\n" + "    y = 1\n" * 20
+    attempt, _ = write(session_of(broken), PLAIN)
+    assert len(attempt.lines) < 5
+    assert attempt.finish == "no_code"
+
+
+def test_leading_comments_do_not_end_the_attempt() -> None:
+    comments = "".join(f"    # step {n}\n" for n in range(4))
+    assert write(session_of(f"\n{comments}{GOOD[1:]}"), PLAIN)[0].finish == "solved"
+
+
+# --- exploring ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 3, 8])
+def test_candidates_look_exactly_the_horizon_ahead(horizon: int) -> None:
+    """From each line on, d lines and not one more, whatever the tokens hold."""
+    answer = "\n" + "".join(f"    y{n} = x\n" for n in range(12)) + "    return x\n"
+    session = session_of(answer)
+    attempt, _ = write(session, replace(GUIDED, horizon_lines=horizon, max_lines=3))
+    for number, step in enumerate(attempt.lines):
+        (candidate,) = step.candidates
+        assert candidate.program.count("\n") - 1 == number + horizon
+
+
+def test_a_token_that_holds_the_next_line_s_first_word_adds_no_line() -> None:
+    """The horizon counts whole lines; half of the next one would run as another program."""
+    answer = "\n    a = x\n    b = x\n    c = x\n    return c\n"
+    decoder = ScriptedDecoder(Script(answer), tokenise=greedy_tokens)
+    bench = make_bench()
+    attempt = write_function(bench.task, decoder.open(PROMPT), replace(GUIDED, max_lines=1))
+    assert [one.program for one in attempt.lines[0].candidates] == [
+        "def double(x):\n    a = x\n    b = x\n"
+    ]
+
+
+def greedy_tokens(text: str) -> list[str]:
+    """Tokens that end in the first letter of a line."""
+    tokens, token = [], ""
+    for place, letter in enumerate(text):
+        token += letter
+        if "\n" in token and letter.isalpha() and not text[place - 1].isalpha():
+            tokens.append(token)
+            token = ""
+    return [*tokens, token] if token else tokens
+
+
+def test_each_line_draws_anew_with_a_seed_of_its_own() -> None:
+    session = session_of(WRONG)
+    write(session, replace(GUIDED, seed=3, temperature=0.7, top_p=0.9))
+    seeds = [call.seed for call in session.samplings]
+    assert len(set(seeds)) == len(seeds) >= 3
+    assert {(one.temperature, one.top_p, one.num_samples) for one in session.samplings} == {
+        (0.7, 0.9, 2)
+    }
+
+
+def test_agents_with_other_seeds_draw_other_samples() -> None:
+    first, second = session_of(WRONG), session_of(WRONG)
+    write(first, replace(GUIDED, seed=0))
+    write(second, replace(GUIDED, seed=1))
+    assert not {one.seed for one in first.samplings} & {one.seed for one in second.samplings}
+
+
+def test_a_candidate_that_passes_everything_is_the_solution() -> None:
+    session = session_of(WRONG, (WRONG, "\n    return x + x\n"))
+    attempt, bench = write(session)
+    assert (attempt.finish, attempt.num_passed) == ("candidate", 2)
+    assert attempt.code == "def double(x):\n    return x + x\n"
+    assert session.advances == []
+    assert attempt.lines[-1].candidates == bench.of(CandidatesRun)[-1].candidates
+
+
+def test_the_solution_keeps_the_comments_that_the_model_wrote() -> None:
+    attempt, _ = write(session_of(WRONG, ("\n    # twice\n    return x + x  # sum\n",)))
+    assert attempt.code == "def double(x):\n    # twice\n    return x + x  # sum\n"
+
+
+def test_a_solution_that_was_completed_is_delivered_as_it_ran() -> None:
+    """What is verified is what ran; a tail that was cut off must not come back."""
+    attempt, _ = write(session_of(WRONG, ("\n    return x + x\n    y = (\n",)))
+    assert attempt.code == "def double(x):\n    return x + x\n"
+
+
+def test_no_runnable_candidate_does_not_end_the_task() -> None:
+    session = session_of(
+        GOOD, ("\n    y = (\n", "\n    return return\n"), ("\n    y = x\n    )\n",)
+    )
+    attempt, _ = write(session)
+    assert attempt.lines[0].candidates == ()
+    assert session.advances[0].signal == ""
+    assert attempt.num_passed == 2
+
+
+def test_equal_candidates_are_one() -> None:
+    variants = ("\n    return 3\n", "\n    return 3  # three\n", '\n    """D."""\n    return 3\n')
+    attempt, bench = write(session_of(WRONG, variants), replace(GUIDED, candidates=3))
+    assert len(attempt.lines[0].candidates) == 1
+    assert bench.of(CandidatesRun)[0].candidates == attempt.lines[0].candidates
+
+
+def test_a_sample_that_the_token_limit_cut_loses_only_its_last_line() -> None:
+    """Half a line is another program, not a part of the one that was meant."""
+    endless = "\n    y = 1\n    return " + "x + " * 2000
+    session = session_of(WRONG, (endless,))
+    attempt, _ = write(session, replace(GUIDED, candidates=1))
+    assert [one.program for one in attempt.lines[0].candidates] == ["def double(x):\n    y = 1\n"]
+
+
+def test_gamma_0_with_candidates_draws_whole_functions_once() -> None:
+    session = session_of(WRONG, (WRONG, GOOD.replace("y * 2", "y + y + 1")))
+    attempt, _ = write(session, replace(GUIDED, gamma=0.0))
+    assert len(session.samplings) == 1
+    assert all(step.signal == "" for step in attempt.lines)
+    assert [one.program.count("\n") for one in attempt.lines[0].candidates] == [4, 4]
+    assert all(call.signal == "" for call in session.advances)
+
+
+def test_no_candidates_means_no_sampling_and_no_signal() -> None:
+    session = session_of(WRONG)
+    attempt, bench = write(session, replace(GUIDED, candidates=0))
+    assert session.samplings == []
+    assert {step.signal for step in attempt.lines} == {""}
+    assert len(bench.of(CandidatesRun)) == 1
+
+
+# --- guiding -----------------------------------------------------------------------------------
+
+
+def test_the_signal_of_a_line_s_own_candidates_guides_that_line() -> None:
+    session = session_of(WRONG, ("\n    return 5\n",), guided="\n    return x * 2\n")
+    attempt, _ = write(session, replace(GUIDED, candidates=1, gamma=3.0))
+    assert session.advances[0].gamma == 3.0
+    assert "return 5" in session.advances[0].signal
+    assert session.advances[0].signal == attempt.lines[0].signal
+    assert (attempt.finish, attempt.code) == ("candidate", "def double(x):\n    return x * 2\n")
+
+
+def test_one_line_is_written_at_a_time() -> None:
+    session = session_of("\n\n    y = x\n\n    z = 1\n    return z\n")
+    attempt, _ = write(session)
+    assert [step.text for step in attempt.lines][:2] == ["    y = x", "    z = 1"]
+
+
+def test_every_step_is_reported_in_order() -> None:
+    attempt, bench = write(session_of(WRONG, ("\n    return 5\n",)))
+    kinds = [type(one) for one in bench.events if not isinstance(one, Tick | AttemptStarted)]
+    assert kinds[:3] == [LineStarted, CandidatesRun, LineChosen]
+    assert [one.number for one in bench.of(LineStarted)] == list(
+        range(1, len(bench.of(LineStarted)) + 1)
+    )
+    assert [one.step for one in bench.of(LineChosen)] == list(attempt.lines)
+    assert bench.of(LineStarted)[0].text_so_far == "def double(x):\n"
+    usages = [one.usage.num_tokens_forwarded for one in bench.of(Tick)]
+    assert usages == sorted(usages)
+
+
+def test_the_best_partial_candidate_is_kept_when_nothing_solves() -> None:
+    half = "\n    return 4\n"
+    attempt, _ = write(session_of(WRONG, (WRONG, half)))
+    assert (attempt.finish, attempt.num_passed) == ("wrong", 1)
+    assert attempt.code == "def double(x):\n    return 4\n"
+
+
+# --- budgets -----------------------------------------------------------------------------------
+
+
+def test_a_used_up_token_budget_ends_the_attempt() -> None:
+    bench = make_bench(budget=Budget(1e9, 12, lambda: 0.0))
+    session = session_of(WRONG)
+    attempt = write_function(bench.task, session, PLAIN)
+    assert attempt.finish == "over_budget"
+    assert 0 < len(attempt.lines) < 3
+    assert bench.task.budget.num_tokens_spent == session.usage.num_tokens_forwarded
+
+
+def test_a_used_up_time_budget_ends_the_attempt() -> None:
+    ticks = iter(range(1000))
+    bench = make_bench(budget=Budget(6, 10**9, lambda: float(next(ticks))))
+    attempt = write_function(bench.task, session_of("\n" + "    y = x\n" * 20), PLAIN)
+    assert attempt.finish == "over_budget"
+    assert len(attempt.lines) < 6
+
+
+def test_a_budget_that_is_gone_at_once_asks_the_model_nothing() -> None:
+    session = session_of(WRONG)
+    attempt = write_function(make_bench(budget=Budget(1e9, 0, lambda: 0.0)).task, session, GUIDED)
+    assert (attempt.finish, attempt.lines, session.advances) == ("over_budget", (), [])
+
+
+# --- what runs may do --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["timeout", "crash", "oom", "protocol_error", "invalid"])
+def test_runs_that_go_wrong_are_data(status: str) -> None:
+    def answer(tree: Tree, job: Job) -> Execution:
+        lost = tuple(TestOutcome(test, "not_run") for test in job.tests)
+        return Execution(status, lost, detail="it went wrong")  # type: ignore[arg-type]
+
+    bench = make_bench(sandbox=ReplaySandbox(answer))
+    attempt = write_function(bench.task, session_of(GOOD), GUIDED)
+    assert (attempt.finish, attempt.num_passed) == ("wrong", 0)
+    assert attempt.lines[0].candidates[0].detail == "it went wrong"
+
+
+def test_a_program_that_passes_but_is_vetoed_is_no_solution() -> None:
+    cheat = "\n    import sys\n    sys._getframe(1).f_locals['x'] = 1\n    return 2 * x\n"
+    attempt, _ = write(session_of(cheat), PLAIN)
+    assert attempt.finish == "wrong"
+
+
+METHOD_SOURCE = """\
+class Cart:
+    size = 2
+
+    def __init__(self):
+        self.items = [1]
+
+    def double(self):
+        raise NotImplementedError
+
+    def after(self):
+        return 1
+"""
+METHOD_TESTS = "from calc import Cart\n\ndef test_it():\n    assert Cart().double() == [1, 1]\n"
+
+
+def test_methods_are_written_inside_their_class() -> None:
+    bench = make_bench(METHOD_SOURCE, METHOD_TESTS, qualname="Cart.double")
+    session = session_of("\n        return self.items * self.size\n\n    def more(self):\n")
+    attempt = write_function(bench.task, session, PLAIN)
+    assert attempt.finish == "solved"
+    assert attempt.code == "def double(self):\n    return self.items * self.size\n"
+    filled = bench.runs.slot.fill(attempt.code).decode()
+    assert filled == METHOD_SOURCE.replace(
+        "raise NotImplementedError", "return self.items * self.size"
+    )
+
+
+def test_async_functions_and_decorators_keep_their_header() -> None:
+    source = "import functools\n\n@functools.cache\nasync def double(x):\n    ...\n"
+    tests = (
+        "import asyncio\nfrom calc import double\n\n"
+        "def test_it():\n    assert asyncio.run(double(2)) == 4\n"
+    )
+    bench = make_bench(source, tests)
+    attempt = write_function(bench.task, session_of("\n    return x * 2\n"), PLAIN)
+    assert attempt.finish == "solved"
+    assert attempt.code == "@functools.cache\nasync def double(x):\n    return x * 2\n"
+
+
+@pytest.mark.parametrize("where", ["    return x * 2  # 2 €\n", "    y = '€'\n    return x * 2\n"])
+def test_a_character_that_the_file_cannot_hold_does_not_end_the_run(where: str) -> None:
+    """The model may write any character, the user's file may be Latin-1."""
+    source = "# -*- coding: latin-1 -*-\n# \xe9\n" + SOURCE
+    bench = make_bench(source.encode("latin-1"))
+    attempt = write_function(bench.task, session_of(f"\n{where}"), PLAIN)
+    if attempt.finish == "solved":
+        assert b"x * 2" in bench.runs.slot.fill(attempt.code)
+
+
+# --- determinism -------------------------------------------------------------------------------
+
+SNIPPET = """\
+from egbot.records import Guidance
+from egbot.synthesis.search import write_function
+from tests.synthesis.workshop import make_bench, session_of
+rows = tuple(f"\\n    return {{{n}, 'a', 'b', 'c'}} and {n}\\n" for n in range(5))
+bench = make_bench()
+attempt = write_function(bench.task, session_of("\\n    return 1\\n", rows), Guidance(candidates=5))
+print(attempt.code, [step.signal for step in attempt.lines], attempt.num_passed)
+"""
+
+
+def test_results_do_not_depend_on_the_hash_seed() -> None:
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", SNIPPET],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join([".", *sys.path])},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1
+
+
+LINES = st.sampled_from(
+    ["    y = x\n", "    return x * 2\n", "    if x:\n", "        y = 1\n", "    try:\n", "```\n",
+     "    # c\n", "    y = (\n", "    )\n", "print(1)\n", "\n", '    """\n', "    1 / 0\n", "    λ = 1\n"]
+)  # fmt: skip
+ANSWERS = st.lists(LINES, max_size=8).map(lambda lines: "\n" + "".join(lines))
+
+
+@settings(max_examples=60, deadline=None)
+@given(answer=ANSWERS, gamma=st.sampled_from([0.0, 1.0]), candidates=st.integers(0, 2))
+def test_any_answer_ends_in_an_attempt(answer: str, gamma: float, candidates: int) -> None:
+    """Whatever the model writes, the loop ends, and a solution that it claims can be filled in."""
+    bench = make_bench()
+    guidance = Guidance(gamma=gamma, candidates=candidates, max_lines=10)
+    attempt = write_function(bench.task, session_of(answer), guidance)
+    assert len(attempt.lines) <= 10
+    assert (attempt.finish in {"solved", "candidate"}) == (attempt.num_passed == 2)
+    if attempt.code:
+        compile(bench.runs.slot.fill(attempt.code), "calc.py", "exec", dont_inherit=True)

@@ -1,0 +1,316 @@
+"""A run on a real git repository in a temporary folder: what is read, written, applied, committed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from egbot.config import Settings
+from egbot.errors import InterruptedRunError, ModelError, UsageError
+from egbot.local import RUN_FILE, Effects, Order, run_order, versions
+from egbot.ports import Decoder
+from egbot.progress import Progress, silent
+from egbot.records import Run
+from egbot.report.files import read_run
+from egbot.testing import ReplaySandbox, Script
+from tests.shelf import DOUBLE, STUB, decoder_of, reasons
+
+SCRIPTS = {"double": DOUBLE, "half": Script("\n    return 2\n"), "four": Script("\n    return 4\n")}
+OVERRIDES: Mapping[str, object] = {"guidance": {"gamma": 0.0, "candidates": 0}}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def lay_out(folder: Path, files: Mapping[str, str] = STUB) -> Path:
+    """A repository with one commit."""
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "config", "user.name", "A. Tester")
+    git(folder, "config", "user.email", "tester@example.invalid")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Begin")
+    return folder
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return lay_out(tmp_path / "repository")
+
+
+def effects_of(settings_seen: list[Settings] | None = None) -> Effects:
+    """No real sandbox, no real model."""
+
+    def load(settings: Settings, report: object) -> Decoder:
+        if settings_seen is not None:
+            settings_seen.append(settings)
+        return decoder_of(SCRIPTS)
+
+    return Effects(lambda *_: ReplaySandbox(), load)
+
+
+def carry_out(repository: Path, **options: object) -> Run:
+    output = repository.parent / "out"
+    order = Order(repository, output, OVERRIDES, **options)  # type: ignore[arg-type]
+    return run_order(order, silent, effects_of())
+
+
+# --- the working tree --------------------------------------------------------------------------
+
+
+def test_the_working_tree_is_left_alone_unless_asked(repository: Path) -> None:
+    head = git(repository, "rev-parse", "HEAD")
+    run = carry_out(repository)
+    assert reasons(run) == [("double", "patched")]
+    assert git(repository, "status", "--porcelain") == ""
+    assert git(repository, "rev-parse", "HEAD") == head
+    assert (repository / "calc.py").read_text() == STUB["calc.py"]
+
+
+def test_the_patch_file_is_one_that_git_applies(repository: Path) -> None:
+    carry_out(repository)
+    (patch,) = (repository.parent / "out").glob("*/patch.diff")
+    git(repository, "apply", str(patch))
+    assert (repository / "calc.py").read_text() == STUB["calc.py"].replace(
+        "raise NotImplementedError", "return x * 2"
+    )
+
+
+def test_apply_writes_and_stages_nothing(repository: Path) -> None:
+    carry_out(repository, apply=True)
+    assert "return x * 2" in (repository / "calc.py").read_text()
+    assert git(repository, "status", "--porcelain") == " M calc.py\n"
+
+
+def test_commit_commits_the_function_and_nothing_else(repository: Path) -> None:
+    (repository / "notes.txt").write_text("mine\n")
+    (repository / "test_calc.py").write_text(STUB["test_calc.py"] + "\n# mine\n")
+    carry_out(repository, commit=True)
+    assert git(repository, "show", "--name-only", "--format=%s", "HEAD").split() == [
+        "Implement",
+        "double",
+        "calc.py",
+    ]
+    assert git(repository, "log", "-1", "--format=%an") == "A. Tester\n"
+    assert git(repository, "status", "--porcelain") == " M test_calc.py\n?? notes.txt\n"
+
+
+def test_uncommitted_work_is_what_the_patch_is_made_for(repository: Path) -> None:
+    mine = STUB["calc.py"].replace("import os\n", "import os\n\n# mine\n")
+    (repository / "calc.py").write_text(mine)
+    carry_out(repository, apply=True)
+    assert (repository / "calc.py").read_text() == mine.replace(
+        "raise NotImplementedError", "return x * 2"
+    )
+
+
+def test_several_functions_of_one_file_are_applied_together(tmp_path: Path) -> None:
+    files = {
+        "calc.py": "ONE = 1\n",
+        "test_calc.py": (
+            "from calc import four, half\n\n"
+            "def test_four():\n    assert four() == 4\n\n"
+            "def test_half():\n    assert half(4) == 2\n"
+        ),
+    }
+    repository = lay_out(tmp_path / "repository", files)
+    run = carry_out(repository, commit=True)
+    assert sorted(reasons(run)) == [("four", "patched"), ("half", "patched")]
+    text = (repository / "calc.py").read_text()
+    assert "return 4" in text
+    assert "return 2" in text
+    subject = git(repository, "log", "-1", "--format=%s")
+    assert "four" in subject
+    assert "half" in subject
+    assert git(repository, "status", "--porcelain") == ""
+
+
+def test_nothing_accepted_means_nothing_applied(repository: Path) -> None:
+    order = Order(repository, repository.parent / "out", OVERRIDES, apply=True, commit=True)
+    effects = Effects(lambda *_: ReplaySandbox(), lambda *_: decoder_of({}))
+    run = run_order(order, silent, effects)
+    assert reasons(run) == [("double", "no_patch")]
+    assert git(repository, "status", "--porcelain") == ""
+
+
+def test_a_folder_inside_the_repository_stands_for_it(repository: Path) -> None:
+    (repository / "docs").mkdir()
+    assert reasons(carry_out(repository / "docs")) == [("double", "patched")]
+
+
+def test_a_folder_outside_of_git_is_the_person_s_mistake(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    with pytest.raises(UsageError, match="not a git repository"):
+        carry_out(tmp_path / "plain")
+
+
+# --- what is left behind -----------------------------------------------------------------------
+
+
+def test_run_json_and_a_folder_for_each_target_are_left(repository: Path) -> None:
+    run = carry_out(repository)
+    out = repository.parent / "out"
+    saved = read_run(out / RUN_FILE)
+    assert saved.outcomes == run.outcomes
+    assert saved.finished
+    assert saved.versions["python"] == versions()["python"]
+    assert sorted(path.name for path in (out / "01-double").iterdir()) == [
+        "patch.diff",
+        "report.html",
+        "report.md",
+        "trace.json",
+    ]
+
+
+def test_a_run_that_breaks_leaves_what_it_reached(repository: Path) -> None:
+    def load(settings: Settings, report: object) -> Decoder:
+        raise ModelError("no model")
+
+    order = Order(repository, repository.parent / "out", OVERRIDES)
+    with pytest.raises(ModelError):
+        run_order(order, silent, Effects(lambda *_: ReplaySandbox(), load))
+    saved = read_run(repository.parent / "out" / RUN_FILE)
+    assert (saved.finished, saved.detail) == (False, "no model")
+
+
+def test_an_interrupted_run_leaves_what_it_reached(repository: Path) -> None:
+    count = 0
+
+    def report(event: Progress) -> None:
+        nonlocal count
+        count += 1
+        if count == 6:
+            raise KeyboardInterrupt
+
+    order = Order(repository, repository.parent / "out", OVERRIDES)
+    with pytest.raises(InterruptedRunError):
+        run_order(order, report, effects_of())
+    saved = read_run(repository.parent / "out" / RUN_FILE)
+    assert (saved.finished, saved.detail) == (False, "interrupted")
+
+
+def test_reports_of_an_earlier_run_do_not_stay(repository: Path) -> None:
+    """A folder that shows last week's function next to today's misleads."""
+    carry_out(repository)
+    (repository / "calc.py").write_text(STUB["calc.py"].replace("raise NotImpl", "return x * 2#"))
+    assert reasons(carry_out(repository)) == [("", "nothing_to_do")]
+    assert [path.name for path in (repository.parent / "out").iterdir()] == [RUN_FILE]
+
+
+# --- settings ----------------------------------------------------------------------------------
+
+
+def test_the_repository_s_table_steers_the_run_and_the_command_line_wins(tmp_path: Path) -> None:
+    table = "[tool.egbot]\nmodel = 'mine'\nseed = 4\nmax_tokens = 7777\n"
+    repository = lay_out(tmp_path / "repository", {**STUB, "pyproject.toml": table})
+    seen: list[Settings] = []
+    order = Order(repository, tmp_path / "out", {**OVERRIDES, "seed": 9, "max_tokens": None})
+    run_order(order, silent, effects_of(seen))
+    assert (seen[0].model, seen[0].seed, seen[0].max_tokens) == ("mine", 9, 7777)
+
+
+def test_a_wrong_setting_ends_the_run_before_anything_starts(tmp_path: Path) -> None:
+    table = "[tool.egbot]\nmax_second = 1\n"
+    repository = lay_out(tmp_path / "repository", {**STUB, "pyproject.toml": table})
+    with pytest.raises(UsageError, match="max_second"):
+        carry_out(repository)
+    assert not (tmp_path / "out").exists()
+
+
+# --- JUnit reports -----------------------------------------------------------------------------
+
+JUNIT = """\
+<testsuites><testsuite name="pytest" tests="2" failures="{num}">
+<testcase classname="test_calc" name="test_sep" time="0.1"/>
+<testcase classname="test_calc" name="test_double" time="0.1">{body}</testcase>
+</testsuite></testsuites>
+"""
+FAILURE = '<failure message="NotImplementedError">calc.py:5: NotImplementedError</failure>'
+
+
+def junit_file(folder: Path, body: str) -> Path:
+    path = folder / "report.xml"
+    path.write_text(JUNIT.format(num=bool(body) + 0, body=body))
+    return path
+
+
+def test_the_failing_tests_of_a_junit_report_are_taken(repository: Path) -> None:
+    run = carry_out(repository, junit=junit_file(repository.parent, FAILURE))
+    assert reasons(run) == [("double", "patched")]
+
+
+def test_a_junit_report_without_failures_is_the_person_s_mistake(repository: Path) -> None:
+    with pytest.raises(UsageError, match="no failing test"):
+        carry_out(repository, junit=junit_file(repository.parent, ""))
+
+
+@pytest.mark.parametrize("option", ["junit", "issue_text"])
+def test_a_file_that_cannot_be_read_is_named(repository: Path, option: str) -> None:
+    with pytest.raises(UsageError, match=r"gone\.txt"):
+        carry_out(repository, **{option: repository / "gone.txt"})
+
+
+# --- issues ------------------------------------------------------------------------------------
+
+ISSUE = """\
+Please write `half`:
+
+```python
+from calc import half
+
+def test_half():
+    assert half(4) == 2
+```
+
+Thanks!
+"""
+
+
+def issue_file(folder: Path, text: str) -> Path:
+    path = folder / "issue.md"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_tests_in_an_issue_s_text_are_taken_and_delivered(repository: Path) -> None:
+    run = carry_out(repository, issue_text=issue_file(repository.parent, ISSUE), commit=True)
+    assert reasons(run) == [("half", "patched")]
+    assert [patch.path for patch in run.tests_added] == ["tests/test_from_issue.py"]
+    files = git(repository, "show", "--name-only", "--format=", "HEAD").split()
+    assert files == ["calc.py", "tests/test_from_issue.py"]
+    assert "def test_half" in (repository / "tests/test_from_issue.py").read_text()
+    assert "def half(" in (repository / "calc.py").read_text()
+
+
+def test_an_issue_never_replaces_a_test_file(tmp_path: Path) -> None:
+    files = {**STUB, "tests/test_from_issue.py": "def test_mine():\n    pass\n"}
+    repository = lay_out(tmp_path / "repository", files)
+    run = carry_out(repository, issue_text=issue_file(tmp_path, ISSUE), apply=True)
+    assert [patch.path for patch in run.tests_added] == ["tests/test_from_issue_2.py"]
+    assert "test_mine" in (repository / "tests/test_from_issue.py").read_text()
+
+
+def test_an_issue_may_name_tests(repository: Path) -> None:
+    text = "`test_calc.py::test_double` fails since today."
+    run = carry_out(repository, issue_text=issue_file(repository.parent, text))
+    assert reasons(run) == [("double", "patched")]
+    assert run.tests_added == ()
+
+
+def test_an_issue_without_tests_is_the_person_s_mistake(repository: Path) -> None:
+    with pytest.raises(UsageError, match="no test"):
+        carry_out(repository, issue_text=issue_file(repository.parent, "It is slow."))
+
+
+def test_the_tests_of_an_issue_are_not_written_unless_asked(repository: Path) -> None:
+    carry_out(repository, issue_text=issue_file(repository.parent, ISSUE))
+    assert git(repository, "status", "--porcelain") == ""
