@@ -116,7 +116,6 @@ def _model_options(command: _Command) -> _Command:
             click.option(
                 "--plain",
                 is_flag=True,
-                envvar="CI",
                 help="Plain lines instead of the live view (also where CI is set).",
             ),
         )
@@ -247,6 +246,11 @@ def demo(output: Path, plain: bool, **options: Any) -> int:
     """Watch egbot write six functions of a small sample repository.
 
     Real model, real sandbox, nothing canned: another --seed or --model decodes something else.
+
+    \b
+    Examples:
+      egbot demo
+      egbot demo --plain --sandbox bubblewrap --seed 7
     """
     repository = lay_out(output / "repository")
     order = Order(repository=repository, output=output, overrides=_overrides(options))
@@ -255,7 +259,9 @@ def demo(output: Path, plain: bool, **options: Any) -> int:
 
 def _run(order: Order, *, plain: bool, as_json: bool) -> int:
     console = Console(stderr=as_json)
-    view: View = NullView() if as_json else make_view(console, plain=plain)
+    # not click's envvar: some services put their own name into CI, which is no boolean
+    is_ci = os.environ.get("CI", "").lower() not in {"", "0", "false"}
+    view: View = NullView() if as_json else make_view(console, plain=plain or is_ci)
     with view:
         run = run_order(order, view)
     if as_json:
@@ -304,7 +310,13 @@ def doctor() -> int:
 
 @cli.group()
 def models() -> None:
-    """List the recommended models, fetch one, or say where it lies."""
+    """List the recommended models, fetch one, or say where it lies.
+
+    \b
+    Examples:
+      egbot models list
+      egbot models pull smollm2
+    """
 
 
 @models.command("list")
