@@ -30,7 +30,7 @@ from egbot.execution.options import SandboxOptions
 from egbot.local import Order, run_order
 from egbot.records import Run
 from egbot.report.files import run_json
-from egbot.report.progress import NullView, View, make_view
+from egbot.report.progress import make_view
 from egbot.report.terminal import status_text, summary
 
 _EXIT_CODES = """\
@@ -43,6 +43,7 @@ Exit codes:
   130  interrupted
 """
 _BACKENDS = ("auto", "docker", "bubblewrap", "process")
+_REPORT = "this is a bug: please report it with the output of `egbot --debug ...`"
 _Command = Callable[..., Any]
 
 
@@ -138,6 +139,9 @@ def _guarded(command: _Command) -> _Command:
         except KeyboardInterrupt:
             _complain("interrupted", "", debug=debug)
             sys.exit(EXIT_INTERRUPTED)
+        except Exception as error:  # noqa: BLE001  a fault of ours must not end in a traceback
+            _complain(f"egbot itself failed: {type(error).__name__}: {error}", _REPORT, debug=debug)
+            sys.exit(EXIT_SURROUNDINGS)
         sys.exit(code)
 
     return run
@@ -191,7 +195,12 @@ def _complain(message: str, hint: str, *, debug: bool) -> None:
     show_default=True,
     help="Folder for run.json, reports.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print run.json to standard output.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print run.json to standard output (progress goes to standard error).",
+)
 @_guarded
 def solve(
     repo: Path,
@@ -261,8 +270,7 @@ def _run(order: Order, *, plain: bool, as_json: bool) -> int:
     console = Console(stderr=as_json)
     # not click's envvar: some services put their own name into CI, which is no boolean
     is_ci = os.environ.get("CI", "").lower() not in {"", "0", "false"}
-    view: View = NullView() if as_json else make_view(console, plain=plain or is_ci)
-    with view:
+    with make_view(console, plain=plain or is_ci) as view:
         run = run_order(order, view)
     if as_json:
         click.echo(run_json(run), nl=False)
@@ -324,11 +332,16 @@ def models() -> None:
 def list_models() -> int:
     """The recommended models with their licences and sizes."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for title in ("alias", "model", "licence", "size", "note"):
+    table.add_column("alias", no_wrap=True)
+    table.add_column("size", no_wrap=True, justify="right")
+    for title in (
+        "licence",
+        "model and note",
+    ):
         table.add_column(title, overflow="fold")
     for entry in catalog.CATALOG:
         size = f"{entry.num_bytes / 1e9:.1f} GB"
-        cells = (entry.alias, entry.hub_name, entry.licence, size, entry.note)
+        cells = (entry.alias, size, entry.licence, f"{entry.hub_name}: {entry.note}")
         table.add_row(*(Text(cell) for cell in cells))
     Console().print(table)
     return EXIT_SOLVED

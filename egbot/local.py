@@ -66,7 +66,7 @@ def run_order(order: Order, report: Report, effects: Effects | None = None) -> R
         save=_Saver(order.output, settings).save,
     )
     clear_outcomes(order.output)
-    run = solve(request, settings, tools)
+    run = _with_versions(solve(request, settings, tools))
     if order.apply or order.commit:
         _deliver(order, repository, run)
     return run
@@ -163,12 +163,16 @@ class _Saver:
 
     def save(self, run: Run) -> None:
         """Write what is new. Raises SpaceError when the folder cannot be written."""
-        run = replace(run, versions={**run.versions, **versions()})
+        run = _with_versions(run)
         for index, outcome in enumerate(run.outcomes[self.num_written :], self.num_written + 1):
             if outcome.target is not None:
                 write_outcome(self.folder, index, outcome, run=run)
         self.num_written = len(run.outcomes)
         write_run(self.folder / RUN_FILE, run)
+
+
+def _with_versions(run: Run) -> Run:
+    return replace(run, versions={**run.versions, **versions()})
 
 
 def versions() -> dict[str, str]:

@@ -108,8 +108,9 @@ def solve(request: Request, settings: Settings, tools: Tools) -> Run:
     except KeyboardInterrupt:
         tools.save(_record(state, detail="interrupted"))
         raise InterruptedRunError("interrupted; what was reached so far is saved") from None
-    except EgbotError as error:
-        tools.save(_record(state, detail=error.message))
+    except Exception as error:
+        message = error.message if isinstance(error, EgbotError) else repr(error)[:500]
+        tools.save(_record(state, detail=message))
         raise
     run = _record(state, finished=True)
     tools.save(run)
@@ -177,7 +178,23 @@ def _locate(state: _State) -> None:
         _run_again(state)
     if named:
         keys = {(one.path, one.qualname) for one in named}
-        state.targets = tuple(one for one in state.targets if (one.path, one.qualname) in keys)
+        _keep_named(state, keys)
+
+
+def _keep_named(state: _State, keys: set[tuple[str, str]]) -> None:
+    """Only the targets that were asked for; one that no failure points to gets what fails.
+
+    A person who names a function may know more than the traceback says: it can be wrong rather
+    than missing.
+    """
+    failing = tuple(one.node_id for one in state.failures if "::" in one.node_id)
+    state.targets = tuple(
+        one if one.tests else replace(one, tests=failing)
+        for one in state.targets
+        if (one.path, one.qualname) in keys and (one.tests or failing)
+    )
+    wanted = {test for one in state.targets for test in one.tests}
+    state.left = tuple(one for one in state.left if one.node_id not in wanted)
 
 
 def _run_again(state: _State) -> None:
@@ -278,7 +295,7 @@ def _close(state: _State) -> None:
                 reason="no_target",
                 target=None,
                 failing=tuple(one.node_id for one in state.failures if one.node_id in unexplained),
-                detail=f"{len(unexplained)} failing tests do not ask for a missing function",
+                detail=_unexplained(len(unexplained)),
                 left=state.left,
             )
         )
@@ -286,6 +303,14 @@ def _close(state: _State) -> None:
         state.outcomes.append(
             Outcome("nothing_to_do", None, (), detail="every test that was looked at passes")
         )
+
+
+def _unexplained(num_tests: int) -> str:
+    tests = "one failing test asks" if num_tests == 1 else f"{num_tests} failing tests ask"
+    return (
+        f"{tests} for no missing function; to have a written one rewritten, "
+        "name it: --target PATH::QUALNAME"
+    )
 
 
 def _record(state: _State, *, finished: bool = False, detail: str = "") -> Run:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from egbot.config import Settings
+from egbot.errors import ModelError
 from egbot.ports import Decoder, DecodeSession, Sandbox
 from egbot.progress import Report, Stage
 from egbot.prompt import make_prompt
@@ -21,6 +22,7 @@ from egbot.records import (
     Limits,
     Outcome,
     Patch,
+    Prompt,
     Reason,
     Stats,
     Target,
@@ -44,6 +46,7 @@ from egbot.synthesis.search import Task
 from egbot.verify import Claim, verify
 
 _EXCERPT_CHARS = 1600
+_LEAST_EXCERPT_CHARS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +145,21 @@ def _frame(slot: Slot, target: Target, source: str) -> Frame:
 
 
 def _open(bench: Workbench, frame: Frame, decoder: Decoder, guidance: Guidance) -> DecodeSession:
+    """Open the prompt; for a model with a short context it shows fewer of the tests."""
+    max_chars = _EXCERPT_CHARS
+    while True:
+        try:
+            return decoder.open(_prompt(bench, frame, guidance, max_chars))
+        except ModelError:
+            if max_chars <= _LEAST_EXCERPT_CHARS:
+                raise
+            max_chars //= 2
+
+
+def _prompt(bench: Workbench, frame: Frame, guidance: Guidance, max_chars: int) -> Prompt:
     target = bench.target
-    tests = test_excerpt(target, bench.tree, bench.tests, _EXCERPT_CHARS)
-    prompt = make_prompt(
+    tests = test_excerpt(target, bench.tree, bench.tests, max_chars)
+    return make_prompt(
         name=target.qualname,
         opening=frame.opening,
         body_indent=frame.body_indent,
@@ -152,7 +167,6 @@ def _open(bench: Workbench, frame: Frame, decoder: Decoder, guidance: Guidance) 
         context=surroundings(_text(bench), target, f"{frame.header}\n{tests}"),
         style=guidance.style,
     )
-    return decoder.open(prompt)
 
 
 def _text(bench: Workbench) -> str:

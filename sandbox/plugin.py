@@ -7,7 +7,9 @@ by pytest's start only.
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Generator, TypeVar
+import signal
+from contextlib import contextmanager
+from typing import Any, Callable, Generator, Iterator, TypeVar
 
 from sandbox import kernel
 from sandbox.faults import Fault, Recorded, compare, describe, plain_fault, relative_path
@@ -15,6 +17,9 @@ from sandbox.reprs import Reprs, printable
 from sandbox.tracer import Tracer
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+MODULE_S = 20.0
+"""How long importing one test module may take, seconds."""
 
 CALM: dict[str, Any] = {
     "numprocesses": 0,  # pytest-xdist
@@ -39,6 +44,10 @@ CALM: dict[str, Any] = {
     "tbstyle": "value",  # the long traceback's text costs 15 ms a failure and is not used
 }
 """Options that would hand the tests to other processes, stop early, or depend on earlier runs."""
+
+
+class ImportTooSlowError(BaseException):
+    """A module did not come to its end in time; no ``except Exception`` in it may hide that."""
 
 
 def hook(**options: bool) -> Callable[[_F], _F]:
@@ -109,6 +118,21 @@ class Plugin:
         if self.paths:
             session.config.args = list(self.paths)
         yield
+
+    @hook(hookwrapper=True, tryfirst=True)
+    def pytest_make_collect_report(self, collector: Any) -> Generator[None, Any, None]:
+        """Let a module that never ends, or that exits, be its own error and not all others'."""
+        import pytest
+
+        if not isinstance(collector, pytest.File):
+            yield
+            return
+        with _time_limit(MODULE_S):
+            outcome = yield
+        if outcome.excinfo is not None:
+            self._add_error(collector.nodeid, outcome.excinfo[1])
+            told = repr(outcome.excinfo[1])
+            outcome.force_result(pytest.CollectReport(collector.nodeid, "failed", told, None))
 
     @hook()
     def pytest_exception_interact(self, call: Any, report: Any) -> None:
@@ -250,6 +274,22 @@ class Recorder:
             "fault": self._fault,
             "comparison": self._comparison,
         }
+
+
+@contextmanager
+def _time_limit(limit_s: float) -> Iterator[None]:
+    """Raise ImportTooSlowError in what runs inside when it takes longer than ``limit_s``."""
+
+    def stop(*_: object) -> None:
+        raise ImportTooSlowError(f"importing it took longer than {limit_s:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _calm(namespace: Any) -> None:

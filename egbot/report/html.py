@@ -13,6 +13,7 @@ import importlib.resources
 import json
 import math
 from collections.abc import Iterable
+from textwrap import dedent
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -189,7 +190,7 @@ def _attempt_view(number: int, attempt: Attempt) -> View:
 def _line_view(number: int, step: LineStep) -> View:
     return {
         "number": number,
-        "pieces": _flat(one_line(step.text.rstrip("\n"), 400)),
+        "lines": python_lines(block(step.text.strip("\n"), 2_000)),
         "why": story.why_line(step),
         "time": seconds(step.wall_s),
         "tokens": count(len(step.tokens), "token"),
@@ -200,14 +201,10 @@ def _line_view(number: int, step: LineStep) -> View:
     }
 
 
-def _flat(text: str) -> list[tuple[str, str]]:
-    return [piece for line in python_lines(text) for piece in line]
-
-
 def _candidate_view(candidate: CandidateRun) -> View:
     total = len(candidate.executions)
     return {
-        "lines": python_lines(block(candidate.text.strip("\n"), 2_000)),
+        "lines": python_lines(block(dedent(candidate.text.strip("\n")), 2_000)),
         "score": f"{candidate.num_passed}/{total}",
         "is_good": total > 0 and candidate.num_passed == total,
         "words": story.run_words(candidate),

@@ -79,9 +79,9 @@ def _verdict(outcome: Outcome) -> str:
 
 def _closing(run: Run) -> Text:
     solved = sum(outcome.reason == "patched" for outcome in run.outcomes)
-    words = (
-        f"{solved} of {count(len(run.outcomes), 'target')} solved in {seconds(run.stats.wall_s)}"
-    )
+    total = sum(outcome.target is not None for outcome in run.outcomes)
+    told = f"{solved} of {count(total, 'target')} solved" if total else "no function to write"
+    words = f"{told}; {seconds(run.stats.wall_s)}"
     text = Text(words, style="bold")
     return text if run.finished else text.append("; the run was not finished", style="yellow")
 

@@ -13,6 +13,7 @@ from itertools import dropwhile
 from egbot.synthesis.answer import Frame, is_open, parse_quietly
 
 _COLON = re.compile(r":\s*(?:#.*)?$")
+_WHILE = re.compile(r"\s*while\b")
 _TRY = re.compile(r"(\s*)try\s*:\s*(?:#.*)?$")
 _HANDLER = re.compile(r"(\s*)(?:except|finally)\b")
 
@@ -20,7 +21,7 @@ _HANDLER = re.compile(r"(\s*)(?:except|finally)\b")
 def make_runnable(frame: Frame, body: str) -> str | None:
     """The definition with the longest runnable part of ``body``, or None if no statement runs.
 
-    Lines are dropped from the end until the rest compiles; a trailing block header gets ``pass``
+    Lines are dropped from the end until the rest compiles; a trailing block header gets ``pass`` (``while``: ``break``)
     and a ``try`` without handlers a ``finally: pass``. The result is normalised: comments and the
     body's own docstring are gone, one statement a line, so that equal programs are equal text.
     """
@@ -93,7 +94,9 @@ def _closings(lines: list[str]) -> list[list[str]]:
     """The ways to close what is open at the end of ``lines``, the plainest first."""
     ways = [lines]
     if _COLON.search(lines[-1]):
-        ways.append([*lines, _indentation(lines[-1]) + "    pass"])
+        # an empty `while` would run until the time limit and tell nothing more than one look at it
+        filler = "break" if _WHILE.match(lines[-1]) else "pass"
+        ways.append([*lines, f"{_indentation(lines[-1])}    {filler}"])
     handlers = [
         part for margin in _open_tries(lines) for part in (f"{margin}finally:", f"{margin}    pass")
     ]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egbot.synthesis.answer import Frame, count_lines, make_frame, split_body
+from egbot.synthesis.answer import Frame, count_lines, make_frame, new_lines, split_body
 
 FUNCTION = make_frame("def f(x):", "", "")
 METHOD = make_frame("def f(self):", "", "class A:\n    def __init__(self):\n        self.a = 1\n")
@@ -170,3 +170,19 @@ def test_decorators_and_async_belong_to_the_header() -> None:
 )
 def test_only_completed_lines_with_something_on_them_count(text: str, num_lines: int) -> None:
     assert count_lines(text) == num_lines
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lines"),
+    [
+        ("", "\n    x = 1\n", "    x = 1"),
+        ("\n    x = 1\n", "\n    x = 1\n    y = 2\n", "    y = 2"),
+        ("\n    x = 1\n    ", "\n    x = 1\n    y = 2\n    ", "    y = 2"),
+        ("\n    x = 1\n", "\n    x = 1\n", ""),
+        ("\n    x = 1\n", "\n    x = 1", ""),
+    ],
+)
+def test_new_lines_are_whole_lines_wherever_the_tokens_end(
+    before: str, after: str, lines: str
+) -> None:
+    assert new_lines(before, after) == lines
