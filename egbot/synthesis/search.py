@@ -41,6 +41,14 @@ class Task:
     report: Report
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a look ahead brought: distinct candidates, and all samples as drafts of the line."""
+
+    candidates: tuple[CandidateRun, ...] = ()
+    drafts: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class _Progress:
     """One attempt while it runs."""
@@ -89,20 +97,20 @@ def _decode(task: Task, session: DecodeSession, guidance: Guidance, progress: _P
             return "over_budget"
         start_s = time.perf_counter()
         task.report(LineStarted(number, task.frame.code(session.text)))
-        candidates: tuple[CandidateRun, ...] = ()
+        look = _Look()
         if guidance.candidates and (guidance.gamma > 0 or number == 1):
-            candidates = _explore(task, session, guidance, number)
-            progress.note(candidates)
-            task.report(CandidatesRun(candidates))
-            solution = next((one for one in candidates if task.runs.solves(one)), None)
+            look = _explore(task, session, guidance, number)
+            progress.note(look.candidates)
+            task.report(CandidatesRun(look.candidates))
+            solution = next((one for one in look.candidates if task.runs.solves(one)), None)
             if solution is not None:
                 progress.best = solution
                 taken = new_lines(session.text, solution.text)
                 progress.steps.append(
-                    LineStep(taken, candidates, "", (), time.perf_counter() - start_s)
+                    LineStep(taken, look.candidates, "", (), time.perf_counter() - start_s)
                 )
                 return "candidate"
-        step = _write_line(task, session, guidance, candidates, start_s)
+        step = _write_line(task, session, guidance, look, start_s)
         if step.text:
             progress.steps.append(step)
             task.report(LineChosen(step))
@@ -115,10 +123,11 @@ def _decode(task: Task, session: DecodeSession, guidance: Guidance, progress: _P
     return "max_lines"
 
 
-def _explore(
-    task: Task, session: DecodeSession, guidance: Guidance, number: int
-) -> tuple[CandidateRun, ...]:
-    """Draw candidates from the current position and run the distinct ones on every test."""
+def _explore(task: Task, session: DecodeSession, guidance: Guidance, number: int) -> _Look:
+    """Draw candidates from the current position and run the distinct ones on every test.
+
+    As drafts, samples whose programs passed more tests come first.
+    """
     horizon = guidance.horizon_lines if guidance.gamma > 0 else guidance.max_lines
     with _booked(task, session):
         samples = session.sample(
@@ -129,24 +138,27 @@ def _explore(
             seed=guidance.seed * _SEED_STRIDE + number,
             stop=_horizon_rule(task.frame, session.text, horizon),
         )
-    texts: dict[str, str] = {}
+    runs: dict[str, CandidateRun] = {}
+    ranks: dict[str, int] = {}
     for sample in samples:
         body, _ = split_body(task.frame, session.text + _complete_lines(sample))
         program = make_runnable(task.frame, body)
-        if program is not None:
-            texts.setdefault(program, body)
-    return tuple(task.runs.run(body, program) for program, body in texts.items())
+        if program is not None and program not in runs:
+            runs[program] = task.runs.run(body, program)
+        ranks[sample.text] = runs[program].num_passed if program is not None else -1
+    drafts = sorted(ranks, key=lambda text: ranks[text], reverse=True)
+    return _Look(tuple(runs.values()), tuple(drafts))
 
 
 def _write_line(
     task: Task,
     session: DecodeSession,
     guidance: Guidance,
-    candidates: tuple[CandidateRun, ...],
+    look: _Look,
     start_s: float,
 ) -> LineStep:
     """Render the candidates' runs and decode one line greedily under that signal."""
-    signal = render_signal(candidates) if guidance.gamma > 0 else ""
+    signal = render_signal(look.candidates) if guidance.gamma > 0 else ""
     before = session.text
     with _booked(task, session):
         guided: GuidedText = session.advance(
@@ -154,11 +166,12 @@ def _write_line(
             gamma=guidance.gamma,
             max_tokens=_LINE_TOKENS,
             stop=_line_rule(task.frame, before),
+            drafts=look.drafts,
         )
     body, _ = split_body(task.frame, session.text)
     return LineStep(
         text=new_lines(before, body),
-        candidates=candidates,
+        candidates=look.candidates,
         signal=signal,
         tokens=guided.tokens,
         wall_s=time.perf_counter() - start_s,

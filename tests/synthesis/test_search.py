@@ -216,6 +216,14 @@ def test_the_signal_of_a_line_s_own_candidates_guides_that_line() -> None:
     assert (attempt.finish, attempt.code) == ("candidate", "def double(x):\n    return x * 2\n")
 
 
+def test_the_samples_are_the_line_s_drafts_the_most_promising_first() -> None:
+    """Also those that do not run: the line may begin as they do."""
+    rows = ("\n    y = (\n", "\n    return 5\n", "\n    return 4\n")
+    session = session_of(WRONG, rows)
+    write(session, replace(GUIDED, candidates=3))
+    assert session.advances[0].drafts == (rows[2], rows[1], rows[0])
+
+
 def test_one_line_is_written_at_a_time() -> None:
     session = session_of("\n\n    y = x\n\n    z = 1\n    return z\n")
     attempt, _ = write(session)

@@ -1,0 +1,58 @@
+"""Owns what every command shares: how it ends, and which messages and exit codes its errors get.
+
+It knows no command.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from egbot.errors import EXIT_INTERRUPTED, EXIT_SURROUNDINGS, EgbotError
+
+EXIT_CODES = """\
+\b
+Exit codes:
+  0    everything solved, or nothing to do
+  1    something was not solved
+  2    usage: a wrong option, file or setting
+  3    surroundings: no model, no sandbox, no space
+  130  interrupted
+"""
+_REPORT = "this is a bug: please report it with the output of `egbot --debug ...`"
+Command = Callable[..., Any]
+
+
+def guarded(command: Command) -> Command:
+    """Turn foreseen errors into one clear message and their exit code."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        debug = bool(click.get_current_context().find_root().obj["debug"])
+        try:
+            code = command(*args, **kwargs)
+        except EgbotError as error:
+            _complain(error.message, error.hint, debug=debug)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            _complain("interrupted", "", debug=debug)
+            sys.exit(EXIT_INTERRUPTED)
+        except Exception as error:  # noqa: BLE001  a fault of ours must not end in a traceback
+            _complain(f"egbot itself failed: {type(error).__name__}: {error}", _REPORT, debug=debug)
+            sys.exit(EXIT_SURROUNDINGS)
+        sys.exit(code)
+
+    return run
+
+
+def _complain(message: str, hint: str, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    click.secho(f"error: {message}", fg="red", err=True)
+    if hint:
+        click.echo(f"  next: {hint}", err=True)
