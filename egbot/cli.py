@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+
 import click
 
 from egbot import __version__
+from egbot.commands.bench import bench
 from egbot.commands.doctor import doctor
 from egbot.commands.models import models
+from egbot.commands.report import report
 from egbot.commands.shared import EXIT_CODES
 from egbot.commands.solve import demo, solve
+from egbot.commands.stubs import stubs
+from egbot.commands.trace import trace
 
 
 @click.group(
@@ -33,10 +39,17 @@ def cli(context: click.Context, *, debug: bool) -> None:
     context.obj = {"debug": debug}
 
 
-for _command in (solve, demo, doctor, models):
+for _command in (solve, demo, stubs, trace, report, doctor, models, bench):
     cli.add_command(_command)
 
 
 def main() -> None:
-    """Run the command line; never returns."""
+    """Run the command line; never returns.
+
+    To be stopped by a runner (SIGTERM) or with the terminal (SIGHUP) is to be interrupted: what
+    was reached is saved and the sandbox ended.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     cli(prog_name="egbot")

@@ -6,14 +6,17 @@ It brings the effects together (git, sandbox, model, disk) and leaves the order 
 from __future__ import annotations
 
 import platform
+import posixpath
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from egbot import __version__
 from egbot.config import Settings, load_settings
 from egbot.engine.model import load
-from egbot.errors import UsageError
+from egbot.errors import EgbotError, UsageError
 from egbot.execution.options import SandboxOptions
 from egbot.execution.select import choose
 from egbot.intake.failures import selected_tests
@@ -22,12 +25,20 @@ from egbot.intake.junit import junit_failures
 from egbot.pipeline import Request, Tools, solve
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import Report, Stage
-from egbot.records import Patch, Run, Tree, TreeFile
-from egbot.report.files import clear_outcomes, write_outcome, write_run
+from egbot.records import SCHEMA_RUN, Patch, Run, Stats, Tree, TreeFile
+from egbot.report.files import clear_outcomes, write_outcome, write_run, write_text
 from egbot.source.diff import unified_diff
-from egbot.source.repository import Repository, apply, commit, open_repository, snapshot
+from egbot.source.repository import (
+    Repository,
+    apply,
+    commit,
+    is_clean,
+    open_repository,
+    snapshot,
+)
 
 RUN_FILE = "run.json"
+_LEAST_COLLECT_S = 60.0  # starting a sandbox is no part of what a small budget should shorten
 _ISSUE_TESTS = "tests/test_from_issue.py"
 
 
@@ -55,26 +66,37 @@ def run_order(order: Order, report: Report, effects: Effects | None = None) -> R
     effects = effects or Effects()
     repository = open_repository(order.repository)
     report(Stage("reading the repository", repository.root.name))
-    tree = snapshot(repository, note=lambda text: report(Stage("left out", text)))
+    tree = snapshot(repository, note=lambda text: report(Stage("reading the repository", text)))
     settings = settings_of(tree, order.overrides)
     request = _request(order, tree)
-    sandbox = effects.make_sandbox(settings, request.tree, repository, report)
+    saver = _Saver(order.output, settings)
+    saver.begin()
+    try:
+        sandbox = effects.make_sandbox(settings, request.tree, repository, report)
+    except EgbotError as error:
+        saver.save(_unfinished(settings, error.message))
+        raise
     tools = Tools(
         sandbox=sandbox,
         load_decoder=lambda: effects.load_decoder(settings, report),
         report=report,
-        save=_Saver(order.output, settings).save,
+        save=saver.save,
     )
-    clear_outcomes(order.output)
     run = _with_versions(solve(request, settings, tools))
     if order.apply or order.commit:
-        _deliver(order, repository, run)
+        try:
+            _deliver(order, repository, run)
+        except EgbotError as error:
+            error.hint += f"{'; ' if error.hint else ''}the patches lie in {order.output}"
+            raise
     return run
 
 
 def settings_of(tree: Tree, overrides: Mapping[str, object]) -> Settings:
     """Settings from the tree's pyproject.toml and the command line. Raises UsageError."""
     file = tree.get("pyproject.toml")
+    if file is not None and stat.S_ISLNK(file.mode):
+        file = tree.get(posixpath.normpath(file.data.decode("utf-8", "replace")))
     text = None if file is None else file.data.decode("utf-8-sig", "replace")
     return load_settings(text, overrides)
 
@@ -137,6 +159,7 @@ def _sandbox(settings: Settings, tree: Tree, repository: Repository, report: Rep
         python=Path(chosen.python) if chosen.python else None,
         image=chosen.image,
         runtime=chosen.runtime,
+        collect_s=min(SandboxOptions().collect_s, max(_LEAST_COLLECT_S, settings.max_seconds)),
     )
     return choose(tree, options, lambda text: report(Stage("sandbox", text)), root=repository.root)
 
@@ -161,14 +184,40 @@ class _Saver:
     settings: Settings
     num_written: int = 0
 
+    def begin(self) -> None:
+        """Replace an earlier run's files by a run that has only begun.
+
+        So a folder that cannot be written is told before any work, and a run that is killed
+        leaves no other run's results. A folder made here is none that git should list. Raises
+        SpaceError.
+        """
+        is_new = not self.folder.is_dir()
+        clear_outcomes(self.folder)
+        self.save(_unfinished(self.settings, "the run has begun; nothing is known yet"))
+        if is_new:
+            write_text(self.folder / ".gitignore", "*\n")
+
     def save(self, run: Run) -> None:
         """Write what is new. Raises SpaceError when the folder cannot be written."""
         run = _with_versions(run)
+        write_run(self.folder / RUN_FILE, run)  # first: it matters most where space is short
         for index, outcome in enumerate(run.outcomes[self.num_written :], self.num_written + 1):
             if outcome.target is not None:
                 write_outcome(self.folder, index, outcome, run=run)
         self.num_written = len(run.outcomes)
-        write_run(self.folder / RUN_FILE, run)
+
+
+def _unfinished(settings: Settings, detail: str) -> Run:
+    """The record of a run of which nothing more is known than ``detail``."""
+    return Run(
+        schema=SCHEMA_RUN,
+        egbot=__version__,
+        settings=settings.model_dump(mode="json"),
+        outcomes=(),
+        stats=Stats(),
+        finished=False,
+        detail=detail,
+    )
 
 
 def _with_versions(run: Run) -> Run:
@@ -191,8 +240,14 @@ def _deliver(order: Order, repository: Repository, run: Run) -> None:
     patches = [one.patch for one in run.outcomes if one.patch is not None]
     if not patches:
         return
+    paths = tuple(dict.fromkeys(patch.path for patch in (*run.tests_added, *patches)))
+    if order.commit and not is_clean(repository, paths):
+        raise UsageError(
+            f"there are changes in {', '.join(paths)} that are not committed; they would end up "
+            "in egbot's commit, so nothing was written",
+            hint="commit or stash them first, or use --apply",
+        )
     apply(repository, [*run.tests_added, *patches])
     if order.commit:
         names = ", ".join(one.target.qualname for one in run.outcomes if one.patch and one.target)
-        paths = dict.fromkeys(patch.path for patch in (*run.tests_added, *patches))
         commit(repository, paths, f"Implement {names}\n\nWritten and verified by egbot.\n")

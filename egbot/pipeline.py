@@ -6,19 +6,17 @@ The only module that knows all rooms; it does none of their work itself.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from egbot import __version__
 from egbot.config import Settings
-from egbot.errors import EgbotError, InterruptedRunError, UsageError
-from egbot.intake.failures import failing_tests
+from egbot.errors import EgbotError, InterruptedRunError
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import FailuresFound, Report, Stage, TargetEnded, TargetStarted
 from egbot.records import (
     SCHEMA_RUN,
     FailingTest,
-    Job,
     LeftTest,
     Limits,
     Outcome,
@@ -26,10 +24,10 @@ from egbot.records import (
     Run,
     Stats,
     Target,
-    TestOutcome,
     Tree,
 )
-from egbot.source.locate import locate, named_target
+from egbot.source.locate import check_name, locate, named_target
+from egbot.survey import Survey, is_wanted, joined, not_collected, survey, unseen_files
 from egbot.synthesis.budget import Budget
 from egbot.workbench import Workbench, deliver, write_target
 
@@ -81,6 +79,7 @@ class _State:
     failures: tuple[FailingTest, ...] = ()
     targets: tuple[Target, ...] = ()
     left: tuple[LeftTest, ...] = ()
+    unclear: tuple[LeftTest, ...] = ()
     added: tuple[str, ...] = ()
     tried: set[tuple[str, str]] = field(default_factory=set)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -122,44 +121,31 @@ def solve(request: Request, settings: Settings, tools: Tools) -> Run:
 
 def _survey(state: _State) -> None:
     """Run the whole suite once: what passes is the guard, what fails is the work."""
+    for spec in state.request.targets:
+        check_name(spec, state.tree)
     state.tools.report(Stage("running the tests", "to see what fails"))
-    failures, passing, num_tests = _run_tests(state, ())
-    if num_tests == 0 and not failures:
-        raise UsageError(
-            "pytest found no tests in this repository",
-            hint="write a test that calls the function you want, for example tests/test_it.py",
-        )
-    state.passing = passing
-    state.failures = tuple(one for one in failures if _is_wanted(one.node_id, state.request.tests))
+    found = survey(
+        state.tools.sandbox, state.tree, (), state.limits, lambda: state.budget.exhausted
+    )
+    unseen = unseen_files(found, state.request.tests, state.tree)
+    if unseen:
+        found = joined(found, survey(state.tools.sandbox, state.tree, unseen, state.limits))
+    state.unclear = not_collected(found, state.request.tests)
+    _take(state, found)
     _locate(state)
-    state.tools.report(FailuresFound(state.failures, state.left))
+    state.tools.report(FailuresFound(state.failures, (*state.left, *state.unclear)))
     state.tools.save(_record(state))
 
 
-def _run_tests(
-    state: _State, paths: Iterable[str]
-) -> tuple[tuple[FailingTest, ...], frozenset[str], int]:
-    """The failing tests of ``paths`` (none: all), the passing ones and how many there are."""
-    with state.tools.sandbox.open(state.tree, tuple(paths), state.limits) as executor:
-        collection = executor.collection
-        outcomes: tuple[TestOutcome, ...] = ()
-        if collection.node_ids:
-            job = Job(collection.node_ids, trace=False, limits=state.limits)
-            outcomes = executor.run(job).outcomes
-    passing = frozenset(one.node_id for one in outcomes if one.status == "passed")
-    return failing_tests(collection, outcomes), passing, len(collection.node_ids)
-
-
-def _is_wanted(node_id: str, selection: tuple[str, ...]) -> bool:
-    """Whether a failing test (or a module that cannot be collected) was asked for."""
-    path = node_id.partition("::")[0]
-    return not selection or any(
-        node_id == one
-        or one in (".", path)
-        or node_id.startswith((f"{one}::", f"{one}[", f"{one}/"))
-        or (node_id == path and one.startswith(f"{path}::"))
-        for one in selection
-    )
+def _take(state: _State, found: Survey) -> None:
+    """Remember what a run showed; what it did not show stays as it was."""
+    selection = state.request.tests
+    state.passing |= found.passing
+    state.failures = tuple(one for one in found.failing if is_wanted(one.node_id, selection))
+    known = {*found.passing, *(one.node_id for one in found.failing)}
+    unclear = {one.node_id: one for one in state.unclear if one.node_id not in known}
+    unclear |= {one.node_id: one for one in found.unclear if is_wanted(one.node_id, selection)}
+    state.unclear = tuple(unclear.values())
 
 
 # --- what is missing ---------------------------------------------------------------------------
@@ -167,42 +153,45 @@ def _is_wanted(node_id: str, selection: tuple[str, ...]) -> bool:
 
 def _locate(state: _State) -> None:
     """Find the targets; collect again after stubs were written, until nothing new shows."""
-    named = tuple(named_target(spec, state.tree) for spec in state.request.targets)
     for _ in range(_MAX_ROUNDS):
-        location = locate(state.failures, state.tree, state.targets or named)
+        location = locate(state.failures, state.tree, state.targets)
         state.targets, state.left = location.targets, location.left
         state.added += location.added
         if location.tree == state.tree:
             break
         state.tree = location.tree
         _run_again(state)
-    if named:
-        keys = {(one.path, one.qualname) for one in named}
-        _keep_named(state, keys)
+    if state.request.targets:
+        _keep_named(state)
 
 
-def _keep_named(state: _State, keys: set[tuple[str, str]]) -> None:
+def _keep_named(state: _State) -> None:
     """Only the targets that were asked for; one that no failure points to gets what fails.
 
     A person who names a function may know more than the traceback says: it can be wrong rather
-    than missing.
+    than missing. Raises UsageError for a name that stands nowhere, not even as a stub by now.
     """
+    named = {(one.path, one.qualname): one for one in _named(state)}
+    found = {(one.path, one.qualname): one for one in state.targets}
     failing = tuple(one.node_id for one in state.failures if "::" in one.node_id)
+    chosen = {key: one for key, one in found.items() if key in named}
     state.targets = tuple(
         one if one.tests else replace(one, tests=failing)
-        for one in state.targets
-        if (one.path, one.qualname) in keys and (one.tests or failing)
+        for one in (chosen | {key: one for key, one in named.items() if key not in found}).values()
+        if one.tests or failing
     )
     wanted = {test for one in state.targets for test in one.tests}
     state.left = tuple(one for one in state.left if one.node_id not in wanted)
 
 
+def _named(state: _State) -> tuple[Target, ...]:
+    return tuple(named_target(spec, state.tree) for spec in state.request.targets)
+
+
 def _run_again(state: _State) -> None:
     """Run the modules of the failing tests once more: some pass by now, others show more."""
     modules = tuple(dict.fromkeys(one.node_id.partition("::")[0] for one in state.failures))
-    failures, passing, _ = _run_tests(state, modules)
-    state.passing |= passing
-    state.failures = tuple(one for one in failures if _is_wanted(one.node_id, state.request.tests))
+    _take(state, survey(state.tools.sandbox, state.tree, modules, state.limits))
 
 
 # --- writing -----------------------------------------------------------------------------------
@@ -288,15 +277,16 @@ def _decoder(state: _State) -> Decoder:
 
 def _close(state: _State) -> None:
     """Say what no target explains, or that there was nothing to do."""
-    unexplained = {left.node_id for left in state.left}
+    left = (*state.left, *state.unclear)
+    unexplained = {one.node_id for one in left}
     if unexplained:
         state.outcomes.append(
             Outcome(
                 reason="no_target",
                 target=None,
                 failing=tuple(one.node_id for one in state.failures if one.node_id in unexplained),
-                detail=_unexplained(len(unexplained)),
-                left=state.left,
+                detail=_unexplained(len({one.node_id for one in state.left}), len(state.unclear)),
+                left=left,
             )
         )
     elif not state.outcomes:
@@ -305,12 +295,18 @@ def _close(state: _State) -> None:
         )
 
 
-def _unexplained(num_tests: int) -> str:
-    tests = "one failing test asks" if num_tests == 1 else f"{num_tests} failing tests ask"
-    return (
-        f"{tests} for no missing function; to have a written one rewritten, "
-        "name it: --target PATH::QUALNAME"
-    )
+def _unexplained(num_left: int, num_unclear: int) -> str:
+    parts = []
+    if num_left:
+        tests = "one failing test asks" if num_left == 1 else f"{num_left} failing tests ask"
+        parts.append(
+            f"{tests} for no missing function; to have a written one rewritten, "
+            "name it: --target PATH::QUALNAME"
+        )
+    if num_unclear:
+        tests = "one test was" if num_unclear == 1 else f"{num_unclear} tests were"
+        parts.append(f"{tests} not run")
+    return "; ".join(parts)
 
 
 def _record(state: _State, *, finished: bool = False, detail: str = "") -> Run:

@@ -22,7 +22,10 @@ from egbot.records import (
 )
 
 StopRule = Callable[[str], bool]
-"""Given the text written since the current position: is it enough? Called after every token."""
+"""Given the text written since the current position: is it enough? Called after every token.
+
+Asked about drafts as well, so that it must not count its calls where drafts are given.
+"""
 
 
 class DecodeSession(Protocol):
@@ -51,10 +54,19 @@ class DecodeSession(Protocol):
         """Draw continuations of ``text`` from the plain side. Temperature 0 is greedy."""
         ...
 
-    def advance(self, *, signal: str, gamma: float, max_tokens: int, stop: StopRule) -> GuidedText:
+    def advance(
+        self,
+        *,
+        signal: str,
+        gamma: float,
+        max_tokens: int,
+        stop: StopRule,
+        drafts: tuple[str, ...] = (),
+    ) -> GuidedText:
         """Decode greedily from the guided distribution and append what was decoded to ``text``.
 
-        An empty signal or gamma 0 is plain greedy decoding.
+        An empty signal or gamma 0 is plain greedy decoding. ``drafts`` are texts that may come,
+        such as samples drawn from here, the likeliest first: they save time and change no token.
         """
         ...
 

@@ -182,13 +182,18 @@ class GuidedText:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the model has done so far; seconds are wall time inside the engine."""
+    """What the model has done so far; seconds are wall time inside the engine.
+
+    ``num_draft_tokens_accepted`` are guided tokens that came without a step of their own, because
+    a draft foretold them.
+    """
 
     num_forwards: int = 0
     num_tokens_forwarded: int = 0
     num_tokens_generated: int = 0
     sample_s: float = 0.0
     decode_s: float = 0.0
+    num_draft_tokens_accepted: int = 0
 
 
 # --- execution --------------------------------------------------------------------------------

@@ -90,6 +90,8 @@ def write_target(
     slot = prepare(bench.tree[bench.target.path].data, bench.target.qualname, bench.target.path)
     frame = _frame(slot, bench.target, _text(bench))
     modules = tuple(dict.fromkeys(test.partition("::")[0] for test in bench.tests))
+    if bench.target.path in modules:
+        modules = ()  # examples in docstrings: pytest rewrites a file that is named by itself
     decoder = load_decoder()
     bench.report(Stage("opening the sandbox", f"{bench.sandbox.backend}, {len(bench.tests)} tests"))
     with bench.sandbox.open(bench.tree, modules, bench.limits) as executor:
@@ -140,8 +142,27 @@ def _attempt(bench: Workbench, task: Task, decoder: Decoder) -> _Result:
 
 def _frame(slot: Slot, target: Target, source: str) -> Frame:
     """What the answer starts with; the docstring of a stub of our own says nothing new."""
-    docstring = "" if target.origin.startswith("missing") else slot.definition.docstring
-    return make_frame(slot.definition.header, docstring, class_preamble(source, target))
+    preamble = class_preamble(source, target)
+    if target.origin.startswith("missing"):
+        return make_frame(slot.definition.header, "", preamble)
+    opening = _opening(slot.definition.code)
+    if opening:
+        return make_frame(opening, "", preamble)
+    return make_frame(slot.definition.header, slot.definition.docstring, preamble)
+
+
+def _opening(code: str) -> str:
+    """``code`` up to the end of its docstring, as the person wrote it; "" without such a place."""
+    node = ast.parse(code).body[0]
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return ""
+    docstring = node.body[0]
+    if ast.get_docstring(node) is None or docstring.end_lineno is None:
+        return ""
+    lines = code.split("\n")[: docstring.end_lineno]
+    rest = lines[-1].encode()[docstring.end_col_offset :].strip()
+    stands_alone = docstring.lineno > node.lineno and (not rest or rest.startswith(b"#"))
+    return "\n".join(lines) if stands_alone else ""
 
 
 def _open(bench: Workbench, frame: Frame, decoder: Decoder, guidance: Guidance) -> DecodeSession:

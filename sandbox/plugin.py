@@ -18,8 +18,8 @@ from sandbox.tracer import Tracer
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-MODULE_S = 20.0
-"""How long importing one test module may take, seconds."""
+TESTS_PER_MODULE = 4.0
+"""Importing a test module may take as long as this many tests."""
 
 CALM: dict[str, Any] = {
     "numprocesses": 0,  # pytest-xdist
@@ -65,12 +65,18 @@ class Plugin:
 
     ``on_start`` is called before the first conftest.py is imported, ``on_loop`` (with pytest's
     session) instead of running the tests. ``paths``, when not empty, is what is collected.
+    A test may take ``test_s`` seconds.
     """
 
     def __init__(
-        self, root: str, on_start: Callable[[], None], on_loop: Callable[[Any], None]
+        self,
+        root: str,
+        test_s: float,
+        on_start: Callable[[], None],
+        on_loop: Callable[[Any], None],
     ) -> None:
         self.root = root
+        self._module_s = TESTS_PER_MODULE * test_s
         self.errors: list[dict[str, Any]] = []
         self.internal_error = ""
         self.paths: list[str] = []
@@ -127,7 +133,7 @@ class Plugin:
         if not isinstance(collector, pytest.File):
             yield
             return
-        with _time_limit(MODULE_S):
+        with _time_limit(self._module_s):
             outcome = yield
         if outcome.excinfo is not None:
             self._add_error(collector.nodeid, outcome.excinfo[1])
@@ -281,7 +287,7 @@ def _time_limit(limit_s: float) -> Iterator[None]:
     """Raise ImportTooSlowError in what runs inside when it takes longer than ``limit_s``."""
 
     def stop(*_: object) -> None:
-        raise ImportTooSlowError(f"importing it took longer than {limit_s:.0f} s")
+        raise ImportTooSlowError(f"importing it took longer than {limit_s:.3g} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, limit_s)

@@ -127,7 +127,9 @@ def _compare(whole: Change, new: _Side, old: _Side) -> Change:
     old_imports = {ast.dump(one) for one in _imports(base_tree)}
     imports = [one for one in _imports(tree) if ast.dump(one) not in old_imports]
     same_arguments = _signature(node) == _signature(base_node)
-    same_docstring = ast.get_docstring(node, False) == ast.get_docstring(base_node, False)
+    docstring = ast.get_docstring(node, False)
+    # a candidate that has none keeps the base's, and with it the examples that test it
+    same_docstring = docstring is None or docstring == ast.get_docstring(base_node, False)
     change = whole._replace(
         node=node,
         lines=_span(node),

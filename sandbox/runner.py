@@ -73,6 +73,7 @@ class Runner:
         self._args = ["--rootdir=" + self._root, "--capture=no"]
         self._args += ["-o", "cache_dir=" + os.path.join(work, "cache")]
         self._args += [str(one) for one in opening["options"]]
+        self._test_s = float(opening["limits"]["test_s"])
         try:
             os.makedirs(self._root, exist_ok=True)
             os.makedirs(self._tmp, exist_ok=True)
@@ -109,7 +110,8 @@ class Runner:
                 os.close(fd)
             for channel in (collected, fresh):
                 channel.end.close()
-            Session(self._root, [*self._args, *tests], their_collected, their_fresh).run()
+            arguments = [*self._args, *tests]
+            Session(self._root, arguments, self._test_s, their_collected, their_fresh).run()
 
         self._pids.add(spawn(body))
         their_collected.end.close()

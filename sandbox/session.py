@@ -23,16 +23,21 @@ from sandbox.zygote import EXIT_HARNESS, EXIT_MEMORY, Channel, serve
 
 
 class Session:
-    """pytest in ``root`` with ``args``; serves over one channel for each kind of zygote."""
+    """pytest in ``root`` with ``args``; serves over one channel for each kind of zygote.
 
-    def __init__(self, root: str, args: list[str], collected: Channel, fresh: Channel) -> None:
+    A test may take ``test_s`` seconds, importing a module some times as long.
+    """
+
+    def __init__(
+        self, root: str, args: list[str], test_s: float, collected: Channel, fresh: Channel
+    ) -> None:
         self._root = root
         self._args = args
         self._collected = collected
         self._fresh = fresh
         self._watch: CallWatch | None = None
         self._work: Work | None = None
-        self._plugin = Plugin(root, self._on_start, self._on_loop)
+        self._plugin = Plugin(root, test_s, self._on_start, self._on_loop)
 
     def run(self) -> NoReturn:
         """Run pytest; every process that comes of it ends here."""

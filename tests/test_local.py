@@ -113,6 +113,42 @@ def test_uncommitted_work_is_what_the_patch_is_made_for(repository: Path) -> Non
     )
 
 
+@pytest.mark.parametrize("is_staged", [False, True])
+def test_commit_takes_none_of_the_person_s_own_changes(repository: Path, is_staged: bool) -> None:
+    mine = STUB["calc.py"] + "\nMINE = 1\n"
+    (repository / "calc.py").write_text(mine)
+    if is_staged:
+        git(repository, "add", "calc.py")
+    head = git(repository, "rev-parse", "HEAD")
+    with pytest.raises(UsageError, match=r"changes in calc\.py that are not committed") as caught:
+        carry_out(repository, commit=True)
+    assert "the patches lie in" in caught.value.hint
+    assert (repository / "calc.py").read_text() == mine
+    assert git(repository, "rev-parse", "HEAD") == head
+
+
+@pytest.mark.parametrize(
+    "docstring",
+    [
+        '""" Twice.  \n\n    Of x.\n\n    """',
+        "'''Twice.'''  # noqa",
+        'r"""Twice \\d."""',
+    ],
+)
+def test_the_docstring_stays_as_the_person_wrote_it(repository: Path, docstring: str) -> None:
+    text = STUB["calc.py"].replace("    raise", f"    {docstring}\n    raise")
+    (repository / "calc.py").write_text(text)
+    carry_out(repository, apply=True)
+    expected = text.replace("raise NotImplementedError", "return x * 2")
+    assert (repository / "calc.py").read_text() == expected
+
+
+def test_settings_are_read_through_a_link(repository: Path) -> None:
+    (repository / "pyproject.toml").symlink_to("other.toml")
+    (repository / "other.toml").write_text("[tool.egbot]\nseed = 7\n")
+    assert carry_out(repository).settings["seed"] == 7
+
+
 def test_several_functions_of_one_file_are_applied_together(tmp_path: Path) -> None:
     files = {
         "calc.py": "ONE = 1\n",
@@ -203,7 +239,8 @@ def test_reports_of_an_earlier_run_do_not_stay(repository: Path) -> None:
     carry_out(repository)
     (repository / "calc.py").write_text(STUB["calc.py"].replace("raise NotImpl", "return x * 2#"))
     assert reasons(carry_out(repository)) == [("", "nothing_to_do")]
-    assert [path.name for path in (repository.parent / "out").iterdir()] == [RUN_FILE]
+    left = {path.name for path in (repository.parent / "out").iterdir()}
+    assert left == {RUN_FILE, ".gitignore"}
 
 
 # --- settings ----------------------------------------------------------------------------------

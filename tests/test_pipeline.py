@@ -213,6 +213,30 @@ def test_a_named_function_that_is_wrong_is_written_anew() -> None:
     assert reasons(bench.solve(files, targets=("calc.py::double",))) == [("double", "patched")]
 
 
+def test_a_named_target_may_be_missing_still() -> None:
+    files = {
+        "calc.py": "def half(x):\n    raise NotImplementedError\n",
+        "test_calc.py": (
+            "import calc\n\n"
+            "def test_double():\n    assert calc.double(2) == 4\n\n"
+            "def test_half():\n    assert calc.half(2) == 1\n"
+        ),
+    }
+    bench = Bench(decoder=decoder_of({"double": DOUBLE}))
+    assert reasons(bench.solve(files, targets=("calc.py::double",))) == [("double", "patched")]
+
+
+def test_tests_that_were_not_run_are_told_and_are_no_success() -> None:
+    def nothing(tree: Tree, job: Job) -> Execution:
+        del tree
+        return Execution("crash", tuple(TestOutcome(one, "not_run") for one in job.tests), "gone")
+
+    files = {"test_it.py": "def test_a():\n    assert 1\n\ndef test_b():\n    assert 1\n"}
+    run = Bench(sandbox=ReplaySandbox(nothing)).solve(files)
+    assert reasons(run) == [("", "no_target")]
+    assert len(run.outcomes[0].left) == 2
+
+
 def test_a_named_target_that_is_not_there_is_the_person_s_mistake() -> None:
     with pytest.raises(UsageError, match="tripple"):
         Bench().solve(STUB, targets=("calc.py::tripple",))

@@ -1,4 +1,8 @@
-"""Owns choosing tokens greedily from the guided distribution of two sides. It knows no prompts."""
+"""Owns choosing tokens greedily from the guided distribution of two sides. It knows no prompts.
+
+Tokens that drafts foretell are verified many in one forward (Leviathan et al., arXiv 2211.17192,
+for greedy decoding); what is chosen does not depend on the drafts.
+"""
 
 from __future__ import annotations
 
@@ -8,42 +12,60 @@ from typing import Literal
 
 from torch import Tensor
 
+from egbot.engine.drafts import NO_DRAFTS, Drafts
 from egbot.engine.guidance import combine, log_probs
-from egbot.engine.network import Network
-from egbot.engine.side import Side
+from egbot.engine.joint import Joint, can_join
+from egbot.engine.side import Meter, Side
 from egbot.engine.text import decode_ids
 from egbot.records import GuidedText, TokenChoice
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """The plain side and, where there is a signal, the conditioned side, at the same position."""
+    """The plain side and, where there is a signal, the conditioned side, at the same position.
 
-    network: Network
+    ``joins`` lets both advance as one padded batch where the cache allows it.
+    """
+
+    meter: Meter
     plain: Side
     conditioned: Side | None
+    joins: bool = False
 
-    def log_probs_of(self, side: Side) -> Tensor:
-        """Log-probabilities (V) of the next token on ``side``. Raises ModelError on NaN."""
-        return self.network.checked(log_probs(side.logits()))
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How to decode: the guidance scale, the most tokens, and what may come."""
+
+    gamma: float
+    max_tokens: int
+    drafts: Drafts = NO_DRAFTS
+
+
+@dataclass(frozen=True, slots=True)
+class Guided:
+    """What was decoded. ``num_foretold`` tokens came without a forward of their own."""
+
+    tokens: tuple[int, ...]
+    text: GuidedText
+    num_foretold: int
 
 
 def decode_guided(
     sides: Sides,
-    gamma: float,
-    max_tokens: int,
+    course: Course,
     text_of: Callable[[list[int]], str],
     stop: Callable[[str], bool],
-) -> tuple[list[int], GuidedText]:
-    """Append chosen tokens to both sides until ``stop``, the answer's end or ``max_tokens``.
+) -> Guided:
+    """Append chosen tokens to both sides until ``stop``, the answer's end or the most tokens.
 
-    Returns the tokens and what they were. At gamma 1 the plain side has no say in the choice: it
-    then reads all tokens in one forward at the end, which costs it no step per token.
+    At gamma 1 the plain side has no say in the choice: it then reads all tokens in one forward at
+    the end, which costs it no step per token. Raises ModelError on NaN.
     """
-    run = _Run(sides, gamma)
+    run = _Run(sides, course)
     text = ""
     finish: Literal["stop", "eos", "length"] = "length"
-    while len(run.tokens) < max_tokens:
+    while len(run.tokens) < course.max_tokens:
         if not run.step():
             finish = "eos"
             break
@@ -51,44 +73,74 @@ def decode_guided(
         if stop(text):
             finish = "stop"
             break
-    return run.tokens, GuidedText(text, run.choices(), finish)
+    choices = run.close()
+    return Guided(tuple(run.tokens), GuidedText(text, choices, finish), run.num_foretold)
+
+
+@dataclass(slots=True)
+class _Window:
+    """Log-probabilities behind the tokens so far and behind each token of ``guess`` (n).
+
+    ``plain`` and ``conditioned`` are (n + 1, V); None where that side has no say. ``place`` is how
+    many tokens of the guess were chosen.
+    """
+
+    guess: list[int]
+    plain: Tensor | None
+    conditioned: Tensor
+    place: int = 0
 
 
 class _Run:
     """The tokens of one call and what each side thought of them."""
 
-    def __init__(self, sides: Sides, gamma: float) -> None:
+    def __init__(self, sides: Sides, course: Course) -> None:
         self.tokens: list[int] = []
+        self.num_foretold = 0
         self._sides = sides
-        self._gamma = gamma
-        self._is_plain_behind = sides.conditioned is not None and gamma == 1.0
+        self._course = course
+        self._is_plain_behind = sides.conditioned is not None and course.gamma == 1.0
+        leader = sides.conditioned or sides.plain
+        self._active = [leader] if self._is_plain_behind else [sides.plain]
+        if sides.conditioned is not None and not self._is_plain_behind:
+            self._active.append(sides.conditioned)
+        self._joint: Joint | None = None
+        self._window: _Window | None = None
         self._plain_views: list[_View] = []
         self._conditioned_logps: list[float] = []
 
     def step(self) -> bool:
         """Choose a token and append it to the sides; False when the answer ends here."""
-        sides = self._sides
-        plain = None if self._is_plain_behind else sides.log_probs_of(sides.plain)
-        conditioned = sides.log_probs_of(sides.conditioned) if sides.conditioned else plain
-        assert conditioned is not None
-        scores = conditioned if plain is None else combine(plain, conditioned, self._gamma)
+        window = self._window or self._look_ahead()
+        checked = self._sides.meter.network.checked
+        conditioned = checked(window.conditioned[window.place])
+        plain = None if window.plain is None else checked(window.plain[window.place])
+        scores = conditioned if plain is None else combine(plain, conditioned, self._course.gamma)
         token = int(scores.argmax())
-        if token in sides.network.end_ids:
+        if token in self._sides.meter.network.end_ids:
             return False
         self.tokens.append(token)
         self._conditioned_logps.append(float(conditioned[token]))
-        if sides.conditioned is not None:
-            sides.conditioned.append([token])
         if plain is not None:
             self._plain_views.append(_view(plain, token))
-            sides.plain.append([token])
+        if window.place > 0:
+            self.num_foretold += 1
+        if window.place < len(window.guess) and token == window.guess[window.place]:
+            window.place += 1
+        else:
+            self._settle()
+            self._append(token)
         return True
 
-    def choices(self) -> tuple[TokenChoice, ...]:
-        """The tokens with both sides' views. Call it once, at the end."""
+    def close(self) -> tuple[TokenChoice, ...]:
+        """Bring both sides to the same position; the tokens with both sides' views."""
+        self._settle()
+        if self._joint is not None:
+            self._joint.part()
+            self._joint = None
         if self._is_plain_behind and self.tokens:
             rows = log_probs(self._sides.plain.append_scored(self.tokens))  # (n, V)
-            self._sides.network.checked(rows)
+            self._sides.meter.network.checked(rows)
             self._plain_views = [
                 _view(row, token) for row, token in zip(rows, self.tokens, strict=True)
             ]
@@ -104,8 +156,47 @@ class _Run:
             )
         )
 
+    def _look_ahead(self) -> _Window:
+        """Forward what is pending, and with it what the drafts say comes next."""
+        guess: list[int] = []
+        if all(side.can_look_ahead for side in self._active):
+            most = self._course.max_tokens - len(self.tokens) - 1
+            guess = self._course.drafts.guess(self.tokens, most)
+        if self._joint is None and self._is_time_to_join():
+            self._joint = Joint(self._sides.meter, self._active)
+        if self._joint is not None:
+            rows = list(self._joint.look_ahead(guess))
+        else:
+            rows = [side.look_ahead(guess) for side in self._active]
+        scores = [log_probs(one) for one in rows]  # (n + 1, V) each
+        plain = None if self._is_plain_behind else scores[0]
+        self._window = _Window(guess, plain, scores[-1])
+        return self._window
+
+    def _is_time_to_join(self) -> bool:
+        """Both sides wait for the same tokens: the signal's prefill is behind them."""
+        sides, active = self._sides, self._active
+        if not sides.joins or len(active) < 2 or not self.tokens:
+            return False
+        return active[0].num_pending == active[1].num_pending > 0 and can_join(sides.meter, active)
+
+    def _settle(self) -> None:
+        """Keep what was chosen of the guess and drop the rest of it."""
+        if self._window is None:
+            return
+        for one in [self._joint] if self._joint is not None else self._active:
+            one.keep(self._window.place)
+        self._window = None
+
+    def _append(self, token: int) -> None:
+        if self._joint is not None:
+            self._joint.append(token)
+            return
+        for side in self._active:
+            side.append([token])
+
     def _text(self, token: int) -> str:
-        return decode_ids(self._sides.network.tokenizer, [token])
+        return decode_ids(self._sides.meter.network.tokenizer, [token])
 
 
 @dataclass(frozen=True, slots=True)

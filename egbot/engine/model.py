@@ -70,10 +70,7 @@ def load(
         from egbot.engine.network import network
         from egbot.engine.pretrained import load_model, load_tokenizer
     except ImportError as error:
-        raise ModelError(
-            f"the engine is not installed: {error.name or error}",
-            hint='Install it: pip install "egbot[engine]"',
-        ) from error
+        raise _no_engine(error) from error
     where = _device(device, has_cuda=torch.cuda.is_available())
     number_format = getattr(torch, _dtype(dtype, where, _cpu_flags()))
     source = _source(name, report)
@@ -82,6 +79,30 @@ def load(
     model = _placed(name, load_model(source, number_format), where)
     use_grouped_attention(model)
     return LoadedModel(network(name, model, tokenizer))
+
+
+def load_random(config_file: Path, device: Device = "auto", *, report: Report) -> LoadedModel:
+    """A model of the architecture in ``config_file`` with random weights, for timing.
+
+    Raises ModelError (no such architecture, no such device).
+    """
+    _wait_without_spinning()
+    try:
+        import torch
+
+        from egbot.engine.random_weights import random_network
+    except ImportError as error:
+        raise _no_engine(error) from error
+    where = _device(device, has_cuda=torch.cuda.is_available())
+    report(f"making random weights for {config_file.stem} on {where}")
+    return LoadedModel(random_network(config_file, where, _dtype("auto", where, _cpu_flags())))
+
+
+def _no_engine(error: ImportError) -> ModelError:
+    return ModelError(
+        f"the engine is not installed: {error.name or error}",
+        hint='Install it: pip install "egbot[engine]"',
+    )
 
 
 def _wait_without_spinning() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ class Network:
     end_ids: frozenset[int]
     num_context_tokens: int
     takes_logits_to_keep: bool
+    takes_positions: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -37,15 +39,21 @@ class Network:
         return device
 
     def forward(
-        self, tokens: list[list[int]], cache: Any, num_logits: int = 1
+        self,
+        tokens: list[list[int]],
+        cache: Any,
+        num_logits: int = 1,
+        padding: Sequence[int] = (),
     ) -> tuple[Tensor, Any]:
         """Run ``tokens`` (rows, n) after what ``cache`` holds (None: nothing), and extend it.
 
-        Returns the logits (rows, num_logits, V) of the last positions, and the cache.
-        Raises ModelError when the model gives no usable cache or the device is out of memory.
+        ``padding`` says how many cells in front of each row's tokens hold nothing; only a model
+        that takes positions may be given some. Returns the logits (rows, num_logits, V) of the
+        last positions, and the cache. Raises ModelError when the model gives no usable cache or
+        the device is out of memory.
         """
         ids = torch.tensor(tokens, dtype=torch.long, device=self.device)  # (rows, n)
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = _places(ids, cache, padding) if any(padding) else {}
         if self.takes_logits_to_keep:
             options["logits_to_keep"] = num_logits
         try:
@@ -75,6 +83,17 @@ class Network:
         return log_probs
 
 
+def _places(ids: Tensor, cache: Any, padding: Sequence[int]) -> dict[str, Any]:
+    """The mask (rows, cells) and the positions (rows, n) of rows with padding in front."""
+    num_before = cache.get_seq_length()
+    empty = torch.tensor(padding, device=ids.device)[:, None]  # (rows, 1)
+    cells = torch.arange(num_before + ids.shape[1], device=ids.device)[None]
+    return {
+        "attention_mask": (cells >= empty).long(),
+        "position_ids": cells[:, num_before:] - empty,
+    }
+
+
 def network(name: str, model: Any, tokenizer: Any) -> Network:
     """Wrap a transformers causal language model and its tokenizer."""
     model.eval()
@@ -88,6 +107,7 @@ def network(name: str, model: Any, tokenizer: Any) -> Network:
         end_ids=_end_ids(model, tokenizer),
         num_context_tokens=int(limit or 0),
         takes_logits_to_keep="logits_to_keep" in parameters,
+        takes_positions="position_ids" in parameters and "attention_mask" in parameters,
     )
 
 

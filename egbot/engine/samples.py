@@ -29,6 +29,14 @@ class Draw:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A sample and its tokens."""
+
+    sample: Sample
+    tokens: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class _Row:
     generator: torch.Generator
@@ -47,7 +55,7 @@ def draw_samples(
     how: Draw,
     read: Callable[[list[int]], str],
     stop: Callable[[str], bool],
-) -> tuple[Sample, ...]:
+) -> tuple[Drawn, ...]:
     """Continuations of ``side``, which does not move. ``read`` turns a row's tokens into text.
 
     Greedy rows are all the same, so that only one is computed.
@@ -56,9 +64,9 @@ def draw_samples(
     rows = [_Row(row_generator(how.seed, index)) for index in range(num_rows)]
     if how.max_tokens > 0 and rows:
         _run(meter, side, how, rows, _Ends(meter, read, stop))
-    samples = [row.sample or Sample("", 0, "length") for row in rows]
+    drawn = [Drawn(row.sample or Sample("", 0, "length"), tuple(row.tokens)) for row in rows]
     copies = how.num_samples if how.temperature <= 0.0 else 1
-    return tuple(samples * copies)
+    return tuple(drawn * copies)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ It does not know what the tokens mean, nor which side of the guidance it is.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,21 +20,45 @@ _MAX_SCORED = 64
 """Positions whose logits are held at once: 64 x 150,000 x 4 bytes are 37 MiB."""
 
 
-class Meter:
-    """A network with counters: every forward of a session passes here and is counted once."""
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """One forward: its rows, new tokens in a row, and seconds by the clock until it was done."""
 
-    def __init__(self, network: Network) -> None:
+    num_rows: int
+    num_tokens: int
+    wall_s: float
+
+
+class Meter:
+    """A network with counters: every forward of a session passes here and is counted once.
+
+    With a ``log``, each forward is waited for, timed and added to it.
+    """
+
+    def __init__(self, network: Network, log: list[Forward] | None = None) -> None:
         self.network = network
         self.num_forwards = 0
         self.num_tokens_forwarded = 0
+        self._log = log
 
     def forward(
-        self, tokens: list[list[int]], cache: Any, num_logits: int = 1
+        self,
+        tokens: list[list[int]],
+        cache: Any,
+        num_logits: int = 1,
+        padding: Sequence[int] = (),
     ) -> tuple[Tensor, Any]:
         """As ``Network.forward``: logits (rows, num_logits, V) and the extended cache."""
         self.num_forwards += 1
         self.num_tokens_forwarded += sum(len(row) for row in tokens)
-        return self.network.forward(tokens, cache, num_logits)
+        start_s = time.perf_counter()
+        logits, extended = self.network.forward(tokens, cache, num_logits, padding)
+        if self._log is not None:
+            if logits.is_cuda:
+                torch.cuda.synchronize(logits.device)
+            wall_s = time.perf_counter() - start_s
+            self._log.append(Forward(len(tokens), len(tokens[0]), wall_s))
+        return logits, extended
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +80,7 @@ class Side:
         self._logits: Tensor | None = start.logits if start else None  # (V), of the last forwarded
         self._pending: list[int] = list(tokens)
         self._length = len(self._pending) + (start.num_tokens if start else 0)
+        self._ahead: Tensor | None = None  # (n + 1, V), while n tokens are looked at
 
     def __len__(self) -> int:
         """How many tokens it holds, forwarded or not."""
@@ -72,6 +98,54 @@ class Side:
             self._logits = logits[0, -1]
             self._pending = []
         return self._logits
+
+    @property
+    def num_pending(self) -> int:
+        """How many tokens wait for their forward."""
+        return len(self._pending)
+
+    @property
+    def can_look_ahead(self) -> bool:
+        """Whether its cache can be cut back; not known before the first forward."""
+        return self._cache is not None and caches.is_simple(self._cache)
+
+    def look_ahead(self, tokens: Sequence[int]) -> Tensor:
+        """The logits (n + 1, V) behind what it holds and behind each of ``tokens`` (n).
+
+        What is pending goes into the same forward. ``keep`` must follow before anything else.
+        """
+        if not tokens:
+            rows = self.logits()[None]
+        else:
+            num_logits = len(tokens) + min(len(self._pending), 1)
+            caches.keep_past(self._cache)
+            body = [*self._pending, *tokens]
+            logits, self._cache = self._meter.forward([body], self._cache, num_logits)
+            rows = logits[0]
+            if not self._pending:
+                rows = torch.cat([self.logits()[None], rows])
+            self._pending = []
+        self._ahead = rows
+        return rows
+
+    def keep(self, num_tokens: int) -> None:
+        """Append the first ``num_tokens`` of those that were looked at and drop the others."""
+        assert self._ahead is not None
+        num_looked_at = len(self._ahead) - 1
+        if num_looked_at:
+            caches.cut(self._cache, num_looked_at - num_tokens)
+        self._logits = self._ahead[num_tokens]
+        self._length += num_tokens
+        self._ahead = None
+
+    def hand_over(self) -> tuple[Any, list[int]]:
+        """The cache of the forwarded tokens and the pending ones; ``take_back`` must follow."""
+        return self._cache, self._pending
+
+    def take_back(self, cache: Any, logits: Tensor, num_tokens: int) -> None:
+        """Hold what ``cache`` holds, which is ``num_tokens`` more than there were."""
+        self._cache, self._logits, self._pending = cache, logits, []
+        self._length += num_tokens
 
     def append_scored(self, tokens: Sequence[int]) -> Tensor:
         """Append ``tokens`` (n > 0) and return the logits (n, V) from which each was predicted.

@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from egbot.errors import SandboxError
@@ -56,24 +57,27 @@ class ProcessSandbox:
         return WarmExecutor(self._launch, opening)
 
     def _launch(self) -> Launch:
+        folder: Path | None = None
         try:
             folder = Path(tempfile.mkdtemp(prefix="egbot-"))
+            work = folder / "work"
+            runner = folder / "runner"
+            for place in (work, runner, folder / "home", folder / "tmp"):
+                place.mkdir()
+            write_runner(runner)
         except OSError as error:
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
             raise SandboxError(
                 f"no temporary folder for the sandbox: {error.strerror}",
                 hint="free some disk space or set TMPDIR",
             ) from error
-        work = folder / "work"
-        runner = folder / "runner"
-        for place in (work, runner, folder / "home", folder / "tmp"):
-            place.mkdir()
-        write_runner(runner)
         return Launch(
             argv=(self._python, "-m", "sandbox.runner"),
             env=_scrubbed(folder, runner),
             work=str(work),
             cwd=str(work),
-            on_close=lambda: shutil.rmtree(folder, ignore_errors=True),
+            on_close=partial(shutil.rmtree, folder, ignore_errors=True),
         )
 
 

@@ -117,7 +117,8 @@ class WarmExecutor:
             self._drop()
             raise SandboxError(
                 f"the sandbox did not collect the tests: {error}",
-                hint="run pytest on the repository by hand; if it is slow, raise the time limit",
+                hint="run pytest --collect-only on the repository by hand: it may be that "
+                "conftest.py never ends",
             ) from error
         except BaseException:
             self._drop()
@@ -127,7 +128,8 @@ class WarmExecutor:
             self._drop()
             raise SandboxError(
                 f"pytest cannot run in the sandbox: {answer}{_stderr_of(link)}",
-                hint="install pytest and the repository's dependencies where the tests run",
+                hint="run pytest on the repository by hand; pytest, the plugins that its options name "
+                "and the repository's dependencies must be installed where the tests run",
             )
         return answer
 

@@ -59,13 +59,30 @@ def write_outcome(
     own = folder / f"{index:02d}-{safe_name(qualname)}"
     trace, markdown, html = own / "trace.json", own / "report.md", own / "report.html"
     patch = own / "patch.diff" if outcome.patch is not None else None
-    document = trace_document(outcome, run)
-    write_text(trace, json.dumps(document, indent=1, allow_nan=False) + "\n")
+    write_json(trace, trace_document(outcome, run))
     if outcome.patch is not None and patch is not None:
         write_text(patch, outcome.patch.unified_diff)
     write_text(markdown, render_markdown(outcome, run=run))
     write_text(html, render_html(outcome, run=run))
     return OutcomePaths(own, patch, trace, markdown, html)
+
+
+def write_reports(folder: Path, run: Run) -> tuple[OutcomePaths, ...]:
+    """Write the reports of every target of ``run``, in place of those that lie there.
+
+    Raises SpaceError when a file or folder cannot be written.
+    """
+    clear_outcomes(folder)
+    return tuple(
+        write_outcome(folder, index, outcome, run=run)
+        for index, outcome in enumerate(run.outcomes, 1)
+        if outcome.target is not None
+    )
+
+
+def write_json(path: Path, document: dict[str, object]) -> None:
+    """Write a document as ASCII JSON. Raises SpaceError when it cannot be written."""
+    write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
 def clear_outcomes(folder: Path) -> None:

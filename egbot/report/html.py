@@ -11,65 +11,32 @@ import base64
 import hashlib
 import importlib.resources
 import json
-import math
-from collections.abc import Iterable
-from textwrap import dedent
+from collections.abc import Iterable, Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from egbot.records import (
-    Attempt,
-    CandidateRun,
-    LineStep,
-    Outcome,
-    Run,
-    TestOutcome,
-    TraceEvent,
-)
+from egbot.records import Outcome, Run, Target, TestOutcome, TraceEvent
 from egbot.report import story
-from egbot.report.folding import comparison_lines, trace_lines
-from egbot.report.highlight import diff_lines, python_lines
-from egbot.report.text import CODE_CHARS, block, count, one_line, percent, seconds, test_name
+from egbot.report.highlight import diff_lines
+from egbot.report.plot import HEIGHT, plot
+from egbot.report.text import CODE_CHARS, block, count, one_line, seconds
+from egbot.report.timeline import timed_outcome
+from egbot.report.views import MAX_EVENTS, View, attempt_view, code_rows, test_view
 
 MAX_TESTS = 100
-MAX_EVENTS = 20_000
-"""Events on one page, all tests together; the rest is in trace.json."""
-
 _MAX_CHANGES = 50
-_MAX_CANDIDATES = 12
-_STATIC_LINES = 200
 _VALUE_CHARS = 500
-
-View = dict[str, object]
 
 
 def render_html(outcome: Outcome, *, run: Run | None = None) -> str:
     """The page. It holds no lone surrogates; ``run`` adds settings."""
-    css, script = _asset("report.css"), _asset("report.js")
-    environment = Environment(
-        loader=PackageLoader("egbot.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     seen = story.shown(outcome)
-    tests = seen.tests[:MAX_TESTS]
-    return environment.get_template(
-        "report.html.j2"
-    ).render(
-        # Our own two files and the escaped data block are the only text not escaped again.
-        css=Markup(css),  # noqa: S704
-        script=Markup(script),  # noqa: S704
-        data=Markup(_data_block(seen.first_line, tests)),  # noqa: S704
-        policy=_policy(css, script),
+    return _page(
+        seen,
         head=_head(outcome),
-        code=_code_rows(seen),
-        is_final=seen.is_final,
-        tests=[_test_view(index, seen, test) for index, test in enumerate(tests)],
-        num_tests_left_out=len(seen.tests) - len(tests),
-        attempts=[_attempt_view(number, each) for number, each in enumerate(outcome.attempts, 1)],
+        attempts=[attempt_view(number, each) for number, each in enumerate(outcome.attempts, 1)],
+        plot=plot(timed_outcome(outcome, load_s=_load_s(outcome, run))),
         diff=diff_lines(block(outcome.patch.unified_diff, CODE_CHARS)) if outcome.patch else [],
         faults=_faults(outcome),
         unchecked=story.not_checked(outcome),
@@ -78,6 +45,63 @@ def render_html(outcome: Outcome, *, run: Run | None = None) -> str:
         settings=_pairs(run.settings.items()) if run else [],
         versions=_pairs([("egbot", run.egbot), *run.versions.items()]) if run else [],
     )
+
+
+def render_trace_html(
+    seen: story.Shown, target: Target, versions: Mapping[str, str] | None = None
+) -> str:
+    """The page of a function that was only traced: ``seen.tests`` are the runs of its code."""
+    passed = sum(test.status == "passed" for test in seen.tests)
+    is_good = passed == len(seen.tests)
+    num_events = sum(len(test.trace.events) for test in seen.tests if test.trace)
+    head: View = {
+        "name": one_line(target.qualname),
+        "path": one_line(target.path, 300),
+        "verdict": "Passed" if is_good else "Failed",
+        "is_good": is_good,
+        "words": f"traced during {count(len(seen.tests), 'test')}",
+        "detail": "",
+        "facts": [
+            ("Tests", f"{passed} of {len(seen.tests)}"),
+            ("Time", seconds(sum(test.duration_s for test in seen.tests))),
+            ("Steps", f"{num_events:,}"),
+        ],
+    }
+    return _page(seen, head=head, versions=_pairs((versions or {}).items()))
+
+
+def _page(seen: story.Shown, **views: object) -> str:
+    """The template with ``views``; a section whose view is missing is left out."""
+    css, script = _asset("report.css"), _asset("report.js")
+    environment = Environment(
+        loader=PackageLoader("egbot.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    tests = seen.tests[:MAX_TESTS]
+    nothing = dict.fromkeys(
+        ("attempts", "diff", "faults", "unchecked", "left", "cost", "settings", "versions"), ()
+    )
+    return environment.get_template("report.html.j2").render(
+        # Our own two files and the escaped data block are the only text not escaped again.
+        css=Markup(css),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        data=Markup(_data_block(seen.first_line, tests)),  # noqa: S704
+        policy=_policy(css, script),
+        code=code_rows(seen),
+        is_final=seen.is_final,
+        tests=[test_view(index, seen, test) for index, test in enumerate(tests)],
+        num_tests_left_out=len(seen.tests) - len(tests),
+        **{**nothing, "plot": None, "plot_height": HEIGHT, **views},
+    )
+
+
+def _load_s(outcome: Outcome, run: Run | None) -> float:
+    """The time that loading the model took out of this outcome's: the first one with an attempt."""
+    first = next((each for each in run.outcomes if each.attempts), None) if run else None
+    return run.stats.load_s if run is not None and first is outcome else 0.0
 
 
 def _asset(name: str) -> str:
@@ -126,7 +150,7 @@ def _event(event: TraceEvent) -> list[object]:
     return [event.kind, one_line(event.function, 80), event.line, event.depth, changes, value]
 
 
-# --- the views that the template draws --------------------------------------------------------
+# --- the head and the foot ----------------------------------------------------------------------
 
 
 def _head(outcome: Outcome) -> View:
@@ -138,101 +162,14 @@ def _head(outcome: Outcome) -> View:
         "is_good": outcome.reason in ("patched", "nothing_to_do"),
         "words": story.verdict_words(outcome),
         "detail": block(outcome.detail, 2_000),
-        "tests": f"{passed} of {total}",
-        "time": seconds(outcome.stats.wall_s),
-        "tokens": f"{story.num_tokens(outcome):,}",
-        "attempts": f"{len(outcome.attempts):,}",
-        "runs": f"{outcome.stats.num_executions:,}",
-    }
-
-
-def _code_rows(seen: story.Shown) -> list[View]:
-    lines = python_lines(block(seen.code, CODE_CHARS).expandtabs(4))
-    return [
-        {"number": number, "pieces": pieces} for number, pieces in enumerate(lines, seen.first_line)
-    ]
-
-
-def _test_view(index: int, seen: story.Shown, test: TestOutcome) -> View:
-    trace = test.trace
-    return {
-        "index": index,
-        "node_id": one_line(test.node_id, 400),
-        "name": one_line(test_name(test.node_id), 70),
-        "status": test.status.replace("_", " "),
-        "is_good": test.status == "passed",
-        "time": seconds(test.duration_s),
-        "fault": "" if test.fault is None else story.fault_words(test),
-        "comparison": _comparison(test),
-        "output": block(test.output),
-        "num_events": len(trace.events) if trace else 0,
-        "static": trace_lines(seen, trace, limit_lines=_STATIC_LINES) if trace else [],
-    }
-
-
-def _comparison(test: TestOutcome) -> list[tuple[str, str]]:
-    rows = (line.split(maxsplit=1) for line in comparison_lines(test, 2_000))
-    return [(row[0], row[1] if len(row) > 1 else "") for row in rows]
-
-
-def _attempt_view(number: int, attempt: Attempt) -> View:
-    return {
-        "number": number,
-        "finish": story.FINISHES[attempt.finish],
-        "is_good": attempt.finish in ("solved", "candidate"),
-        "passed": count(attempt.num_passed, "test"),
-        "time": seconds(attempt.wall_s),
-        "guidance": story.guidance_words(attempt),
-        "lines": [_line_view(index, step) for index, step in enumerate(attempt.lines, 1)],
-    }
-
-
-def _line_view(number: int, step: LineStep) -> View:
-    return {
-        "number": number,
-        "lines": python_lines(block(step.text.strip("\n"), 2_000)),
-        "why": story.why_line(step),
-        "time": seconds(step.wall_s),
-        "tokens": count(len(step.tokens), "token"),
-        "candidates": [_candidate_view(each) for each in step.candidates[:_MAX_CANDIDATES]],
-        "num_candidates_left_out": max(len(step.candidates) - _MAX_CANDIDATES, 0),
-        "signal": block(step.signal),
-        "parted": _parted(step),
-    }
-
-
-def _candidate_view(candidate: CandidateRun) -> View:
-    total = len(candidate.executions)
-    return {
-        "lines": python_lines(block(dedent(candidate.text.strip("\n")), 2_000)),
-        "score": f"{candidate.num_passed}/{total}",
-        "is_good": total > 0 and candidate.num_passed == total,
-        "words": story.run_words(candidate),
-        "tests": [
-            (one_line(test_name(test.node_id), 70), test.status, story.fault_words(test))
-            for test in candidate.executions[:20]
+        "facts": [
+            ("Tests", f"{passed} of {total}"),
+            ("Time", seconds(outcome.stats.wall_s)),
+            ("Tokens", f"{story.num_tokens(outcome):,}"),
+            ("Attempts", f"{len(outcome.attempts):,}"),
+            ("Test runs", f"{outcome.stats.num_executions:,}"),
         ],
     }
-
-
-def _parted(step: LineStep) -> View | None:
-    found = story.divergence(step)
-    if found is None:
-        return None
-    token = found[1]
-    return {
-        "text": one_line(token.text, 60),
-        "instead": one_line(token.plain_choice, 60),
-        "sides": [
-            ("plain", percent(token.logp_plain), _bar(token.logp_plain)),
-            ("with the signal", percent(token.logp_conditioned), _bar(token.logp_conditioned)),
-        ],
-    }
-
-
-def _bar(logp: float) -> int:
-    """The length of a bar out of 100."""
-    return 0 if math.isnan(logp) else round(math.exp(min(logp, 0.0)) * 100)
 
 
 def _faults(outcome: Outcome) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ what does not show (ANSI escapes too) is made visible first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -14,8 +15,9 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from egbot.records import Attempt, LineStep, Outcome, Run, TestOutcome
+from egbot.records import Attempt, LineStep, Outcome, Run, Target, TestOutcome
 from egbot.report import story
+from egbot.report.compare import Comparison, Difference, Side
 from egbot.report.folding import comparison_lines, trace_lines
 from egbot.report.text import block, count, one_line, percent, seconds
 
@@ -47,6 +49,38 @@ def explain(outcome: Outcome, console: Console) -> None:
     for part in _story(outcome):
         console.print(part)
         console.print()
+
+
+def trace(seen: story.Shown, target: Target, others: Sequence[str], console: Console) -> None:
+    """Print what a function did in each of ``seen.tests``; ``others`` are called too."""
+    title = Text(one_line(target.qualname), style="bold")
+    console.print(title.append(f"  {one_line(target.path, 300)}", style="dim"))
+    if others:
+        names = ", ".join(one_line(name) for name in others[:5])
+        rest = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        told = f"the test also calls {names}{rest}; to follow one of them: --target PATH::QUALNAME"
+        console.print(Text(told, style="dim"))
+    for test in seen.tests:
+        console.print()
+        console.print(Group(*_test_rows(test), *_trace_rows(seen, test)))
+
+
+def compared(comparison: Comparison, console: Console) -> None:
+    """Print where two runs part, function by function."""
+    for title, rows in (("settings", comparison.settings), ("versions", comparison.versions)):
+        for name, left, right in rows:
+            told = Text(f"{title}: ", style="dim").append(f"{name}  {left} → {right}", "default")
+            console.print(told)
+    for each in comparison.functions:
+        console.print()
+        console.print(Text(each.function, style="bold"))
+        for letter, side in (("A", each.a), ("B", each.b)):
+            console.print(Padding(_side(letter, side), (0, 0, 0, 2), expand=False))
+        for line in _parting_lines(each):
+            console.print(Padding(line, (0, 0, 0, 2), expand=False))
+    console.print()
+    words = "both runs did the same" if comparison.is_same else "the runs differ"
+    console.print(Text(words, style="bold"))
 
 
 def status_text(good: bool, words: str) -> Text:
@@ -123,30 +157,70 @@ def _title(words: str) -> Text:
 
 def _run_view(seen: story.Shown) -> list[RenderableType]:
     test = story.traced(seen.tests)
-    if test is None or test.trace is None:
+    if test is None:
         return []
     head = _title("How it runs").append(
         f"  {one_line(test.node_id, 300)}", style="not underline dim"
     )
-    lines = [
-        Text(line, no_wrap=True, overflow="ellipsis") for line in trace_lines(seen, test.trace)
-    ]
-    return [Group(head, *lines)]
+    return [Group(head, *_trace_rows(seen, test))]
+
+
+def _trace_rows(seen: story.Shown, test: TestOutcome) -> list[Text]:
+    if test.trace is None or not test.trace.events:
+        return [Text("the function was not called", style="dim")]
+    lines = trace_lines(seen, test.trace)
+    return [Text(line, no_wrap=True, overflow="ellipsis") for line in lines]
 
 
 def _tests(tests: tuple[TestOutcome, ...]) -> Group:
     rows: list[RenderableType] = [_title("Tests")]
     for test in tests[:_MAX_TESTS]:
-        good = test.status == "passed"
-        row = status_text(good, test.status.replace("_", " "))
-        rows.append(row.append(f"  {one_line(test.node_id, 300)}", style="default"))
-        told = [] if good else comparison_lines(test, 300) or [story.fault_words(test)]
-        rows += [Padding(Text(line), (0, 0, 0, 4)) for line in told]
+        rows += _test_rows(test)
     if len(tests) > _MAX_TESTS:
         rows.append(Text(f"… and {len(tests) - _MAX_TESTS} more", style="dim"))
     if not tests:
         rows.append(Text("no run was recorded", style="dim"))
     return Group(*rows)
+
+
+def _test_rows(test: TestOutcome) -> list[RenderableType]:
+    good = test.status == "passed"
+    row = status_text(good, test.status.replace("_", " "))
+    told = [] if good else comparison_lines(test, 300) or [story.fault_words(test)]
+    return [
+        row.append(f"  {one_line(test.node_id, 300)}", style="default"),
+        *(Padding(Text(line), (0, 0, 0, 4), expand=False) for line in told),
+    ]
+
+
+def _side(letter: str, side: Side | None) -> Text:
+    if side is None:
+        return Text(f"{letter}  not in this run", style="dim")
+    good = side.reason in ("patched", "nothing_to_do")
+    took = "?" if side.wall_s is None else seconds(side.wall_s)
+    told = f"  {side.num_passed}/{count(side.num_tests, 'test')}, {took}"
+    told += f", {count(side.num_tokens, 'token')}"
+    text = Text(f"{letter}  ").append_text(status_text(good, story.VERDICTS[side.reason]))
+    return text.append(told, style="default")
+
+
+def _parting_lines(difference: Difference) -> list[Text]:
+    lines = [
+        Text(f"only {letter} passes {test}")
+        for letter, tests in (("A", difference.only_a), ("B", difference.only_b))
+        for test in tests[:_MAX_TESTS]
+    ]
+    parting = difference.parting
+    if parting is None:
+        same = difference.a is not None and difference.b is not None
+        return [*lines, Text("the same in both", style="dim")] if same else lines
+    places = (("attempt", parting.attempt), ("line", parting.line), (parting.what, parting.index))
+    where = ", ".join(f"{name} {number}" for name, number in places if number)
+    head = Text("they part at " if where else "they part in the ", style="cyan")
+    head.append(where or parting.what)
+    if where and not parting.index and parting.what not in ("line", "attempts"):
+        head.append(f" ({parting.what})")
+    return [*lines, head, Text(f"  A  {parting.a}"), Text(f"  B  {parting.b}")]
 
 
 def _attempt(attempt: Attempt) -> Group:

@@ -6,6 +6,7 @@ It does not know where the document is written or how it is shown.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from egbot.records import (
     SCHEMA_TRACE,
@@ -21,7 +22,7 @@ from egbot.records import (
     TokenChoice,
     Trace,
 )
-from egbot.report.story import shown
+from egbot.report.story import Shown, shown
 
 Json = dict[str, object]
 
@@ -47,6 +48,22 @@ def trace_document(outcome: Outcome, run: Run | None = None) -> Json:
         "attempts": [_attempt(attempt) for attempt in outcome.attempts],
         "egbot": run.egbot if run else "",
         "versions": dict(run.versions) if run else {},
+    }
+
+
+def traced_document(seen: Shown, target: Target, versions: Mapping[str, str] | None = None) -> Json:
+    """The same document for a function that was only traced: ``reason`` is "traced"."""
+    versions = dict(versions or {})
+    return {
+        "schema": SCHEMA_TRACE,
+        "reason": "traced",
+        "detail": "",
+        "target": _target(target),
+        "code": {"text": seen.code, "first_line": seen.first_line, "delivered": seen.is_final},
+        "tests": [_test(test, with_trace=True) for test in seen.tests],
+        "attempts": [],
+        "egbot": versions.pop("egbot", ""),
+        "versions": versions,
     }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from egbot.source.examples import Example, Key, known_as, may_use, refers
+from egbot.source.results import ResultUse, result_uses
 from egbot.source.scopes import Scope, scopes
 from egbot.source.symbols import Code
 from egbot.source.tables import last_name
@@ -21,12 +22,14 @@ _APPLIERS = frozenset({"map", "filter", "sorted", "min", "max", "reduce", "parti
 MAX_USES = 400
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Use:
     """One reference to a function or class. ``call`` is there when the role is ``call``.
 
     ``receiver`` is what stands before the last dot. ``consumed`` says what is done with the
-    call's result (or the name, for a decorator).
+    call's result (or the name, for a decorator), ``results`` what the result is then asked for, at
+    once or through the variable that holds it. ``around`` is the syntax that holds the reference
+    or its call, ``scope`` the function that it stands in.
     """
 
     path: str
@@ -37,6 +40,9 @@ class Use:
     receiver: Literal["instance", "class", "module", "none"]
     awaited: bool
     consumed: Literal["", "with", "async with", "for", "async for", "decorator"]
+    results: tuple[ResultUse, ...] = ()
+    around: ast.AST | None = None
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,9 @@ def _use(scope: Scope, node: ast.expr, parents: dict[ast.AST, ast.AST]) -> Use:
         receiver=_receiver(scope, node),
         awaited=isinstance(around, ast.Await) or _is_run(around),
         consumed=_consumed(outer, around, parents),
+        results=result_uses(outer, parents) if call is not None else (),
+        around=around,
+        scope=scope,
     )
 
 
@@ -167,13 +176,15 @@ def _role(node: ast.expr, parent: ast.AST | None, parents: dict[ast.AST, ast.AST
         return "passed" if parent.arg in {"key", "target", "default_factory"} else "value"
     if isinstance(parent, ast.Call):
         name = last_name(parent.func)
-        if name in {"raises", "assertRaises", "assertRaisesRegex"}:
+        if name in {"raises", "assertRaises", "assertRaisesRegex", "warns", "assertWarns"}:
             # assertRaises(Error, function, ...): the first is an exception, the second is called
             return "raised" if parent.args[0] is node else "passed"
         if name in {"isinstance", "issubclass"}:
             return "base"
         return "passed" if name in _APPLIERS and parent.args[0] is node else "value"
-    return "base" if isinstance(parent, ast.arg | ast.AnnAssign) else "value"
+    if isinstance(parent, ast.AnnAssign):
+        return "base" if parent.annotation is node else "value"
+    return "base" if isinstance(parent, ast.arg) else "value"
 
 
 def _receiver(scope: Scope, node: ast.expr) -> Literal["instance", "class", "module", "none"]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -72,6 +73,24 @@ def locate(
         left=tuple(item for item in left.values() if item.node_id not in _needing(found_targets)),
         added=written.added,
     )
+
+
+def check_name(spec: str, tree: Tree) -> None:
+    """Refuse early what ``named_target`` would refuse in the end.
+
+    A function that is not there yet may become a stub, if a file speaks of it. Raises UsageError.
+    """
+    try:
+        named_target(spec, tree)
+    except UsageError as error:
+        name = re.split(r"::|\.", spec)[-1].encode()
+        is_mentioned = "::" in spec and any(
+            re.search(rb"\b%s\b" % re.escape(name), file.data)
+            for path, file in tree.items()
+            if path.endswith(".py")
+        )
+        if isinstance(error.__cause__, SourceSyntaxError) or not is_mentioned:
+            raise
 
 
 def named_target(spec: str, tree: Tree) -> Target:

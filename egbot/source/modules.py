@@ -47,6 +47,20 @@ class Modules:
         """The path of the module ``name``, or None when the repository has none of that name."""
         return self.paths.get(name)
 
+    def is_project(self, name: str) -> bool:
+        """Whether the project bears the import name ``name`` (python-slugify provides slugify)."""
+        bare = re.sub(r"^(python|py)_|_(python|py)$", "", self.project)
+        return bool(name) and _normal(name) in {self.project, bare, self.project.replace("_", "")}
+
+    def is_declared(self, name: str) -> bool:
+        """Whether the repository asks for a distribution of that name."""
+        return _normal(name) in self.declared
+
+    def is_named_after(self, name: str, importer: str) -> bool:
+        """Whether the test file ``importer`` bears the module's name."""
+        stem = PurePosixPath(importer).stem
+        return stem in {f"test_{name}", f"{name}_test", f"tests_{name}", f"test_{name.rstrip('s')}"}
+
 
 def is_test_path(path: str) -> bool:
     """Whether ``path`` belongs to the tests: by its own name or by a folder named tests."""
@@ -67,13 +81,11 @@ def read_modules(tree: Tree) -> Modules:
             dotted = _dotted(path, root)
             if dotted is not None:
                 _add(paths, dotted, path, root)
-    project = settings.get("project")
-    name = project.get("name") if isinstance(project, dict) else None
     return Modules(
         roots=roots,
         paths=paths,
         declared=frozenset(_declared(tree, settings)),
-        project=_normal(name) if isinstance(name, str) else "",
+        project=_normal(_project_name(tree, settings)),
     )
 
 
@@ -95,7 +107,7 @@ def place_module(modules: Modules, tree: Tree, name: str, importer: str) -> str 
         return None if folder is None else f"{folder}{rest}.py"
     if not _is_own_name(modules, parts[0], importer):
         return None
-    return f"{_source_folder(modules, tree)}{'/'.join(parts)}.py"
+    return f"{source_folder(modules, tree)}{'/'.join(parts)}.py"
 
 
 def resolve_relative(modules: Modules, tree: Tree, importer: str, level: int, name: str) -> str:
@@ -127,19 +139,20 @@ def _package_folder(parent: str) -> str | None:
 
 
 def _is_own_name(modules: Modules, name: str, importer: str) -> bool:
-    if _normal(name) in modules.declared:
+    if modules.is_declared(name):
         return False
-    if _normal(name) == modules.project:
-        return True
-    stem = PurePosixPath(importer).stem
-    return stem in {f"test_{name}", f"{name}_test", f"tests_{name}", f"test_{name.rstrip('s')}"}
+    return modules.is_project(name) or modules.is_named_after(name, importer)
 
 
-def _source_folder(modules: Modules, tree: Tree) -> str:
+def source_folder(modules: Modules, tree: Tree) -> str:
     """Where a new top-level module goes: src/ where the repository's packages live there."""
-    if "src" in modules.roots and any(path.startswith("src/") for path in tree):
-        return "src/"
-    return ""
+    if "src" not in modules.roots:
+        return ""
+    # a root that only the settings name counts where no package lies beside it
+    held = [path for path in tree if not is_test_path(path)]
+    is_used = any(path.startswith("src/") for path in held)
+    beside = any(re.fullmatch(r"[^/]+/__init__\.py", path) for path in held)
+    return "src/" if is_used or not beside else ""
 
 
 def _add(paths: dict[str, str], dotted: str, path: str, root: str) -> None:
@@ -235,6 +248,16 @@ def _package_folders(settings: Mapping[str, object]) -> Iterator[str]:
     wheel = _dig(settings, ("tool", "hatch", "build", "targets", "wheel"))
     yield from (str(PurePosixPath(package).parent) for package in _strings(wheel.get("packages")))
     yield from _strings(wheel.get("sources"))
+
+
+def _project_name(tree: Tree, settings: Mapping[str, object]) -> str:
+    for keys in (("project",), ("tool", "poetry"), ("tool", "flit", "metadata")):
+        name = _dig(settings, keys).get("name")
+        if isinstance(name, str):
+            return name
+    setup = tree["setup.py"].data.decode("utf-8", "replace") if "setup.py" in tree else ""
+    match = re.search(r"""\bname\s*=\s*["']([^"']+)["']""", setup)
+    return _ini_value(tree, "setup.cfg", "metadata", "name") or (match[1] if match else "")
 
 
 def _declared(tree: Tree, settings: Mapping[str, object]) -> Iterator[str]:

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from egbot.source.modules import is_test_path
 from egbot.source.symbols import (
     Code,
     Function,
     Import,
     Symbol,
+    dynamic_import,
     import_bindings,
     instance_attributes,
 )
@@ -92,6 +94,27 @@ class Scope:
                 return _instance(found) if found is not None and found.kind == "class" else None
         return None
 
+    def _super(self, hops: int) -> Symbol | None:
+        """The first base of the surrounding class that belongs to the repository."""
+        module = Scope(self.code, self.path)
+        for base in self.owner.bases if self.owner is not None else []:
+            found = module.resolve(base, hops + 1)
+            if found is not None:
+                return _instance(found)
+        return None
+
+    def _raised(self, node: ast.Attribute, hops: int) -> Symbol | None:
+        """``info.value`` of ``with pytest.raises(Error) as info`` is an Error."""
+        if node.attr not in {"value", "exception"} or not isinstance(node.value, ast.Name):
+            return None
+        held = self.values.get(node.value.id)
+        if not isinstance(held, ast.Call) or not held.args:
+            return None
+        if not _dotted(held.func).endswith(("raises", "assertRaises", "assertRaisesRegex")):
+            return None
+        found = self.resolve(held.args[0], hops + 1)
+        return _instance(found) if found is not None and found.kind != "value" else None
+
     def _attribute(self, node: ast.Attribute, hops: int) -> Symbol | None:
         if self.owner is not None and isinstance(node.value, ast.Name) and node.value.id == "self":
             value = instance_attributes(self.owner).get(node.attr)
@@ -99,6 +122,9 @@ class Scope:
                 found = self._in_setup(value, hops)
                 if found is not None:
                     return found
+        raised = self._raised(node, hops)
+        if raised is not None:
+            return raised
         dotted = _dotted(node)
         if dotted in self.code.whole_imports(self.path):
             return self.code.imported(self.path, Import(dotted, 0, None))
@@ -116,6 +142,11 @@ class Scope:
         return self.resolve(value, hops + 1)
 
     def _result(self, node: ast.Call, hops: int) -> Symbol | None:
+        item = dynamic_import(node)
+        if item is not None:
+            return self.code.imported(self.path, item)
+        if isinstance(node.func, ast.Name) and node.func.id == "super":
+            return self._super(hops)
         callee = self.resolve(node.func, hops + 1)
         if callee is None:
             return None
@@ -175,6 +206,63 @@ def scopes(
     for node, owner in _functions(module.body, None):
         if lines is None or _holds_line(node, lines):
             yield function_scope(code, path, node, owner), [node]
+
+
+def runs_at_import(scope: Scope, node: ast.expr) -> bool:
+    """Whether ``node`` of a test file's ``scope`` is evaluated while the tests are collected.
+
+    That is the module's own code, decorators, defaults and annotations, pytest's hooks, and
+    the functions of the tests that any of these call.
+    """
+    if not is_test_path(scope.path):
+        return False
+    if scope.function is None or scope.function.name.startswith("pytest_"):
+        return True
+    if any(node is part for head in _heads(scope.function) for part in ast.walk(head)):
+        return True
+    return scope.function in _called_at_import(scope.code)
+
+
+def _called_at_import(code: Code) -> frozenset[Function]:
+    if code.import_time is None:
+        found: set[Function] = set()
+        waiting: list[tuple[Scope, ast.AST]] = []
+        for path in sorted(code.tree):
+            for scope, body in scopes(code, path) if is_test_path(path) else ():
+                hook = scope.function is None or scope.function.name.startswith("pytest_")
+                heads = body if scope.function is None or hook else _heads(scope.function)
+                waiting.extend((scope, head) for head in heads)
+        while waiting:
+            scope, root = waiting.pop()
+            for inner in _called_functions(scope, root):
+                if inner.function is not None and inner.function not in found:
+                    found.add(inner.function)
+                    waiting.append((inner, inner.function))
+        code.import_time = frozenset(found)
+    return code.import_time
+
+
+def _called_functions(scope: Scope, root: ast.AST) -> Iterator[Scope]:
+    """The functions of the tests that ``root`` calls; a class stands for all of its methods."""
+    for node in ast.walk(root):
+        symbol = scope.resolve(node.func) if isinstance(node, ast.Call) else None
+        if symbol is None or not is_test_path(symbol.path):
+            continue
+        definition = scope.code.definition(symbol.path, symbol.qualname)
+        if isinstance(definition, Function):
+            yield function_scope(scope.code, symbol.path, definition)
+        elif isinstance(definition, ast.ClassDef):
+            for inner, owner in _functions(definition.body, definition):
+                yield function_scope(scope.code, symbol.path, inner, owner)
+
+
+def _heads(function: Function) -> list[ast.expr]:
+    """What a definition evaluates at once: decorators, defaults and annotations."""
+    arguments = function.args
+    named = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+    notes = [argument.annotation for argument in named]
+    heads = [*function.decorator_list, *arguments.defaults, *arguments.kw_defaults, *notes]
+    return [head for head in (*heads, function.returns) if head is not None]
 
 
 def _lines_with(data: bytes, words: frozenset[str]) -> list[int]:
@@ -265,8 +353,8 @@ def _without_functions(body: list[ast.stmt]) -> list[ast.stmt]:
     found: list[ast.stmt] = []
     for node in body:
         if isinstance(node, ast.ClassDef):
-            bases = [ast.Expr(base) for base in (*node.bases, *node.decorator_list)]
-            found.extend(ast.copy_location(base, base.value) for base in bases)
+            head = ast.ClassDef(node.name, node.bases, node.keywords, [], node.decorator_list)
+            found.append(ast.copy_location(head, node))
             found.extend(_without_functions(node.body))
         elif not isinstance(node, Function):
             found.append(node)

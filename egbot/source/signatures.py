@@ -22,6 +22,7 @@ from egbot.source.tables import last_name
 Binding = Literal["function", "method", "classmethod", "staticmethod", "property"]
 _ALTERNATIVE_CONSTRUCTORS = ("from_", "of", "create", "make", "parse", "build", "load", "default")
 _POOR_NAMES = frozenset({"self", "cls", "expected", "result", "_", "actual", "want", "exp"})
+_PLAIN_TYPES = frozenset({"str", "int", "float", "bool", "bytes", "list", "dict", "tuple", "set"})
 _NOTES = {
     "with": "The result is used as a context manager (`with`).",
     "async with": "The result is used as an asynchronous context manager (`async with`).",
@@ -62,6 +63,9 @@ class Evidence:
     shapes: tuple[Shape, ...]
 
 
+NO_EVIDENCE = Evidence((), (), ())
+
+
 def gather(code: Code, key: Key) -> Evidence:
     """Collect the uses and examples of ``key`` in the whole tree."""
     called = (key[0], key[1].removesuffix(".__init__"))
@@ -79,7 +83,7 @@ def infer_signature(key: Key, evidence: Evidence) -> Signature:
         name=name,
         parameters=parameters,
         binding=binding,
-        returns="None" if name == "__init__" else _returns(evidence.examples),
+        returns="None" if name == "__init__" else _returns(key, evidence),
         is_async=any(use.awaited for use in evidence.uses) and name != "__init__",
         notes=_notes(evidence.uses),
     )
@@ -292,7 +296,28 @@ def _unused(name: str, taken: Iterable[str]) -> str:
     return f"{name}_{len(taken) + 4}"
 
 
-def _returns(given: tuple[Example, ...]) -> str:
+def _returns(key: Key, evidence: Evidence) -> str:
+    return _expected_type(evidence.examples) or _checked_type(key, evidence.uses)
+
+
+def _checked_type(key: Key, found: tuple[Use, ...]) -> str:
+    """The class that every ``isinstance`` of a result agrees on: built in, or of the same file."""
+    names = {(use, item.name) for use in found for item in use.results if item.kind == "isinstance"}
+    types = {_type_name(key, use, name) for use, name in names}
+    return types.pop() if len(types) == 1 else ""
+
+
+def _type_name(key: Key, use: Use, text: str) -> str:
+    if text in _PLAIN_TYPES:
+        return text
+    node = ast.parse(text, mode="eval").body
+    symbol = use.scope.resolve(node) if use.scope is not None else None
+    if symbol is None or symbol.path != key[0] or symbol.kind not in {"class", "missing"}:
+        return ""
+    return f'"{symbol.qualname}"'
+
+
+def _expected_type(given: tuple[Example, ...]) -> str:
     exact = [example for example in given if example.exact]
     if any(example.relation in {"true", "false"} for example in exact):
         return ""

@@ -50,7 +50,7 @@ def missing_stub(code: Code, key: Key) -> Stub | None:
     if kind == "function":
         return function_stub(code, key, evidence)
     if kind == "exception":
-        return Stub((), f'class {key[1]}(Exception):\n{_INDENT}"""{_summary(key[1], key[1])}"""\n')
+        return Stub((), f'class {key[1]}(Exception):\n{_INDENT}"""{summary(key[1], key[1])}"""\n')
     return class_stub(code, key, evidence)
 
 
@@ -61,14 +61,14 @@ def function_stub(code: Code, key: Key, evidence: Evidence) -> Stub:
     return Stub(((key[1], stub_code(signature, docstring)),))
 
 
-def stub_code(signature: Signature, docstring: str) -> str:
-    """The source of a definition with ``docstring`` whose body raises NotImplementedError."""
+def stub_code(signature: Signature, docstring: str, body: str = "raise NotImplementedError") -> str:
+    """The source of a definition with ``docstring`` and ``body``; a docstring alone is enough."""
     lines = []
     if signature.binding in {"property", "classmethod", "staticmethod"}:
         lines.append(f"@{signature.binding}")
     lines.append(f"{header(signature)}")
-    lines.extend(_indented(_quoted(docstring)) if docstring else ())
-    lines.append(f"{_INDENT}raise NotImplementedError")
+    lines.extend(indented(quoted(docstring)) if docstring else ())
+    lines.extend(indented(body.split("\n")) if body else ())
     return "\n".join(lines) + "\n"
 
 
@@ -83,7 +83,7 @@ def header(signature: Signature) -> str:
 
 def stub_docstring(code: Code, key: Key, signature: Signature, given: tuple[Example, ...]) -> str:
     """A summary made of the name, how it is used, and examples in doctest style."""
-    blocks = [_summary(signature.name, key[1])]
+    blocks = [summary(signature.name, key[1])]
     if signature.notes:
         blocks.append("\n".join(signature.notes))
     shown = example_lines(code, key, given)
@@ -131,17 +131,18 @@ def _class_members(code: Code, key: Key, evidence: Evidence) -> list[Member]:
     signature = infer_signature((key[0], f"{key[1]}.__init__"), evidence)
     notes = (f"Sets the attributes {', '.join(attributes)}.",) if attributes else ()
     init = Signature(signature.name, signature.parameters, "method", "None", notes=notes)
-    return [Member(init, ()), *(item for item in found if item.signature.name not in attributes)]
+    return [Member(init), *(item for item in found if item.signature.name not in attributes)]
 
 
 def _member_docstring(code: Code, key: Key, member: Member) -> str:
     inner = (key[0], f"{key[1]}.{member.signature.name}")
     if member.signature.name.startswith("__") and member.signature.name != "__init__":
         return ""
-    return stub_docstring(code, inner, member.signature, member.examples)
+    return stub_docstring(code, inner, member.signature, member.evidence.examples)
 
 
-def _summary(name: str, qualname: str) -> str:
+def summary(name: str, qualname: str) -> str:
+    """A docstring's first line, made of the name."""
     if name == "__init__":
         return f"Make a new {qualname.rpartition('.')[0].rpartition('.')[2]}."
     words = "".join(f" {c.lower()}" if c.isupper() else c for c in name.replace("_", " "))
@@ -202,7 +203,7 @@ def _parameter_texts(parameters: tuple[Parameter, ...]) -> list[str]:
     return texts
 
 
-def _quoted(text: str) -> list[str]:
+def quoted(text: str) -> list[str]:
     """The lines of a docstring literal whose value is ``text``."""
     safe = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     lines = safe.split("\n")
@@ -211,5 +212,6 @@ def _quoted(text: str) -> list[str]:
     return [f'"""{lines[0]}', *lines[1:], '"""']
 
 
-def _indented(lines: list[str]) -> list[str]:
+def indented(lines: list[str]) -> list[str]:
+    """``lines`` one level deeper; empty ones stay empty."""
     return [f"{_INDENT}{line}" if line else "" for line in lines]

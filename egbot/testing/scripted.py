@@ -62,6 +62,7 @@ class Advance:
     signal: str
     gamma: float
     max_tokens: int
+    drafts: tuple[str, ...] = ()
 
 
 def pieces(text: str) -> list[str]:
@@ -123,9 +124,17 @@ class ScriptedSession:
         self._book([sample.num_tokens for sample in drawn])
         return tuple(drawn)
 
-    def advance(self, *, signal: str, gamma: float, max_tokens: int, stop: StopRule) -> GuidedText:
+    def advance(
+        self,
+        *,
+        signal: str,
+        gamma: float,
+        max_tokens: int,
+        stop: StopRule,
+        drafts: tuple[str, ...] = (),
+    ) -> GuidedText:
         """Follow the script from where ``text`` ends. Raises ScriptError where it left the text."""
-        self.advances.append(Advance(self._text, signal, gamma, max_tokens))
+        self.advances.append(Advance(self._text, signal, gamma, max_tokens, drafts))
         if self._finished:
             return GuidedText("", (), "eos")
         followed = self._path()

@@ -14,8 +14,11 @@ import pytest
 from egbot.engine import catalog
 from egbot.errors import SurroundingsError
 from egbot.execution.bubblewrap import find_bubblewrap, try_namespaces
+from egbot.execution.docker_cli import find_engine
+from egbot.execution.image import inspect
 from egbot.report.files import read_run
 
+IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
 LEAST_SOLVED = 4
 
 
@@ -29,6 +32,16 @@ def need_bubblewrap() -> None:
         try_namespaces(find_bubblewrap())
     except SurroundingsError as error:
         pytest.skip(error.message)
+
+
+def need_docker() -> None:
+    try:
+        find_engine()
+        found = inspect(IMAGE)
+    except SurroundingsError as error:
+        pytest.skip(error.message)
+    if found is None:
+        pytest.skip(f"{IMAGE} is not here: tests/make_base_image.sh")
 
 
 def egbot(
@@ -49,14 +62,27 @@ def egbot(
     return done
 
 
+def run_backend(folder: Path) -> str:
+    return read_run(folder / "out" / "run.json").versions["sandbox"]
+
+
 @pytest.mark.weights
-@pytest.mark.bubblewrap
 @pytest.mark.timeout(650)
-def test_the_demo_solves_most_of_its_functions(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "backend",
+    [
+        pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
+        pytest.param("docker", marks=pytest.mark.docker),
+    ],
+)
+def test_the_demo_solves_most_of_its_functions(tmp_path: Path, backend: str) -> None:
     """Real decoding, real runs: patches that git applies, tests that then pass, reports."""
     need_model()
-    need_bubblewrap()
-    done = egbot(tmp_path, "demo", "--plain", "--sandbox", "bubblewrap", "--output", "out")
+    need = {"bubblewrap": need_bubblewrap, "docker": need_docker}
+    need[backend]()
+    options = ("--sandbox", backend, "--image", IMAGE)
+    done = egbot(tmp_path, "demo", "--plain", *options, "--output", "out")
+    assert run_backend(tmp_path) == backend
     run = read_run(tmp_path / "out" / "run.json")
     solved = [outcome for outcome in run.outcomes if outcome.reason == "patched"]
     assert len(run.outcomes) == 6, done.stdout

@@ -23,6 +23,7 @@ from egbot.records import (
     TraceEvent,
     Verdict,
 )
+from egbot.report.story import Shown
 
 HEADER = "def running_total(numbers, start=0):"
 CODE = '''def running_total(numbers, start=0):
@@ -200,6 +201,54 @@ def unsolved() -> Outcome:
 
 def no_target() -> Outcome:
     return Outcome("no_target", None, TESTS[:1], detail="the failing test names no function")
+
+
+FIB = "def fib(n):\n    if n < 2:\n        return n\n    return fib(n - 1) + fib(n - 2)\n"
+
+
+def fib_target() -> Target:
+    return Target(
+        path="maths.py",
+        qualname="fib",
+        origin="named",
+        header="def fib(n):",
+        docstring="",
+        span=Span(0, len(FIB), 1, 4),
+        file_sha256="ef" * 32,
+        tests=("test_maths.py::test_fib",),
+    )
+
+
+def fib_events(n: int, depth: int = 0) -> list[TraceEvent]:
+    """What the tracer reports for ``fib(n)``."""
+    events = [
+        TraceEvent("call", "fib", 1, depth, (("n", repr(n)),)),
+        TraceEvent("line", "fib", 2, depth),
+    ]
+    if n < 2:
+        value = n
+        events.append(TraceEvent("line", "fib", 3, depth))
+    else:
+        events.append(TraceEvent("line", "fib", 4, depth))
+        first, second = fib_events(n - 1, depth + 1), fib_events(n - 2, depth + 1)
+        events += [*first, *second]
+        value = int(first[-1].value or 0) + int(second[-1].value or 0)
+    events.append(TraceEvent("return", "fib", 3 if n < 2 else 4, depth, (), repr(value)))
+    return events
+
+
+def fib_seen(n: int = 4) -> Shown:
+    """A traced function that calls itself, in a test that fails."""
+    comparison = Comparison(f"fib({n}) == 5", "3", "==", "5")
+    test = TestOutcome(
+        "test_maths.py::test_fib",
+        "failed",
+        duration_s=0.001,
+        fault=Fault("AssertionError", "assert 3 == 5"),
+        comparison=comparison,
+        trace=Trace(tuple(fib_events(n))),
+    )
+    return Shown(FIB, 1, (test,), is_final=True)
 
 
 EVIL = (

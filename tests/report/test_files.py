@@ -20,6 +20,7 @@ from egbot.report.files import (
     run_json,
     safe_name,
     write_outcome,
+    write_reports,
     write_run,
     write_text,
 )
@@ -41,6 +42,17 @@ def test_write_outcome_leaves_four_files(tmp_path: Path) -> None:
     assert paths.patch is not None
     assert paths.patch.read_text("utf-8") == DIFF
     assert json.loads(paths.trace.read_text("utf-8"))["schema"] == "egbot.trace/1"
+
+
+def test_reports_of_a_run_replace_those_that_lie_there(tmp_path: Path) -> None:
+    """Rendering again leaves one folder for each target of this run, and none of another one."""
+    write_outcome(tmp_path, 7, solved())
+    paths = write_reports(tmp_path, sample_run(no_target(), solved(), unsolved()))
+    assert [path.folder.name for path in paths] == ["02-running_total", "03-running_total"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "02-running_total",
+        "03-running_total",
+    ]
 
 
 def test_no_patch_no_file(tmp_path: Path) -> None:

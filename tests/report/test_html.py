@@ -15,11 +15,15 @@ import pytest
 from typing_extensions import override
 
 from egbot.records import Outcome, Trace, TraceEvent
-from egbot.report.html import MAX_EVENTS, render_html
+from egbot.report.html import render_html, render_trace_html
+from egbot.report.story import shown
 from egbot.report.text import visible
+from egbot.report.views import MAX_EVENTS
 from tests.report.golden import check
 from tests.report.samples import (
     EVIL,
+    fib_seen,
+    fib_target,
     hostile,
     loop_trace,
     no_target,
@@ -34,6 +38,7 @@ TAGS = {
     *("h3", "code", "span", "dl", "dt", "dd", "main", "section", "button", "table", "caption"),
     *("tbody", "tr", "th", "td", "aside", "input", "kbd", "noscript", "pre", "details", "summary"),
     *("ol", "ul", "li", "svg", "rect", "footer", "script"),
+    *("thead", "mark", "figure", "figcaption", "desc", "circle", "path", "line", "text"),
 }
 
 
@@ -79,8 +84,7 @@ def page(outcome: Outcome) -> tuple[str, Page]:
 def test_golden_page() -> None:
     """The page of the sample, without its style and script, is reviewed when it changes."""
     text, _ = page(solved())
-    bare = re.sub(r"<(style|script)>.*?</\1>", r"<\1>…</\1>", text, flags=re.DOTALL)
-    check("solved.report.html", re.sub(r"sha256-[\w+/=]+", "sha256-…", bare))
+    check("solved.report.html", bare(text))
 
 
 @pytest.mark.parametrize("build", [solved, unsolved, no_target, hostile])
@@ -136,6 +140,36 @@ def test_hostile_text_is_shown_visibly() -> None:
     assert "\\u202e" in shown
     assert "{{ 7 * 7 }}" in shown
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]", text)
+
+
+def bare(text: str) -> str:
+    """The page without its style and script, and without their digests."""
+    short = re.sub(r"<(style|script)>.*?</\1>", r"<\1>…</\1>", text, flags=re.DOTALL)
+    return re.sub(r"sha256-[\w+/=]+", "sha256-…", short)
+
+
+def test_golden_trace_page() -> None:
+    """The page of a traced function: its calls as a tree, both sides marked, no empty sections."""
+    text = render_trace_html(fib_seen(3), fib_target(), {"egbot": "0.1.0", "python": "3.11.9"})
+    assert "How it was written" not in text
+    assert "What was not checked" not in text
+    check("traced.report.html", bare(text))
+
+
+def test_hostile_trace_page_is_inert() -> None:
+    """A traced function whose every text is an attack makes no element of its own."""
+    outcome = hostile(3_000)
+    assert outcome.target is not None
+    found = Page(render_trace_html(shown(outcome), outcome.target, {EVIL: EVIL}))
+    assert {tag for tag, _ in found.tags} <= TAGS
+    assert visible(EVIL[:60]) in "".join(found.words)
+
+
+def test_loops_are_tables_and_lead_to_their_steps() -> None:
+    """Each iteration is a row with the values that it left and the step where it begins."""
+    _, found = page(solved())
+    steps = [a["data-step"] for tag, a in found.tags if tag == "th" and "data-step" in a]
+    assert steps == ["3", "6", "9", "12", "15", "18", "21", "3", "6"]
 
 
 def test_page_without_script_tells_the_run() -> None:

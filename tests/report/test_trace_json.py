@@ -10,9 +10,17 @@ from typing import Any
 import pytest
 
 from egbot.records import Outcome
-from egbot.report.trace_json import trace_document
+from egbot.report.trace_json import trace_document, traced_document
 from tests.report.golden import check
-from tests.report.samples import hostile, no_target, sample_run, solved, unsolved
+from tests.report.samples import (
+    fib_seen,
+    fib_target,
+    hostile,
+    no_target,
+    sample_run,
+    solved,
+    unsolved,
+)
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "trace.schema.json").read_text("utf-8"))
 TYPES: dict[str, tuple[type, ...]] = {
@@ -80,6 +88,14 @@ def test_document_obeys_its_schema(build: Callable[[], Outcome]) -> None:
     text = json.dumps(trace_document(outcome, sample_run(outcome)), allow_nan=False)
     assert text.isascii()
     assert faults(json.loads(text), SCHEMA) == []
+
+
+def test_document_of_a_traced_test_obeys_the_same_schema() -> None:
+    """What ``egbot trace --json`` prints is a trace.json, with the reason "traced"."""
+    document = traced_document(fib_seen(), fib_target(), {"egbot": "0.1.0", "python": "3.11.9"})
+    assert faults(json.loads(json.dumps(document)), SCHEMA) == []
+    assert (document["reason"], document["egbot"]) == ("traced", "0.1.0")
+    assert document["versions"] == {"python": "3.11.9"}
 
 
 def test_the_check_finds_faults() -> None:

@@ -35,13 +35,16 @@ from egbot.report.progress import (
     plain_lines,
     render,
 )
-from egbot.report.terminal import explain, summary
+from egbot.report.story import shown
+from egbot.report.terminal import explain, summary, trace
 from tests.report.golden import check
 from tests.report.samples import (
     CODE,
     DIFF,
     EVIL,
     HEADER,
+    fib_seen,
+    fib_target,
     hostile,
     no_target,
     sample_run,
@@ -92,6 +95,13 @@ def test_golden_summary_and_explanation() -> None:
     check("terminal.txt", "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n")
 
 
+def test_golden_trace() -> None:
+    """What ``egbot trace`` prints is reviewed when it changes."""
+    made, out = console()
+    trace(fib_seen(3), fib_target(), ("maths.py::gcd",), made)
+    check("trace.txt", "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n")
+
+
 def test_golden_plain_view() -> None:
     """A log has one plain line for each event that matters."""
     made, out = console()
@@ -108,6 +118,8 @@ def test_hostile_text_is_neither_markup_nor_escape(terminal: bool) -> None:
     outcome = hostile(3_000)
     summary(sample_run(outcome, no_target()), made, reports=Path("out"))
     explain(outcome, made)
+    assert outcome.target is not None
+    trace(shown(outcome), outcome.target, (EVIL,) * 9, made)
     for event in events(outcome):
         for line in plain_lines(event):
             made.print(line)

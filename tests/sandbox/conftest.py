@@ -21,10 +21,13 @@ def open_sandbox() -> Iterator[Opener]:
     with ExitStack() as stack:
 
         def opener(
-            files: dict[str, str], *tests: str, options: tuple[str, ...] = ()
+            files: dict[str, str],
+            *tests: str,
+            options: tuple[str, ...] = (),
+            test_s: float = 5.0,
         ) -> WarmExecutor:
             tree = {path: TreeFile(dedent(text).encode()) for path, text in files.items()}
             sandbox = ProcessSandbox(options=options)
-            return stack.enter_context(sandbox.open(tree, tests, Limits()))
+            return stack.enter_context(sandbox.open(tree, tests, Limits(test_s=test_s)))
 
         yield opener

@@ -368,12 +368,44 @@ def test_the_src_layout_and_a_package_named_sandbox_work(open_sandbox: Opener) -
     assert executor.run(Job(executor.collection.node_ids)).outcomes[0].status == "passed"
 
 
+def test_a_module_that_exits_or_never_ends_keeps_no_other_from_its_tests(
+    open_sandbox: Opener,
+) -> None:
+    executor = open_sandbox(
+        {
+            "test_exit.py": "import sys\nsys.exit(3)\n",
+            "test_fine.py": "def test():\n    assert True\n",
+            "test_loop.py": "while True:\n    try:\n        1 / 0\n    except Exception:\n        pass\n",
+        },
+        test_s=0.5,
+    )
+    assert [(one.node_id, one.fault.type_name) for one in executor.collection.errors] == [
+        ("test_exit.py", "SystemExit"),
+        ("test_loop.py", "ImportTooSlowError"),
+    ]
+    (outcome,) = executor.run(Job(executor.collection.node_ids)).outcomes
+    assert (outcome.node_id, outcome.status) == ("test_fine.py::test", "passed")
+
+
+def test_a_candidate_without_a_docstring_is_tested_by_the_examples_of_the_file(
+    open_sandbox: Opener,
+) -> None:
+    """Candidates are run without their docstrings; the tests may stand in one."""
+    text = (
+        'def f(a):\n    """Twice.\n\n    >>> f(2)\n    4\n    """\n    raise NotImplementedError\n'
+    )
+    executor = open_sandbox({"m.py": text}, options=("--doctest-modules",))
+    (test,) = executor.collection.node_ids
+    for body, status in (("a * 2", "passed"), ("a", "failed")):
+        program = Program("m.py", "f", f"def f(a):\n    return {body}\n")
+        assert executor.run(Job((test,), program)).outcomes[0].status == status
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
         ({"pytest.ini": "[pytest]\naddopts = --no-such-option\n"}, "no-such-option"),
         ({"test_m.py": "import os\nos._exit(0)\n"}, "exited"),
-        ({"test_m.py": "import sys\nsys.exit(3)\n"}, "SystemExit: 3"),
     ],
 )
 def test_what_stops_pytest_is_said(files: dict[str, str], words: str, open_sandbox: Opener) -> None:

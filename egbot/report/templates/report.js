@@ -167,6 +167,19 @@
   byId("next").addEventListener("click", () => go(step + 1));
   byId("last").addEventListener("click", () => go(Infinity));
 
+  // A row of a loop and a call lead to their step.
+  for (const panel of panels) {
+    for (const place of panel.querySelectorAll("[data-step]")) {
+      const jump = document.createElement("button");
+      jump.type = "button";
+      jump.className = "jump";
+      jump.title = "Go to this step";
+      jump.append(...place.childNodes);
+      place.append(jump);
+      jump.addEventListener("click", () => go(Number(place.dataset.step)));
+    }
+  }
+
   byId("tabs").hidden = false;
   const failing = tabs.findIndex((tab) => tab.querySelector(".bad"));
   select(Math.max(failing, 0), false);

@@ -1,0 +1,241 @@
+"""Owns the speed measurement: the engine against its slow twin, greedy decoding and the bound.
+
+Everything is measured in one run, on the same prompt, signals and seeds. It does not know how the
+figures are shown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+
+from egbot.bench.figures import Course, Figures, Phase, Shape
+from egbot.bench.workload import Workload, make_signal, make_speed_prompt
+from egbot.engine.chat import encode_text
+from egbot.engine.decode import Session
+from egbot.engine.naive import NaiveSession
+from egbot.engine.network import Network
+from egbot.engine.side import Forward, Meter, Side
+from egbot.records import Prompt
+
+_REPEATS = 3
+_MAX_STEP_TOKENS = 64
+Report = Callable[[str], None]
+CountTokens = Callable[[str], int]
+
+
+def never(text: str) -> bool:  # noqa: ARG001 - a stop rule
+    """A stop rule that is never satisfied: lines end by their number of tokens."""
+    return False
+
+
+def measure(network: Network, workload: Workload, report: Report) -> Figures:
+    """Run everything; what is compared takes turns, line by line.
+
+    ``network`` must have no ends of answers, so that lengths are the same. ``report`` is told what
+    goes on. Raises ModelError when the model's context is too short.
+    """
+    import torch
+
+    prompt = make_speed_prompt()
+
+    def count_tokens(text: str) -> int:
+        return len(encode_text(network.tokenizer, text))
+
+    num_prompt = Session(network, prompt).num_prompt_tokens
+    fast, naive, greedy = _Way(), _Way(), _Way()
+    fast_session = Session(network, prompt, log=fast.log)
+    naive_session = NaiveSession(network, prompt, log=naive.log)
+    greedy_session = Session(network, prompt, log=greedy.log)
+    _warm_up(greedy_session, greedy)
+    for line in range(workload.num_lines):
+        report(f"line {line + 1} of {workload.num_lines}: fast, greedy")
+        _fast_line(fast, fast_session, workload, count_tokens)
+        _greedy_line(greedy, greedy_session, workload)
+        if line < workload.num_naive_lines:
+            report(f"line {line + 1} of {workload.num_naive_lines}: naive (slow)")
+            _naive_line(naive, naive_session, workload, fast.course.signals[line])
+    report("two lines at gamma 3 without drafts")
+    strong = _strong(network, prompt, workload, fast.course.signals[:2])
+    report("the time of each shape of forward")
+    bound = bound_of(workload, num_prompt, fast.course)
+    return Figures(
+        model=network.name,
+        dtype=str(network.model.dtype).removeprefix("torch."),
+        device=_device(network),
+        num_threads=torch.get_num_threads(),
+        workload=workload,
+        num_prompt_tokens=num_prompt,
+        fast=fast.course,
+        naive=naive.course,
+        greedy=sum(greedy.course.steps, Phase()),
+        bound=bound,
+        shape_s={shape: time_shape(network, shape) for shape in bound},
+        strong=strong,
+    )
+
+
+@dataclass(slots=True)
+class _Way:
+    """The log of a session's forwards and what is known of its course so far."""
+
+    log: list[Forward] = field(default_factory=list)
+    course: Course = field(default_factory=Course)
+
+
+class _Clock:
+    """Seconds by the clock and of the CPU since it was made."""
+
+    def __init__(self) -> None:
+        self._wall_s = time.perf_counter()
+        self._cpu_s = time.process_time()
+
+    def phase(self, log: list[Forward]) -> Phase:
+        """What the log says; it is empty afterwards."""
+        phase = Phase(
+            wall_s=time.perf_counter() - self._wall_s,
+            cpu_s=time.process_time() - self._cpu_s,
+            forward_s=sum(one.wall_s for one in log),
+            num_forwards=len(log),
+            num_tokens=sum(one.num_rows * one.num_tokens for one in log),
+        )
+        log.clear()
+        return phase
+
+
+def _fast_line(way: _Way, session: Session, workload: Workload, count_tokens: CountTokens) -> None:
+    """Write a line with everything that the engine has. Its signals are the others' as well."""
+    drafts = _sample(way, session, workload)
+    room = workload.prompt_tokens - session.num_prompt_tokens - way.course.num_guided_tokens
+    signal = make_signal([session.text + text for text in drafts], room, count_tokens)
+    way.course.signals.append(signal)
+    _guided_line(way, session, workload.gamma, workload.line_tokens, drafts)
+
+
+def _naive_line(way: _Way, session: NaiveSession, workload: Workload, signal: str) -> None:
+    """Write a line as simply as the algorithm is written down.
+
+    Candidates are drawn one by one from the prompt on, and every guided token takes an uncached
+    forward over the whole conditioned prompt.
+    """
+    _sample(way, session, workload)
+    clock = _Clock()
+    guided = session.advance(
+        signal=signal, gamma=workload.gamma, max_tokens=workload.line_tokens, stop=never
+    )
+    way.course.steps.append(clock.phase(way.log))
+    way.course.texts.append(guided.text)
+    way.course.num_guided_tokens += len(guided.tokens)
+
+
+def _greedy_line(way: _Way, session: Session, workload: Workload) -> None:
+    clock = _Clock()
+    session.advance(signal="", gamma=0.0, max_tokens=workload.line_tokens, stop=never)
+    way.course.steps.append(clock.phase(way.log))
+
+
+def _strong(network: Network, prompt: Prompt, workload: Workload, signals: list[str]) -> Course:
+    """Write the first lines at gamma 3, where both sides take every step, without drafts."""
+    way = _Way()
+    session = Session(network, prompt, log=way.log)
+    _warm_up(session, way)
+    for signal in signals:
+        way.course.signals.append(signal)
+        _guided_line(way, session, 3.0, workload.line_tokens)
+    return way.course
+
+
+def _warm_up(session: Session, way: _Way) -> None:
+    """Forward the prompt, which is not what is measured."""
+    session.sample(1, temperature=0.0, top_p=1.0, max_tokens=1, seed=0, stop=never)
+    way.log.clear()
+
+
+def _sample(way: _Way, session: Session | NaiveSession, workload: Workload) -> tuple[str, ...]:
+    clock = _Clock()
+    samples = session.sample(
+        workload.num_candidates,
+        temperature=workload.temperature,
+        top_p=0.95,
+        max_tokens=workload.sample_tokens,
+        seed=workload.seed + len(way.course.sample),
+        stop=never,
+    )
+    way.course.sample.append(clock.phase(way.log))
+    return tuple(sample.text for sample in samples)
+
+
+def _guided_line(
+    way: _Way, session: Session, gamma: float, num_tokens: int, drafts: tuple[str, ...] = ()
+) -> None:
+    """Write a line under the last signal; its forwards of many tokens are the signal's prefill."""
+    course, before = way.course, session.usage.num_draft_tokens_accepted
+    clock = _Clock()
+    guided = session.advance(
+        signal=course.signals[-1], gamma=gamma, max_tokens=num_tokens, stop=never, drafts=drafts
+    )
+    prefill = [one for one in way.log if one.num_tokens > _MAX_STEP_TOKENS]
+    whole = clock.phase(way.log)
+    prefill_s = sum(one.wall_s for one in prefill)
+    share = prefill_s / whole.wall_s
+    first = Phase(
+        wall_s=prefill_s,
+        cpu_s=whole.cpu_s * share,
+        forward_s=prefill_s,
+        num_forwards=len(prefill),
+        num_tokens=sum(one.num_tokens for one in prefill),
+    )
+    course.prefill.append(first)
+    course.steps.append(
+        Phase(
+            wall_s=whole.wall_s - first.wall_s,
+            cpu_s=whole.cpu_s - first.cpu_s,
+            forward_s=whole.forward_s - prefill_s,
+            num_forwards=whole.num_forwards - first.num_forwards,
+            num_tokens=whole.num_tokens - first.num_tokens,
+        )
+    )
+    course.texts.append(guided.text)
+    course.num_guided_tokens += len(guided.tokens)
+    course.num_foretold += session.usage.num_draft_tokens_accepted - before
+
+
+def bound_of(workload: Workload, num_prompt: int, fast: Course) -> dict[Shape, int]:
+    """The forwards of the workload when every token is forwarded once, and no more.
+
+    A line needs its candidates' steps, one prefill of signal and answer, and each guided token
+    once on each side: step by step on the conditioned side, at once on the plain side.
+    """
+    lines, length = workload.num_lines, workload.line_tokens
+    num_prefill = sum(phase.num_tokens for phase in fast.prefill[1:]) // max(lines - 1, 1)
+    after = num_prompt + lines * length // 2
+    num_shared = max(workload.prompt_tokens - num_prefill, 0)
+    return {
+        Shape(1, num_prompt, 0): 1,
+        Shape(workload.num_candidates, 1, after): lines * (workload.sample_tokens - 1),
+        Shape(1, num_prefill, num_shared): lines,
+        Shape(1, 1, workload.prompt_tokens): lines * (length - 1),
+        Shape(1, length, after): lines,
+    }
+
+
+def time_shape(network: Network, shape: Shape) -> float:
+    """Seconds of one forward of ``shape``: the median of three, after one to warm up."""
+    log: list[Forward] = []
+    meter = Meter(network, log)
+    letters = [7 + index % 200 for index in range(max(shape.num_before, 1))]
+    side = Side(meter, letters)
+    body = [[7 + index % 200 for index in range(shape.num_tokens)]] * shape.num_rows
+    for _ in range(_REPEATS + 1):
+        meter.forward(body, side.rows(shape.num_rows) if shape.num_before else None)
+    return median(one.wall_s for one in log[-_REPEATS:])
+
+
+def _device(network: Network) -> str:
+    if network.device.type == "cuda":
+        import torch
+
+        return f"cuda ({torch.cuda.get_device_name(network.device)})"
+    return network.device.type

@@ -1,0 +1,58 @@
+"""The command ``stubs``: from tests to stubs of what is missing. It holds no logic of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from egbot.commands.shared import EXIT_CODES, guarded
+from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED
+from egbot.intake.failures import selected_tests
+from egbot.source.repository import apply, open_repository, snapshot
+from egbot.stubbing import installed_place, make_stubs, patches_of, stubs_json
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("tests", nargs=-1, required=True, metavar="TESTS...")
+@click.option(
+    "--repo",
+    type=click.Path(exists=True, path_type=Path),
+    default=Path(),
+    help="The repository that TESTS belong to.  [default: here]",
+)
+@click.option("--write", "is_writing", is_flag=True, help="Write the stubs to the files.")
+@click.option("--check", "is_check", is_flag=True, help="Exit code 1 when stubs are missing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the stubs as JSON, with the diff.")
+@guarded
+def stubs(
+    tests: tuple[str, ...], repo: Path, is_writing: bool, is_check: bool, as_json: bool
+) -> int:
+    """Write stubs for what TESTS use and the repository lacks.
+
+    TESTS are files, folders or node ids. Nothing runs: names, signatures and types are read off
+    the tests. What exists is never touched. Without an option the diff is shown.
+
+    \b
+    Examples:
+      egbot stubs tests
+      egbot stubs tests/test_cart.py --write
+      egbot stubs tests --check
+    """
+    if is_writing and is_check:
+        raise click.UsageError("--write and --check exclude each other")
+    repository = open_repository(repo)
+    tree = snapshot(repository, note=lambda text: click.echo(f"left out: {text}", err=True))
+    made = make_stubs(tree, selected_tests(tests, tree), installed_place(repository.root))
+    patches = patches_of(made, tree, repository.root)
+    diff = "".join(patch.unified_diff for patch in patches)
+    for problem in made.problems:
+        click.echo(f"problem: {problem}", err=True)
+    if is_writing:
+        apply(repository, patches)
+    if as_json:
+        click.echo(stubs_json(made, diff))
+    else:
+        click.echo("\n".join(f"wrote {patch.path}" for patch in patches) if is_writing else diff)
+    is_lacking = bool(made.problems) or (is_check and bool(patches))
+    return EXIT_NOT_SOLVED if is_lacking else EXIT_SOLVED

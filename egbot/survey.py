@@ -1,0 +1,159 @@
+"""Runs tests in a fresh sandbox and says what fails, what passes and what could not be told.
+
+It knows nothing of functions: what a failure asks for is read elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from egbot.errors import UsageError
+from egbot.intake.failures import failing_tests
+from egbot.ports import Executor, Sandbox
+from egbot.records import (
+    Collection,
+    FailingTest,
+    Fault,
+    Job,
+    LeftTest,
+    Limits,
+    TestOutcome,
+    Tree,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """One run over the tests of some files. ``unclear`` are tests of which nothing is known."""
+
+    collection: Collection
+    failing: tuple[FailingTest, ...]
+    passing: frozenset[str]
+    unclear: tuple[LeftTest, ...]
+
+
+def survey(
+    sandbox: Sandbox,
+    tree: Tree,
+    paths: tuple[str, ...],
+    limits: Limits,
+    exhausted: Callable[[], str] = lambda: "",
+) -> Survey:
+    """Run the tests of ``paths`` (none: the whole suite) on ``tree``.
+
+    Nothing more is started once ``exhausted`` says why. Raises SandboxError when no sandbox can
+    be had.
+    """
+    with sandbox.open(tree, paths, limits) as executor:
+        outcomes, why = _run(executor, limits, exhausted)
+        collection = executor.collection
+    known = {one.node_id for one in outcomes}
+    return Survey(
+        collection=collection,
+        failing=failing_tests(collection, outcomes),
+        passing=frozenset(one.node_id for one in outcomes if one.status == "passed"),
+        unclear=tuple(
+            LeftTest(test, f"was not run: {why}")
+            for test in collection.node_ids
+            if test not in known
+        ),
+    )
+
+
+def joined(first: Survey, second: Survey) -> Survey:
+    """Both runs as one."""
+    return Survey(
+        collection=replace(
+            first.collection,
+            node_ids=first.collection.node_ids + second.collection.node_ids,
+            errors=first.collection.errors + second.collection.errors,
+        ),
+        failing=first.failing + second.failing,
+        passing=first.passing | second.passing,
+        unclear=first.unclear + second.unclear,
+    )
+
+
+def _run(
+    executor: Executor, limits: Limits, exhausted: Callable[[], str]
+) -> tuple[list[TestOutcome], str]:
+    """Every test's outcome, in as many jobs as it takes; and why some have none.
+
+    A job ends early when several of its tests crash or run out of time, and one that brings down
+    the sandbox itself takes the others' results with it: then each half is run by itself.
+    """
+    found: dict[str, TestOutcome] = {}
+    waiting = [executor.collection.node_ids]
+    while waiting and waiting[-1] and not exhausted():
+        tests = waiting.pop()
+        execution = executor.run(Job(tests, trace=False, limits=limits))
+        ran = {one.node_id: one for one in execution.outcomes if one.status != "not_run"}
+        found |= ran
+        rest = tuple(test for test in tests if test not in ran)
+        if not ran and len(rest) == 1:
+            fault = Fault("Crash", f"it ends its own sandbox: {execution.detail}"[:400])
+            found[rest[0]] = TestOutcome(rest[0], "crash", fault=fault)
+        elif not ran:
+            middle = len(rest) // 2
+            waiting += [rest[middle:], rest[:middle]]
+        elif rest:
+            waiting.append(rest)
+    in_order = [found[test] for test in executor.collection.node_ids if test in found]
+    return in_order, exhausted()
+
+
+# --- what was asked for ------------------------------------------------------------------------
+
+
+def is_wanted(node_id: str, selection: tuple[str, ...]) -> bool:
+    """Whether a failing test (or a module that cannot be collected) was asked for."""
+    path = node_id.partition("::")[0]
+    if PurePosixPath(path).name == "conftest.py" and path == node_id:
+        return not selection or any(_is_below(one, path) for one in selection)
+    return not selection or any(
+        node_id == one
+        or one in (".", path)
+        or node_id.startswith((f"{one}::", f"{one}[", f"{one}/"))
+        or (node_id == path and one.startswith(f"{path}::"))
+        for one in selection
+    )
+
+
+def _is_below(spec: str, conftest: str) -> bool:
+    """Whether a conftest.py that cannot be imported keeps ``spec`` from being collected."""
+    folder = PurePosixPath(conftest).parent
+    asked = PurePosixPath(spec.partition("::")[0])
+    return asked.is_relative_to(folder) or folder.is_relative_to(asked)
+
+
+def unseen_files(found: Survey, selection: tuple[str, ...], tree: Tree) -> tuple[str, ...]:
+    """Files that were asked for and that pytest leaves out unless they are named."""
+    errors = tuple(one.node_id for one in found.collection.errors)
+    seen = {test.partition("::")[0] for test in found.collection.node_ids + errors}
+    paths = dict.fromkeys(spec.partition("::")[0] for spec in selection)
+    is_broken = any(PurePosixPath(path).name == "conftest.py" for path in errors)
+    return tuple(p for p in paths if p in tree and p not in seen and not is_broken)
+
+
+def not_collected(found: Survey, selection: tuple[str, ...]) -> tuple[LeftTest, ...]:
+    """The tests that were asked for and that pytest does not know.
+
+    Raises UsageError when it knows none at all, or none of those asked for.
+    """
+    seen = (*found.collection.node_ids, *(one.node_id for one in found.failing))
+    if not seen:
+        raise UsageError(
+            "pytest found no tests in this repository",
+            hint="write one, for example tests/test_it.py; a file that pytest does not look into by "
+            "itself must be named: --tests PATH",
+        )
+    unknown = [spec for spec in selection if not any(is_wanted(test, (spec,)) for test in seen)]
+    if unknown and len(unknown) == len(selection):
+        raise UsageError(
+            f"pytest collects no test {' or '.join(unknown[:3])}",
+            hint="see what it collects: pytest --collect-only; the repository's own options may "
+            "leave tests out",
+        )
+    return tuple(LeftTest(spec, "pytest collects no such test") for spec in unknown)

@@ -1,0 +1,191 @@
+"""One test of a working tree, run in the sandbox under the tracer.
+
+It chooses the function to follow and runs the test; it does not know how the trace is shown.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from egbot.errors import UsageError
+from egbot.intake.failures import selected_tests
+from egbot.local import Effects, settings_of, versions
+from egbot.progress import Report, Stage
+from egbot.records import Collection, Execution, Job, Limits, Program, Target, TestOutcome, Tree
+from egbot.report.story import Shown
+from egbot.source.examples import Key, examples
+from egbot.source.locate import named_target
+from egbot.source.modules import is_test_path
+from egbot.source.reach import TestFunction, find_test, repository_functions
+from egbot.source.repository import open_repository, snapshot
+from egbot.source.scopes import find_fixture, parameter_names
+from egbot.source.symbols import Code, Function
+from egbot.survey import is_wanted
+
+MAX_TESTS = 50
+_MAX_HELPERS = 20
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TraceOrder:
+    """What a person asked for. ``target`` is PATH::QUALNAME, or "" for one that is chosen.
+
+    ``overrides`` are settings as the command line gave them.
+    """
+
+    repository: Path
+    node_id: str
+    overrides: Mapping[str, object]
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TracedRun:
+    """The function as it is in the file, and what the test did with it.
+
+    ``others`` are functions (PATH::QUALNAME) that the test calls too and that were not followed.
+    """
+
+    target: Target
+    seen: Shown
+    others: tuple[str, ...]
+    versions: Mapping[str, str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no test failed; a skipped one did not."""
+        return all(test.status in ("passed", "skipped") for test in self.seen.tests)
+
+
+def trace_order(order: TraceOrder, report: Report, effects: Effects | None = None) -> TracedRun:
+    """Run the test (all rows of a parametrised one) and return what the function did.
+
+    Raises UsageError for a test or function that is not there and for a test that calls no
+    function of the repository, SandboxError when no sandbox can be had.
+    """
+    effects = effects or Effects()
+    repository = open_repository(order.repository)
+    tree = snapshot(repository, note=lambda text: report(Stage("left out", text)))
+    settings = settings_of(tree, order.overrides)
+    (node_id,) = selected_tests((order.node_id,), tree) or ("",)
+    if "::" not in node_id:
+        raise UsageError(f"{order.node_id!r} names no test", hint="write PATH::test_name")
+    functions = () if order.target else functions_of(Code(tree), node_id)
+    target = named_target(order.target or _first(functions, node_id), tree)
+    sandbox = effects.make_sandbox(settings, tree, repository, report)
+    limits = Limits(test_s=settings.sandbox.test_s, memory_bytes=settings.sandbox.memory_mib * _MIB)
+    report(Stage("tracing", f"{target.path}::{target.qualname}"))
+    with sandbox.open(tree, (node_id.partition("::")[0],), limits) as executor:
+        tests = _matching(executor.collection, node_id)
+        source = tree[target.path].data.decode("utf-8-sig", "replace")
+        program = Program(target.path, target.qualname, source)
+        execution = executor.run(Job(tests, program, trace=True, limits=limits))
+    return TracedRun(
+        target=target,
+        seen=_seen(tree, target, _outcomes(execution)),
+        others=functions[1:],
+        versions={**versions(), "sandbox": sandbox.backend},
+    )
+
+
+# --- which function ----------------------------------------------------------------------------
+
+
+def functions_of(code: Code, node_id: str) -> tuple[str, ...]:
+    """The repository's functions (PATH::QUALNAME) that a test calls, the one that it is about first.
+
+    That is one whose result the test compares, or whose name is in the test's. Calls by helpers
+    and fixtures of the tests count as the test's own; nothing is run to find out.
+    """
+    test = find_test(code, node_id)
+    if test is None:
+        return ()
+    found = {key for start in _starts(code, test) for key in _called(code, start)}
+    name = test.function.name
+
+    def rank(key: Key) -> tuple[bool, bool, bool, str]:
+        own = key[1].rpartition(".")[2]
+        claims = [each for each in examples(code, key, (test.path,)) if each.test == name]
+        is_compared = any(each.relation != "called" for each in claims)
+        return not is_compared, own not in name, own.startswith("__"), "::".join(key)
+
+    return tuple("::".join(key) for key in sorted(found, key=rank))
+
+
+def _starts(code: Code, test: TestFunction) -> Iterator[Key]:
+    """The test itself and the fixtures that it asks for by name, directly."""
+    owner = f"{test.owner.name}." if test.owner is not None else ""
+    yield test.path, owner + test.function.name
+    for name in parameter_names(test.function):
+        fixture = find_fixture(code, test.path, name, test.owner)
+        if fixture is not None:
+            yield fixture[0], fixture[1].name
+
+
+def _called(code: Code, start: Key) -> frozenset[Key]:
+    """What a function of the tests calls in the repository, itself or by helpers of the tests."""
+    found: set[Key] = set()
+    waiting, seen = [start], {start}
+    while waiting and len(seen) < _MAX_HELPERS:
+        for key in repository_functions(code, waiting.pop()):
+            if not is_test_path(key[0]):
+                found.add(key)
+            elif key not in seen and isinstance(code.definition(*key), Function):
+                seen.add(key)
+                waiting.append(key)
+    return frozenset(found)
+
+
+def _first(functions: tuple[str, ...], node_id: str) -> str:
+    if not functions:
+        raise UsageError(
+            f"{node_id} calls no function of this repository that can be found without running it",
+            hint="name the function to follow: --target PATH::QUALNAME",
+        )
+    return functions[0]
+
+
+# --- the run -----------------------------------------------------------------------------------
+
+
+def _matching(collection: Collection, node_id: str) -> tuple[str, ...]:
+    """The collected tests that ``node_id`` names: one, or the rows of one. Raises UsageError."""
+    path = node_id.partition("::")[0]
+    found = [one for one in collection.node_ids if is_wanted(one, (node_id,))]
+    if not found:
+        broken = next((one.fault for one in collection.errors if one.node_id == path), None)
+        if broken is not None:
+            raise UsageError(
+                f"{path} cannot be collected: {broken.type_name}: {broken.message}"[:400],
+                hint="mend that first, or let egbot write what is missing: egbot solve",
+            )
+        raise UsageError(
+            f"pytest collects no test {node_id}", hint="see its tests: pytest --collect-only"
+        )
+    if len({one.partition("[")[0] for one in found}) > 1:
+        raise UsageError(
+            f"{node_id} names {len(found)} tests", hint=f"name one of them, for example {found[0]}"
+        )
+    return tuple(found[:MAX_TESTS])
+
+
+def _outcomes(execution: Execution) -> tuple[TestOutcome, ...]:
+    """The outcomes of a run that came to pass. Raises UsageError for one that did not."""
+    if execution.status == "invalid":
+        raise UsageError(
+            f"the function cannot be followed: {execution.detail}",
+            hint="name another one: --target PATH::QUALNAME",
+        )
+    return execution.outcomes
+
+
+def _seen(tree: Tree, target: Target, tests: tuple[TestOutcome, ...]) -> Shown:
+    data = tree[target.path].data
+    line_start = data.rfind(b"\n", 0, target.span.start_byte) + 1  # with its indentation
+    text = data[line_start : target.span.end_byte].decode("utf-8", "replace")
+    code = textwrap.dedent(text.replace("\r\n", "\n"))
+    return Shown(code, target.span.start_line, tests, is_final=True)
