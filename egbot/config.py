@@ -72,8 +72,9 @@ def load_settings(
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
+        is_unknown = first["type"] == "extra_forbidden"
         raise UsageError(
-            f"setting {key!r}: {first['msg']}",
+            f"setting {key!r}: {'there is no such setting' if is_unknown else first['msg']}",
             hint=f"known settings: {', '.join(known_keys())} (in [tool.egbot] of {where})",
         ) from error
 

@@ -136,7 +136,7 @@ def _explore(task: Task, session: DecodeSession, guidance: Guidance, number: int
             top_p=guidance.top_p,
             max_tokens=min(horizon * _MEAN_LINE_TOKENS + _LINE_TOKENS, _MAX_SAMPLE_TOKENS),
             seed=guidance.seed * _SEED_STRIDE + number,
-            stop=_horizon_rule(task.frame, session.text, horizon),
+            stop=_horizon_rule(task, session.text, horizon),
         )
     runs: dict[str, CandidateRun] = {}
     ranks: dict[str, int] = {}
@@ -165,7 +165,7 @@ def _write_line(
             signal=signal,
             gamma=guidance.gamma,
             max_tokens=_LINE_TOKENS,
-            stop=_line_rule(task.frame, before),
+            stop=_line_rule(task, before),
             drafts=look.drafts,
         )
     body, _ = split_body(task.frame, session.text)
@@ -207,22 +207,27 @@ def _complete_lines(sample: Sample) -> str:
     return sample.text[: sample.text.rfind("\n") + 1]
 
 
-def _horizon_rule(frame: Frame, written: str, horizon_lines: int) -> StopRule:
-    """Stop a candidate after ``horizon_lines`` lines, or where the function ends."""
+def _horizon_rule(task: Task, written: str, horizon_lines: int) -> StopRule:
+    """Stop a candidate after ``horizon_lines`` lines, at the function's end or the budget's."""
 
     def stop(new: str) -> bool:
-        return count_lines(new) >= horizon_lines or split_body(frame, written + new)[1]
+        return count_lines(new) >= horizon_lines or _is_over(task, written + new)
 
     return stop
 
 
-def _line_rule(frame: Frame, written: str) -> StopRule:
-    """Stop behind the first newline that follows something, or where the function ends."""
+def _line_rule(task: Task, written: str) -> StopRule:
+    """Stop behind the first newline that follows something, at the function's or budget's end."""
 
     def stop(new: str) -> bool:
-        return count_lines(new) >= 1 or split_body(frame, written + new)[1]
+        return count_lines(new) >= 1 or _is_over(task, written + new)
 
     return stop
+
+
+def _is_over(task: Task, text: str) -> bool:
+    """Whether the function has come to its end, or the time that there was for it."""
+    return split_body(task.frame, text)[1] or bool(task.budget.exhausted)
 
 
 @contextmanager
