@@ -200,7 +200,9 @@ def _is_module(code: Code, lack: Lack) -> bool:
     is_standard = not lack.imported and importlib.util.find_spec(name) is not None
     if not plain or not lack.parts or is_standard:
         return False
-    return not gather(code, lack.key).uses
+    found = gather(code, lack.key).uses
+    holds_classes = any(part[:1].isupper() and not part.isupper() for part in lack.parts)
+    return not found or (holds_classes and {use.role for use in found} == {"value"})
 
 
 # --- names ------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from egbot.errors import UsageError
 from egbot.intake.failures import selected_tests
-from egbot.local import Effects, settings_of, versions
+from egbot.local import Effects, settings_of
 from egbot.progress import Report, Stage
 from egbot.records import Collection, Execution, Job, Limits, Program, Target, TestOutcome, Tree
 from egbot.report.story import Shown
@@ -84,11 +84,16 @@ def trace_order(order: TraceOrder, report: Report, effects: Effects | None = Non
         source = tree[target.path].data.decode("utf-8-sig", "replace")
         program = Program(target.path, target.qualname, source)
         execution = executor.run(Job(tests, program, trace=True, limits=limits))
+        made_with = {
+            "python": executor.collection.python_version,
+            "pytest": executor.collection.pytest_version,
+            "sandbox": sandbox.backend,
+        }
     return TracedRun(
         target=target,
         seen=_seen(tree, target, _outcomes(execution)),
         others=functions[1:],
-        versions={**versions(), "sandbox": sandbox.backend},
+        versions=made_with,
     )
 
 

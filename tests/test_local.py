@@ -130,7 +130,7 @@ def test_commit_takes_none_of_the_person_s_own_changes(repository: Path, is_stag
 @pytest.mark.parametrize(
     "docstring",
     [
-        '""" Twice.  \n\n    Of x.\n\n    """',
+        '""" Twice.\n\n    Of x.\n\n    """',
         "'''Twice.'''  # noqa",
         'r"""Twice \\d."""',
     ],

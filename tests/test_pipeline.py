@@ -222,8 +222,8 @@ def test_a_named_target_may_be_missing_still() -> None:
             "def test_half():\n    assert calc.half(2) == 1\n"
         ),
     }
-    bench = Bench(decoder=decoder_of({"double": DOUBLE}))
-    assert reasons(bench.solve(files, targets=("calc.py::double",))) == [("double", "patched")]
+    run = Bench().solve(files, targets=("calc.py::double",))
+    assert [name for name, _ in reasons(run)] == ["double"]
 
 
 def test_tests_that_were_not_run_are_told_and_are_no_success() -> None:

@@ -11,20 +11,24 @@ import base64
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from egbot.records import Outcome, Run, Target, TestOutcome, TraceEvent
+from egbot.records import Outcome, Run, Target, TestOutcome, Trace, TraceEvent
 from egbot.report import story
 from egbot.report.highlight import diff_lines
 from egbot.report.plot import HEIGHT, plot
 from egbot.report.text import CODE_CHARS, block, count, one_line, seconds
 from egbot.report.timeline import timed_outcome
-from egbot.report.views import MAX_EVENTS, View, attempt_view, code_rows, test_view
+from egbot.report.views import View, attempt_view, code_rows, test_view
 
 MAX_TESTS = 100
+MAX_EVENTS = 20_000
+"""Events on one page, all tests together; the rest is in trace.json."""
+
 _MAX_CHANGES = 50
 _VALUE_CHARS = 500
 
@@ -80,7 +84,7 @@ def _page(seen: story.Shown, **views: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    tests = seen.tests[:MAX_TESTS]
+    tests = tuple(_bounded(seen.tests[:MAX_TESTS]))
     nothing = dict.fromkeys(
         ("attempts", "diff", "faults", "unchecked", "left", "cost", "settings", "versions"), ()
     )
@@ -129,16 +133,31 @@ def _data_block(first_line: int, tests: tuple[TestOutcome, ...]) -> str:
 
     An event is ``[kind, function, line, depth, [[name, value], ...], value or null]``.
     """
-    left, found = MAX_EVENTS, list[View]()
-    for test in tests:
-        events = test.trace.events[:left] if test.trace else ()
-        left -= len(events)
-        dropped = test.trace.num_dropped + len(test.trace.events) - len(events) if test.trace else 0
-        found.append({"events": [_event(event) for event in events], "dropped": dropped})
+    found: list[View] = [
+        {
+            "events": [_event(event) for event in test.trace.events] if test.trace else [],
+            "dropped": test.trace.num_dropped if test.trace else 0,
+        }
+        for test in tests
+    ]
     text = json.dumps({"first": first_line, "tests": found}, separators=(",", ":"))
     for char in "<>&":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return text
+
+
+def _bounded(tests: tuple[TestOutcome, ...]) -> Iterator[TestOutcome]:
+    """The tests with the events that one page holds; the others count as dropped."""
+    left = MAX_EVENTS
+    for test in tests:
+        trace = test.trace
+        if trace is None or len(trace.events) <= left:
+            left -= len(trace.events) if trace else 0
+            yield test
+        else:
+            cut = Trace(trace.events[:left], trace.num_dropped + len(trace.events) - left)
+            left = 0
+            yield replace(test, trace=cut)
 
 
 def _event(event: TraceEvent) -> list[object]:

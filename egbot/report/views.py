@@ -21,8 +21,6 @@ View = dict[str, object]
 
 _MAX_CANDIDATES = 12
 _STATIC_LINES = 200
-MAX_EVENTS = 20_000
-"""Events on one page, all tests together; the rest is in trace.json."""
 
 
 def code_rows(seen: story.Shown) -> list[View]:
@@ -36,7 +34,7 @@ def code_rows(seen: story.Shown) -> list[View]:
 def test_view(index: int, seen: story.Shown, test: TestOutcome) -> View:
     """What one test's panel shows."""
     trace = test.trace
-    events = trace.events[:MAX_EVENTS] if trace else ()
+    events = trace.events if trace else ()
     return {
         "index": index,
         "node_id": one_line(test.node_id, 400),
@@ -47,7 +45,7 @@ def test_view(index: int, seen: story.Shown, test: TestOutcome) -> View:
         "fault": "" if test.fault is None else story.fault_words(test),
         "comparison": _comparison(test),
         "output": block(test.output),
-        "num_events": len(trace.events) if trace else 0,
+        "has_trace": trace is not None and bool(trace.events or trace.num_dropped),
         "loops": loops(seen.code, seen.first_line, events),
         "calls": calls(events),
         "static": trace_lines(seen, trace, limit_lines=_STATIC_LINES) if trace else [],

@@ -157,8 +157,7 @@ def _first_missing(code: Code, symbol: Symbol) -> tuple[str, list[str]]:
     members = code.bindings(symbol.path)
     for place, part in enumerate(parts):
         if part not in members:
-            is_module = f"{part}.py" in code.tree and place == 0
-            return ("" if is_module else ".".join(parts[: place + 1])), parts[place + 1 :]
+            return ".".join(parts[: place + 1]), parts[place + 1 :]
         node = members[part]
         members = {}
         if isinstance(node, ast.ClassDef):

@@ -6,12 +6,14 @@ It knows nothing of stub text, and it runs nothing.
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from egbot.source.examples import Key, may_use
 from egbot.source.modules import is_test_path
-from egbot.source.scopes import Scope, scopes
+from egbot.source.scopes import Scope, cached, scopes
 from egbot.source.signatures import (
     NO_EVIDENCE,
     Evidence,
@@ -85,13 +87,11 @@ def members(code: Code, key: Key) -> tuple[Member, ...]:
         # a fixture may hide the class from the test that uses it, so tests are always read
         if not (path.endswith(".py") and is_test_path(path)) and not may_use(code, path, key):
             continue
-        for scope, body in scopes(code, path):
-            for node in (part for root in body for part in ast.walk(root)):
-                if isinstance(node, ast.Attribute) and _is_member(scope, node, key):
-                    names.setdefault(node.attr)
-                for owner, signature in operator_uses(scope, node):
-                    if (owner.path, owner.qualname) == key:
-                        operators.setdefault(signature.name, signature)
+        index: dict[Key, _Used] = cached(code, ("members", path), partial(_index, code, path))
+        for name in index[key].names if key in index else ():
+            names.setdefault(name)
+        for signature in index[key].operators if key in index else ():
+            operators.setdefault(signature.name, signature)
     found = [member(code, key, name) for name in names]
     return (*found, *(Member(signature) for signature in operators.values()))
 
@@ -103,11 +103,25 @@ def member(code: Code, key: Key, name: str) -> Member:
     return Member(infer_signature(inner, evidence), evidence)
 
 
-def _is_member(scope: Scope, node: ast.Attribute, key: Key) -> bool:
-    if not isinstance(node.ctx, ast.Load) or node.attr.startswith("__"):
-        return False
-    owner = scope.resolve(node.value)
-    return owner is not None and owner.kind != "module" and (owner.path, owner.qualname) == key
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """What one file uses of a class."""
+
+    names: list[str] = field(default_factory=list)
+    operators: list[Signature] = field(default_factory=list)
+
+
+def _index(code: Code, path: str) -> dict[Key, _Used]:
+    found: defaultdict[Key, _Used] = defaultdict(_Used)
+    for scope, body in scopes(code, path):
+        for node in (part for root in body for part in ast.walk(root)):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                owner = None if node.attr.startswith("__") else scope.resolve(node.value)
+                if owner is not None and owner.kind != "module":
+                    found[owner.path, owner.qualname].names.append(node.attr)
+            for owner, signature in operator_uses(scope, node):
+                found[owner.path, owner.qualname].operators.append(signature)
+    return dict(found)
 
 
 def operator_uses(scope: Scope, node: ast.AST) -> Iterator[tuple[Symbol, Signature]]:

@@ -145,14 +145,16 @@ def _own_names(
         is_here = item.top in code.modules.paths and not _only_tests(code, item.top)
         if is_here or code.modules.is_project(item.top):
             own.setdefault(item.top)
-        elif not item.optional and code.modules.is_named_after(item.top, item.path):
+        elif item.top in sys.stdlib_module_names or item.optional:
+            continue
+        elif code.modules.is_named_after(item.top, item.path):
             at = installed(item.top)
             if at:
                 problems.setdefault(
                     f"{item.place} imports {item.top}, whose stub would hide the package that is "
                     f"installed at {at}; rename one of them"
                 )
-            elif item.top not in sys.stdlib_module_names:
+            else:
                 own.setdefault(item.top)
     if any(code.modules.is_project(name) for name in own):
         return frozenset(own)

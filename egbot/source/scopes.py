@@ -8,9 +8,10 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 
 from egbot.source.modules import is_test_path
 from egbot.source.symbols import (
@@ -20,7 +21,6 @@ from egbot.source.symbols import (
     Symbol,
     dynamic_import,
     import_bindings,
-    instance_attributes,
 )
 
 _MAX_HOPS = 8
@@ -117,7 +117,7 @@ class Scope:
 
     def _attribute(self, node: ast.Attribute, hops: int) -> Symbol | None:
         if self.owner is not None and isinstance(node.value, ast.Name) and node.value.id == "self":
-            value = instance_attributes(self.owner).get(node.attr)
+            value = self.code.class_attributes(self.owner).get(node.attr)
             if value is not None:
                 found = self._in_setup(value, hops)
                 if found is not None:
@@ -191,6 +191,13 @@ def function_scope(
     return Scope(code, path, function, owner, values, imports)
 
 
+def cached(code: Code, key: tuple[str, str], make: Callable[[], Any]) -> Any:
+    """What ``make`` returns, worked out once for the tree."""
+    if key not in code.cache:
+        code.cache[key] = make()
+    return code.cache[key]
+
+
 def scopes(
     code: Code, path: str, words: frozenset[str] = frozenset()
 ) -> Iterator[tuple[Scope, list[ast.stmt]]]:
@@ -202,10 +209,18 @@ def scopes(
     if module is None:
         return
     lines = _lines_with(code.tree[path].data, words) if words else None
-    yield Scope(code, path), _without_functions(module.body)
-    for node, owner in _functions(module.body, None):
+    whole: tuple[Scope, list[ast.stmt]] = cached(
+        code, ("module scope", path), lambda: (Scope(code, path), _without_functions(module.body))
+    )
+    yield whole
+    functions: list[tuple[Function, ast.ClassDef | None, list[Scope]]] = cached(
+        code, ("functions", path), lambda: [(*found, []) for found in _functions(module.body, None)]
+    )
+    for node, owner, made in functions:
         if lines is None or _holds_line(node, lines):
-            yield function_scope(code, path, node, owner), [node]
+            if not made:
+                made.append(function_scope(code, path, node, owner))
+            yield made[0], [node]
 
 
 def runs_at_import(scope: Scope, node: ast.expr) -> bool:
@@ -220,26 +235,27 @@ def runs_at_import(scope: Scope, node: ast.expr) -> bool:
         return True
     if any(node is part for head in _heads(scope.function) for part in ast.walk(head)):
         return True
-    return scope.function in _called_at_import(scope.code)
+    called: frozenset[Function] = cached(
+        scope.code, ("called at import", ""), lambda: _called_at_import(scope.code)
+    )
+    return scope.function in called
 
 
 def _called_at_import(code: Code) -> frozenset[Function]:
-    if code.import_time is None:
-        found: set[Function] = set()
-        waiting: list[tuple[Scope, ast.AST]] = []
-        for path in sorted(code.tree):
-            for scope, body in scopes(code, path) if is_test_path(path) else ():
-                hook = scope.function is None or scope.function.name.startswith("pytest_")
-                heads = body if scope.function is None or hook else _heads(scope.function)
-                waiting.extend((scope, head) for head in heads)
-        while waiting:
-            scope, root = waiting.pop()
-            for inner in _called_functions(scope, root):
-                if inner.function is not None and inner.function not in found:
-                    found.add(inner.function)
-                    waiting.append((inner, inner.function))
-        code.import_time = frozenset(found)
-    return code.import_time
+    found: set[Function] = set()
+    waiting: list[tuple[Scope, ast.AST]] = []
+    for path in sorted(code.tree):
+        for scope, body in scopes(code, path) if is_test_path(path) else ():
+            hook = scope.function is None or scope.function.name.startswith("pytest_")
+            heads = body if scope.function is None or hook else _heads(scope.function)
+            waiting.extend((scope, head) for head in heads)
+    while waiting:
+        scope, root = waiting.pop()
+        for inner in _called_functions(scope, root):
+            if inner.function is not None and inner.function not in found:
+                found.add(inner.function)
+                waiting.append((inner, inner.function))
+    return frozenset(found)
 
 
 def _called_functions(scope: Scope, root: ast.AST) -> Iterator[Scope]:

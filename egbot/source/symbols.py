@@ -10,7 +10,8 @@ import builtins
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeGuard
+from types import ModuleType
+from typing import Any, Literal, TypeGuard
 
 from egbot.records import Tree
 from egbot.source.modules import Modules, is_test_path, place_module, read_modules, resolve_relative
@@ -19,7 +20,8 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 MAX_DEPTH = 200  # of nested syntax; the interpreter's own recursion limit is 1,000 frames
 _MAX_HOPS = 12  # imports, aliases and bases followed for one name
 _MAX_FILE_BYTES = 2_000_000
-_BUILTINS = frozenset(dir(builtins)) | {"__file__", "__name__", "__doc__", "__path__"}
+_GIVEN = frozenset({"__file__", "__name__", "__doc__", "__path__", "__spec__", "__loader__"})
+_BUILTINS = frozenset(dir(builtins)) | _GIVEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class Code:
         self._parsed: dict[str, ast.Module | str] = {}
         self._bindings: dict[str, dict[str, Binding]] = {}
         self._whole_imports: dict[str, frozenset[str]] = {}
-        self.import_time: frozenset[Function] | None = None  # filled by scopes.runs_at_import
+        self._attributes: dict[ast.ClassDef, dict[str, ast.expr | None]] = {}
+        self.cache: dict[tuple[str, str], Any] = {}  # what is worked out once: by whom, of what
 
     def parse(self, path: str) -> ast.Module | None:
         """The syntax tree of ``path``, or None when there is none (``problem`` says why)."""
@@ -82,6 +85,12 @@ class Code:
                 collect_bindings(module.body, found)
             self._bindings[path] = found
         return self._bindings[path]
+
+    def class_attributes(self, node: ast.ClassDef) -> dict[str, ast.expr | None]:
+        """The attributes that the class's methods set on ``self``, with what they are set to."""
+        if node not in self._attributes:
+            self._attributes[node] = instance_attributes(node)
+        return self._attributes[node]
 
     def whole_imports(self, path: str) -> frozenset[str]:
         """The dotted names ``a.b`` that ``path`` imports with ``import a.b``, anywhere in it."""
@@ -108,13 +117,19 @@ class Code:
             collect_bindings(node.body, members)
         return node if isinstance(node, Function | ast.ClassDef) else None
 
-    def lookup(self, path: str, name: str, hops: int = 0) -> Symbol | None:
-        """What the module-level ``name`` of ``path`` stands for; None when it is not ours."""
+    def lookup(
+        self, path: str, name: str, hops: int = 0, *, as_member: bool = False
+    ) -> Symbol | None:
+        """What the module-level ``name`` of ``path`` stands for; None when it is not ours.
+
+        ``as_member``: asked for by an import or an attribute, where built-in names do not count.
+        """
         if hops > _MAX_HOPS or self.parse(path) is None:
             return None
         bindings = self.bindings(path)
         if name not in bindings:
-            return self._unbound(path, name, hops)
+            is_builtin = hasattr(ModuleType, name) if as_member else name in _BUILTINS
+            return None if is_builtin else self._unbound(path, name, hops)
         binding = bindings[name]
         if isinstance(binding, Function):
             return Symbol("function", path, name)
@@ -161,7 +176,7 @@ class Code:
         return None
 
     def _module_member(self, path: str, name: str, hops: int) -> Symbol | None:
-        found = None if path.endswith("/") else self.lookup(path, name, hops + 1)
+        found = None if path.endswith("/") else self.lookup(path, name, hops + 1, as_member=True)
         if found is not None and found.kind != "missing":
             return found
         if path.endswith(("/", "__init__.py")):
@@ -185,7 +200,7 @@ class Code:
                 "function" if isinstance(members[name], Function) else "value"
             )
             return Symbol(kind, owner.path, qualname)
-        if name in instance_attributes(node):
+        if name in self.class_attributes(node):
             return Symbol("value", owner.path, qualname)
         foreign = bool(node.keywords) or "__getattr__" in members
         lacking = Symbol("missing", owner.path, qualname)
@@ -222,7 +237,7 @@ class Code:
                 foreign = foreign or found is None
                 if found is not None and is_test_path(path) and lacking.path == path:
                     lacking = found
-        if foreign or name in _BUILTINS or "__getattr__" in self.bindings(path):
+        if foreign or name in _GIVEN or "__getattr__" in self.bindings(path):
             return None
         return lacking
 

@@ -239,14 +239,16 @@ def fib_events(n: int, depth: int = 0) -> list[TraceEvent]:
 
 def fib_seen(n: int = 4) -> Shown:
     """A traced function that calls itself, in a test that fails."""
-    comparison = Comparison(f"fib({n}) == 5", "3", "==", "5")
+    events = fib_events(n)
+    value = events[-1].value
+    comparison = Comparison(f"fib({n}) == 5", value, "==", "5")
     test = TestOutcome(
         "test_maths.py::test_fib",
         "failed",
         duration_s=0.001,
-        fault=Fault("AssertionError", "assert 3 == 5"),
+        fault=Fault("AssertionError", f"assert {value} == 5"),
         comparison=comparison,
-        trace=Trace(tuple(fib_events(n))),
+        trace=Trace(tuple(events)),
     )
     return Shown(FIB, 1, (test,), is_final=True)
 

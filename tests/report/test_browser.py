@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from egbot.records import Outcome
-from egbot.report.html import render_html
+from egbot.report.html import render_html, render_trace_html
 from tests.report.chromium import Chromium, binary
 from tests.report.samples import (
+    fib_seen,
+    fib_target,
     hostile,
     loop_trace,
     no_target,
@@ -60,6 +62,23 @@ def test_keys_step_through_the_run(browser: Chromium, tmp_path: Path) -> None:
     assert browser.run("document.querySelector('#next').disabled")
     browser.press("Home")
     assert browser.text("#moment").startswith("Step 1 ")
+    assert browser.complaints() == []
+
+
+def test_iterations_and_calls_lead_to_their_step(browser: Chromium, tmp_path: Path) -> None:
+    """A click on a row of a loop, or on a call of the tree, shows that step of the run."""
+    browser.open(write(tmp_path, solved()))
+    browser.run("document.querySelectorAll('.loop .jump')[2].click()")
+    browser.settle()
+    assert browser.text("#moment") == "Step 10 of 27, line 16"
+    assert browser.text("#story") == "number = 4"
+    path = tmp_path / "trace.html"
+    path.write_text(render_trace_html(fib_seen(3), fib_target()), encoding="utf-8")
+    browser.open(path)
+    browser.run("document.querySelectorAll('.tree .jump')[2].click()")
+    browser.settle()
+    assert browser.text("#story") == "call fib(n=1)"
+    assert browser.text("#moment").endswith("call depth 2")
     assert browser.complaints() == []
 
 

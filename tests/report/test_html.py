@@ -15,10 +15,9 @@ import pytest
 from typing_extensions import override
 
 from egbot.records import Outcome, Trace, TraceEvent
-from egbot.report.html import render_html, render_trace_html
+from egbot.report.html import MAX_EVENTS, render_html, render_trace_html
 from egbot.report.story import shown
 from egbot.report.text import visible
-from egbot.report.views import MAX_EVENTS
 from tests.report.golden import check
 from tests.report.samples import (
     EVIL,
