@@ -88,7 +88,7 @@ def speed(
 
     The slow twin does what the public implementation of the method does: an uncached forward over
     the whole conditioned prompt for each token, and candidates from scratch. Both decode the same
-    prompt with the same signals and seeds. Takes two to three minutes on two cores.
+    prompt with the same signals and seeds. Takes two to five minutes on two cores.
 
     \b
     Examples:
