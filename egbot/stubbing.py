@@ -9,6 +9,7 @@ import ast
 import hashlib
 import importlib.util
 import json
+import stat
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -94,6 +95,19 @@ def patches_of(made: Stubs, tree: Tree, root: Path) -> tuple[Patch, ...]:
         digest = "" if old is None else hashlib.sha256(old).hexdigest()
         patches.append(Patch(path, digest, unified_diff(path, old, new), ""))
     return tuple(patches)
+
+
+def check_writable(patches: Iterable[Patch], root: Path) -> None:
+    """Refuse before anything is written. Raises UsageError for a read-only file or folder."""
+    for patch in patches:
+        place = root / patch.path
+        while not place.exists():
+            place = place.parent
+        if not place.stat().st_mode & stat.S_IWUSR:
+            raise UsageError(
+                f"{place.relative_to(root)} is read-only; no stub was written",
+                hint=f"make it writable (chmod u+w {place.relative_to(root)}) and run again",
+            )
 
 
 def installed_place(root: Path) -> Installed:

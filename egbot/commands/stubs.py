@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from egbot.commands.shared import EXIT_CODES, guarded
-from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED
+from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED, UsageError
 from egbot.intake.failures import selected_tests
 from egbot.source.repository import apply, open_repository, snapshot
-from egbot.stubbing import installed_place, make_stubs, patches_of, stubs_json
+from egbot.stubbing import check_writable, installed_place, make_stubs, patches_of, stubs_json
 
 
 @click.command(epilog=EXIT_CODES)
@@ -40,7 +40,7 @@ def stubs(
       egbot stubs tests --check
     """
     if is_writing and is_check:
-        raise click.UsageError("--write and --check exclude each other")
+        raise UsageError("--write and --check exclude each other", hint="give one of them")
     repository = open_repository(repo)
     tree = snapshot(repository, note=lambda text: click.echo(f"left out: {text}", err=True))
     made = make_stubs(tree, selected_tests(tests, tree), installed_place(repository.root))
@@ -49,6 +49,7 @@ def stubs(
     for problem in made.problems:
         click.echo(f"problem: {problem}", err=True)
     if is_writing:
+        check_writable(patches, repository.root)
         apply(repository, patches)
     if as_json:
         click.echo(stubs_json(made, diff))

@@ -131,8 +131,7 @@ def dotted_symbol(code: Code, dotted: str) -> Symbol | None:
 def _at(call: ast.Call, place: int) -> ast.expr | None:
     if len(call.args) > place:
         return call.args[place]
-    values = [item.value for item in call.keywords if item.arg in {"new", "value", "return_value"}]
-    return values[0] if values and call.keywords[0].arg != "return_value" else None
+    return next((item.value for item in call.keywords if item.arg in {"new", "value"}), None)
 
 
 def _add(code: Code, found: dict[Key, Lack], symbol: Symbol | None, place: str) -> Lack | None:

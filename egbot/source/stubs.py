@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from dataclasses import dataclass
 
 from egbot.source.examples import Example, Key
@@ -24,6 +25,7 @@ from egbot.source.tables import literal, unparse
 
 MAX_EXAMPLES = 6
 _MAX_EXAMPLE_CHARS = 200
+_MAX_HEADER_CHARS = 96  # a method's indentation comes on top
 _INDENT = "    "
 
 
@@ -66,19 +68,23 @@ def stub_code(signature: Signature, docstring: str, body: str = "raise NotImplem
     lines = []
     if signature.binding in {"property", "classmethod", "staticmethod"}:
         lines.append(f"@{signature.binding}")
-    lines.append(f"{header(signature)}")
+    lines.extend(header(signature).split("\n"))
     lines.extend(indented(quoted(docstring)) if docstring else ())
     lines.extend(indented(body.split("\n")) if body else ())
     return "\n".join(lines) + "\n"
 
 
 def header(signature: Signature) -> str:
-    """The ``def`` line of ``signature``, with its colon."""
+    """The ``def`` line of ``signature`` with its colon; a long one has a line per parameter."""
     first = {"function": (), "staticmethod": (), "classmethod": ("cls",)}
     parts = [*first.get(signature.binding, ("self",)), *_parameter_texts(signature.parameters)]
     returns = f" -> {signature.returns}" if signature.returns else ""
     word = "async def" if signature.is_async else "def"
-    return f"{word} {signature.name}({', '.join(parts)}){returns}:"
+    line = f"{word} {signature.name}({', '.join(parts)}){returns}:"
+    if len(line) <= _MAX_HEADER_CHARS:
+        return line
+    listed = "".join(f"{_INDENT}{part},\n" for part in parts)
+    return f"{word} {signature.name}(\n{listed}){returns}:"
 
 
 def stub_docstring(code: Code, key: Key, signature: Signature, given: tuple[Example, ...]) -> str:
@@ -145,8 +151,10 @@ def summary(name: str, qualname: str) -> str:
     """A docstring's first line, made of the name."""
     if name == "__init__":
         return f"Make a new {qualname.rpartition('.')[0].rpartition('.')[2]}."
-    words = "".join(f" {c.lower()}" if c.isupper() else c for c in name.replace("_", " "))
-    words = " ".join(words.split()) if not name.isupper() else name
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name.replace("_", " "))
+    words = " ".join(
+        word if len(word) > 1 and word.isupper() else word.lower() for word in words.split()
+    )
     return f"{words[:1].upper()}{words[1:]}." if words else "Return what the tests ask for."
 
 
