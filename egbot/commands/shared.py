@@ -26,6 +26,7 @@ Exit codes:
 """
 _REPORT = "this is a bug: please report it with the output of `egbot --debug ...`"
 Command = Callable[..., Any]
+_BACKENDS = ("auto", "docker", "bubblewrap", "process")
 
 
 def guarded(command: Command) -> Command:
@@ -56,3 +57,30 @@ def _complain(message: str, hint: str, *, debug: bool) -> None:
     click.secho(f"error: {message}", fg="red", err=True)
     if hint:
         click.echo(f"  next: {hint}", err=True)
+
+
+def sandbox_options(command: Command) -> Command:
+    """The options of every command that runs tests: which sandbox, with which packages."""
+    for option in reversed(
+        (
+            click.option(
+                "--sandbox",
+                type=click.Choice(_BACKENDS),
+                envvar="EGBOT_SANDBOX",
+                help="Where the tests run.  [default: auto: Docker, else bubblewrap]",
+            ),
+            click.option(
+                "--image",
+                envvar="EGBOT_IMAGE",
+                metavar="NAME",
+                help="Base image of the Docker sandbox.  [default: python:3.11-slim]",
+            ),
+            click.option(
+                "--python",
+                metavar="PATH",
+                help="Interpreter with the tests' packages (bubblewrap, process).",
+            ),
+        )
+    ):
+        command = option(command)
+    return command

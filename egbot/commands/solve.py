@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from egbot.commands.shared import EXIT_CODES, Command, guarded
+from egbot.commands.shared import EXIT_CODES, Command, guarded, sandbox_options
 from egbot.demo import lay_out
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED
 from egbot.local import Order, run_order
@@ -17,8 +17,6 @@ from egbot.records import Run
 from egbot.report.files import run_json
 from egbot.report.progress import make_view
 from egbot.report.terminal import summary
-
-_BACKENDS = ("auto", "docker", "bubblewrap", "process")
 
 
 def _model_options(command: Command) -> Command:
@@ -36,23 +34,7 @@ def _model_options(command: Command) -> Command:
                 type=click.Choice(("auto", "cpu", "cuda")),
                 help="Where the model runs.  [default: auto]",
             ),
-            click.option(
-                "--sandbox",
-                type=click.Choice(_BACKENDS),
-                envvar="EGBOT_SANDBOX",
-                help="Where the tests run.  [default: auto: Docker, else bubblewrap]",
-            ),
-            click.option(
-                "--image",
-                envvar="EGBOT_IMAGE",
-                metavar="NAME",
-                help="Base image of the Docker sandbox.  [default: python:3.11-slim]",
-            ),
-            click.option(
-                "--python",
-                metavar="PATH",
-                help="Interpreter with the tests' packages (bubblewrap, process).",
-            ),
+            sandbox_options,
             click.option(
                 "--seed", type=click.IntRange(0), help="Seed of the samples.  [default: 0]"
             ),

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from egbot import __version__
-from egbot.commands.shared import guarded
+from egbot.commands.shared import guarded, sandbox_options
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED
 from egbot.report.files import write_text
 from egbot.report.html import render_trace_html
@@ -45,23 +45,7 @@ Exit codes:
     metavar="FOLDER",
     help="The repository.  [default: here]",
 )
-@click.option(
-    "--sandbox",
-    type=click.Choice(("auto", "docker", "bubblewrap", "process")),
-    envvar="EGBOT_SANDBOX",
-    help="Where the test runs.  [default: auto: Docker, else bubblewrap]",
-)
-@click.option(
-    "--image",
-    envvar="EGBOT_IMAGE",
-    metavar="NAME",
-    help="Base image of the Docker sandbox.  [default: python:3.11-slim]",
-)
-@click.option(
-    "--python",
-    metavar="PATH",
-    help="Interpreter with the tests' packages (bubblewrap, process).",
-)
+@sandbox_options
 @click.option("--json", "as_json", is_flag=True, help="Print a trace.json instead.")
 @click.option(
     "--html",

@@ -111,11 +111,6 @@ def owner_labels(pid: int) -> dict[str, str]:
     }
 
 
-def reap() -> tuple[int, int]:
-    """Remove containers whose bot is gone and all but the newest images; return both counts."""
-    return reap_containers(), reap_images()
-
-
 def reap_containers() -> int:
     """Remove the containers whose bot is gone; return how many those were."""
     num_removed = 0
