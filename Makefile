@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt --editable ".[engine]" --group dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt --editable ".[engine,github]" --group dev
 	touch $(READY)
 
 demo: $(READY)

@@ -31,6 +31,8 @@ class GuidanceSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    method: str = Field("egbot", description="egbot, paper, greedy or samples:N")
+    agents: str | None = Field(None, description="the agents by name, such as greedy,samples:8")
     gamma: float | None = Field(None, ge=0, le=100)
     candidates: int | None = Field(None, ge=0, le=64)
     horizon: int | None = Field(None, ge=1, le=200)
@@ -41,6 +43,21 @@ class GuidanceSettings(BaseModel):
     def is_default(self) -> bool:
         """Whether nothing that the schedule would choose was asked for."""
         return (self.gamma, self.candidates, self.horizon, self.temperature) == (None,) * 4
+
+
+class GithubSettings(BaseModel):
+    """What egbot listens to and how it answers: ``[tool.egbot.github]`` of the base branch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str = Field("egbot", min_length=1, description="the label that asks for functions")
+    bots: tuple[str, ...] = Field((), description="bots whose labels and comments count, by login")
+    delivery: Literal["auto", "suggestion", "pull_request", "commit", "comment"] = Field(
+        "auto", description="auto: a suggestion where the diff allows it, else a pull request"
+    )
+    branch_prefix: str = Field("egbot/", pattern=r"^[A-Za-z0-9._-]+/$")
+    identity: bool = Field(True, description="close every post with the line that says who wrote")
+    check_run: bool = Field(True, description="post a check run of our own")
 
 
 class Settings(BaseModel):
@@ -56,6 +73,7 @@ class Settings(BaseModel):
     verify_repeats: int = Field(3, ge=1, le=20, description="times the target tests must pass")
     guidance: GuidanceSettings = GuidanceSettings()
     sandbox: SandboxSettings = SandboxSettings()
+    github: GithubSettings = GithubSettings()
 
 
 def load_settings(

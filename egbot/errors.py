@@ -5,7 +5,9 @@
     ├── SurroundingsError         3  something that egbot needs is missing or broken
     │   ├── ModelError            3  the model cannot be found, loaded or trusted
     │   ├── SandboxError          3  no sandbox, or it broke
-    │   └── SpaceError            3  the disk is full or a folder cannot be written
+    │   ├── SpaceError            3  the disk is full or a folder cannot be written
+    │   └── ForgeError            4  GitHub refused or could not be reached; the files hold it all
+    │       └── HeadMovedError    4  the branch is no longer where the function was written for
     └── InterruptedRunError     130  the person (or the runner) stopped the run
 
 A message says what happened, where, and what to do next; it is fit for a pull request, so it
@@ -16,6 +18,7 @@ EXIT_SOLVED = 0
 EXIT_NOT_SOLVED = 1
 EXIT_USAGE = 2
 EXIT_SURROUNDINGS = 3
+EXIT_NOT_DELIVERED = 4
 EXIT_INTERRUPTED = 130
 
 
@@ -50,6 +53,16 @@ class SandboxError(SurroundingsError):
 
 class SpaceError(SurroundingsError):
     """The disk is full or a folder cannot be written."""
+
+
+class ForgeError(SurroundingsError):
+    """GitHub refused a request or could not be reached, after the retries that make sense."""
+
+    exit_code = EXIT_NOT_DELIVERED
+
+
+class HeadMovedError(ForgeError):
+    """The branch is not at the commit that was expected; nothing was changed."""
 
 
 class InterruptedRunError(EgbotError):

@@ -411,6 +411,29 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Trigger:
+    """What on GitHub asked for a run, as its event told it; whoever posts asks again.
+
+    ``repository`` is ``owner/name``; ``number`` is of the pull request or issue; ``comment`` is
+    ``("issue" | "review", id)``; ``command`` holds the words after ``/egbot``; ``happened_at`` is
+    ISO 8601 in UTC. ``head_sha`` is the commit that the function was written for.
+    """
+
+    event: str
+    kind: Literal["pull_request", "issue", "manual"]
+    repository: str
+    actor: str
+    number: int | None = None
+    head_sha: str = ""
+    label: str = ""
+    comment: tuple[Literal["issue", "review"], int] | None = None
+    command: tuple[str, ...] = ()
+    text: str = ""
+    happened_at: str = ""
+    workflow_run_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One call of egbot: what run.json holds.
 
@@ -427,3 +450,4 @@ class Run:
     detail: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     tests_added: tuple[Patch, ...] = ()
+    trigger: Trigger | None = None
