@@ -27,12 +27,18 @@ class SandboxSettings(BaseModel):
 
 
 class GuidanceSettings(BaseModel):
-    """What one agent does; a value that is None is left to the schedule."""
+    """Which agents try, or what the one agent does; a value that is None is left to the schedule."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: str = Field("egbot", description="egbot, paper, greedy or samples:N")
-    agents: str | None = Field(None, description="the agents by name, such as greedy,samples:8")
+    method: str = Field(
+        "egbot",
+        pattern=r"^(egbot|paper|greedy|samples:[1-9][0-9]{0,2})$",
+        description="egbot, paper (its grid, without what egbot adds), greedy or samples:N",
+    )
+    agents: str | None = Field(
+        None, description="the agents by name, such as greedy,guided:gamma=1:s=3:d=2,samples:8"
+    )
     gamma: float | None = Field(None, ge=0, le=100)
     candidates: int | None = Field(None, ge=0, le=64)
     horizon: int | None = Field(None, ge=1, le=200)

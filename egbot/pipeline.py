@@ -28,6 +28,7 @@ from egbot.records import (
 )
 from egbot.source.locate import check_name, locate, named_target
 from egbot.survey import Survey, is_wanted, joined, not_collected, survey, unseen_files
+from egbot.synthesis.agents import schedule
 from egbot.synthesis.budget import Budget
 from egbot.workbench import Workbench, deliver, write_target
 
@@ -121,6 +122,7 @@ def solve(request: Request, settings: Settings, tools: Tools) -> Run:
 
 def _survey(state: _State) -> None:
     """Run the whole suite once: what passes is the guard, what fails is the work."""
+    schedule(state.settings.guidance, state.settings.seed)  # a bad one is told before any work
     for spec in state.request.targets:
         check_name(spec, state.tree)
     state.tools.report(Stage("running the tests", "to see what fails"))

@@ -139,7 +139,10 @@ class Prompt:
 class Guidance:
     """One agent's setting. ``gamma`` is the guidance scale: 0 is plain, 1 is the conditioned model.
 
-    ``candidates`` is s, ``horizon_lines`` is d and ``temperature`` is t of the paper.
+    ``candidates`` is s, ``horizon_lines`` is d and ``temperature`` is t of the paper. ``method``
+    "paper" leaves out all that egbot adds to it: accepting a candidate that passes, recycling
+    candidates, using them as drafts, and short signals. ``trace`` says how much of a run the
+    signal tells and ``signal_tokens`` how long it may be (0: no limit of its own).
     """
 
     gamma: float = 1.0
@@ -150,6 +153,9 @@ class Guidance:
     max_lines: int = 24
     seed: int = 0
     style: Literal["plain", "few_shot", "long_code"] = "plain"
+    method: Literal["egbot", "paper"] = "egbot"
+    trace: Literal["full", "final", "whole"] = "full"
+    signal_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,8 @@ def write_target(
             tests=bench.tests,
             limits=bench.limits,
         )
-        result = _attempt(bench, Task(frame, runs, bench.budget, bench.report), decoder)
+        task = Task(frame, runs, bench.budget, bench.report, decoder.count_tokens)
+        result = _attempt(bench, task, decoder)
     stats = _stats(result, runs, time.perf_counter() - start_s)
     return _outcome(bench, result, stats), result.code
 

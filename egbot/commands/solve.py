@@ -85,6 +85,16 @@ def _model_options(command: Command) -> Command:
     help="Take the tests that an issue's text holds or names.",
 )
 @_model_options
+@click.option(
+    "--method",
+    metavar="METHOD",
+    help="egbot, paper (its grid, without what egbot adds), greedy or samples:N.  [default: egbot]",
+)
+@click.option(
+    "--agents",
+    metavar="SPEC",
+    help="The agents in their order, e.g. greedy,guided:gamma=1:s=3:d=2,samples:8.",
+)
 @click.option("--gamma", type=click.FloatRange(0), help="Guidance scale; one agent only.")
 @click.option("--candidates", type=click.IntRange(0), help="Samples before each line.")
 @click.option("--horizon", type=click.IntRange(1), help="Lines that a sample looks ahead.")
@@ -130,6 +140,7 @@ def solve(
       egbot solve --tests tests/test_text.py --apply
       egbot solve ../shop --target shop/cart.py::Cart.total --max-seconds 120
       egbot solve --junit report.xml --json > run.json
+      egbot solve --agents greedy,samples:16,guided:gamma=0.5:s=4:d=6
     """
     order = Order(
         repository=repo,
@@ -190,7 +201,7 @@ def _exit_code(run: Run) -> int:
 
 def _overrides(options: dict[str, Any]) -> dict[str, object]:
     """Settings in the shape of ``[tool.egbot]``; None stands for what was not given."""
-    guidance = ("gamma", "candidates", "horizon", "temperature", "max_lines")
+    guidance = ("method", "agents", "gamma", "candidates", "horizon", "temperature", "max_lines")
     top = ("model", "device", "seed", "max_seconds", "max_tokens")
     return {
         **{name: options.get(name) for name in top},

@@ -6,61 +6,91 @@ It does not know how an agent works; `egbot.synthesis.search` does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import product
+from typing import Any, Literal
 
 from egbot.config import GuidanceSettings
+from egbot.errors import UsageError
 from egbot.ports import DecodeSession
 from egbot.progress import AttemptEnded, AttemptStarted
 from egbot.records import Attempt, Guidance
+from egbot.synthesis.agentspec import read_agents
 from egbot.synthesis.search import Task, write_function
 
 _Open = Callable[[Guidance], DecodeSession]
+
+_GREEDY = Guidance(gamma=0.0, candidates=0)
+_ESCALATION = (
+    _GREEDY,
+    Guidance(gamma=1.0, candidates=3, horizon_lines=2),
+    Guidance(gamma=0.0, candidates=8, temperature=0.9, seed=1),
+    Guidance(gamma=0.5, candidates=4, horizon_lines=6, seed=2),
+    Guidance(gamma=1.0, candidates=4, horizon_lines=6, temperature=1.0, seed=3, style="few_shot"),
+    Guidance(gamma=3.0, candidates=4, horizon_lines=8, seed=4, style="long_code"),
+)
+_STYLES: tuple[Literal["few_shot", "long_code"], ...] = ("few_shot", "long_code")
+_TRACE: dict[str, Literal["full", "whole"]] = {"egbot": "full", "paper": "whole"}
+_PAPER = tuple(
+    Guidance(
+        gamma=gamma,
+        candidates=3 if gamma > 0.0 else 0,
+        horizon_lines=horizon,
+        temperature=temperature,
+        style=style,
+        method="paper",
+        trace="whole",
+    )
+    for gamma, style, temperature, horizon in product(
+        (0.0, 0.5, 1.0, 3.0), _STYLES, (0.7, 0.75, 0.85, 0.95, 1.2, 1.5), (2, 3, 6, 8)
+    )
+    if gamma > 0.0 or (temperature, horizon) == (0.7, 2)
+)
+"""The grid of section 4; without guidance all temperatures and horizons are the same agent."""
 
 
 def schedule(settings: GuidanceSettings, seed: int) -> tuple[Guidance, ...]:
     """The agents in the order in which they try.
 
-    Asked for a gamma, a number of candidates, a horizon or a temperature by name: that one agent.
-    Otherwise: greedy decoding, a handful of samples, then guided agents that look further and
-    wider (the paper's grid: gamma 0.5 / 1 / 3, horizon 2 .. 8, temperature 0.7 .. 1.5).
+    Agents named by ``settings.agents`` are those. A gamma, a number of candidates, a horizon or a
+    temperature asked for by itself: that one agent. Otherwise what ``settings.method`` says: the
+    paper's grid, greedy decoding, samples, or egbot's own escalation: greedy decoding, then
+    guidance, a handful of samples, and agents that look further and wider.
+    Raises UsageError for agents that cannot be read or that contradict the other settings.
     """
-    lines = settings.max_lines
-    if not settings.is_default:
-        default = Guidance()
-        return (
-            Guidance(
-                gamma=default.gamma if settings.gamma is None else settings.gamma,
-                candidates=_or(settings.candidates, default.candidates),
-                horizon_lines=_or(settings.horizon, default.horizon_lines),
-                temperature=(
-                    default.temperature if settings.temperature is None else settings.temperature
-                ),
-                max_lines=lines,
-                seed=seed,
-            ),
-        )
-    return (
-        Guidance(gamma=0.0, candidates=0, max_lines=lines, seed=seed),
-        Guidance(gamma=1.0, candidates=3, horizon_lines=2, max_lines=lines, seed=seed),
-        Guidance(gamma=0.0, candidates=8, temperature=0.9, max_lines=lines, seed=seed + 1),
-        Guidance(gamma=0.5, candidates=4, horizon_lines=6, max_lines=lines, seed=seed + 2),
-        Guidance(
-            gamma=1.0,
-            candidates=4,
-            horizon_lines=6,
-            temperature=1.0,
-            max_lines=lines,
-            seed=seed + 3,
-            style="few_shot",
-        ),
-        Guidance(
-            gamma=3.0,
-            candidates=4,
-            horizon_lines=8,
-            max_lines=lines,
-            seed=seed + 4,
-            style="long_code",
-        ),
+    if settings.agents is not None:
+        if not settings.is_default or settings.method != "egbot":
+            raise UsageError(
+                "agents are named and described otherwise as well",
+                hint="use either --agents or --method, --gamma, --candidates and their kin",
+            )
+        agents = read_agents(settings.agents)
+    elif not settings.is_default:
+        agents = (_single(settings),)
+    elif settings.method == "paper":
+        agents = _PAPER
+    elif settings.method == "greedy":
+        agents = (_GREEDY,)
+    elif settings.method.startswith("samples:"):
+        agents = read_agents(settings.method)
+    else:
+        agents = _ESCALATION
+    return tuple(
+        replace(agent, max_lines=settings.max_lines, seed=agent.seed + seed) for agent in agents
     )
+
+
+def _single(settings: GuidanceSettings) -> Guidance:
+    """One agent with what was asked for."""
+    asked = {
+        "gamma": settings.gamma,
+        "candidates": settings.candidates,
+        "horizon_lines": settings.horizon,
+        "temperature": settings.temperature,
+    }
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    method: Literal["egbot", "paper"] = "paper" if settings.method == "paper" else "egbot"
+    return replace(Guidance(method=method, trace=_TRACE[method]), **given)
 
 
 def try_agents(task: Task, agents: tuple[Guidance, ...], open_session: _Open) -> Iterator[Attempt]:
@@ -73,7 +103,3 @@ def try_agents(task: Task, agents: tuple[Guidance, ...], open_session: _Open) ->
         attempt = write_function(task, session, guidance)
         task.report(AttemptEnded(attempt))
         yield attempt
-
-
-def _or(value: int | None, default: int) -> int:
-    return default if value is None else value

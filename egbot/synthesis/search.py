@@ -8,7 +8,7 @@ algorithm is that of Lavon, Katz and Wolf, "Execution Guided Line-by-Line Code G
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,7 +20,7 @@ from egbot.synthesis.answer import Frame, count_lines, new_lines, split_body
 from egbot.synthesis.budget import Budget
 from egbot.synthesis.completions import is_viable, make_runnable, normalise
 from egbot.synthesis.runs import Runs
-from egbot.synthesis.signal import render_signal
+from egbot.synthesis.signal import Wording, render_signal
 
 _LINE_TOKENS = 96
 _MEAN_LINE_TOKENS = 16
@@ -33,12 +33,13 @@ Finish = Literal["solved", "candidate", "wrong", "max_lines", "no_code", "over_b
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What the loop needs to know of one target."""
+    """What the loop needs to know of one target. ``count_tokens`` measures texts for the model."""
 
     frame: Frame
     runs: Runs
     budget: Budget
     report: Report
+    count_tokens: Callable[[str], int] = len
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +101,8 @@ def _decode(task: Task, session: DecodeSession, guidance: Guidance, progress: _P
         look = _Look()
         if guidance.candidates and (guidance.gamma > 0 or number == 1):
             look = _explore(task, session, guidance, number)
-            progress.note(look.candidates)
             task.report(CandidatesRun(look.candidates))
-            solution = next((one for one in look.candidates if task.runs.solves(one)), None)
+            solution = _accepted(task, guidance, progress, look)
             if solution is not None:
                 progress.best = solution
                 taken = new_lines(session.text, solution.text)
@@ -121,6 +121,16 @@ def _decode(task: Task, session: DecodeSession, guidance: Guidance, progress: _P
         if num_lost > _MAX_LOST_LINES:
             return "wrong"
     return "max_lines"
+
+
+def _accepted(
+    task: Task, guidance: Guidance, progress: _Progress, look: _Look
+) -> CandidateRun | None:
+    """A candidate that passes every test, and remember the best; the paper looks at none."""
+    if guidance.method == "paper":
+        return None
+    progress.note(look.candidates)
+    return next((one for one in look.candidates if task.runs.solves(one)), None)
 
 
 def _explore(task: Task, session: DecodeSession, guidance: Guidance, number: int) -> _Look:
@@ -147,7 +157,7 @@ def _explore(task: Task, session: DecodeSession, guidance: Guidance, number: int
             runs[program] = task.runs.run(body, program)
         ranks[sample.text] = runs[program].num_passed if program is not None else -1
     drafts = sorted(ranks, key=lambda text: ranks[text], reverse=True)
-    return _Look(tuple(runs.values()), tuple(drafts))
+    return _Look(tuple(runs.values()), () if guidance.method == "paper" else tuple(drafts))
 
 
 def _write_line(
@@ -158,7 +168,8 @@ def _write_line(
     start_s: float,
 ) -> LineStep:
     """Render the candidates' runs and decode one line greedily under that signal."""
-    signal = render_signal(look.candidates) if guidance.gamma > 0 else ""
+    wording = Wording(guidance.trace, guidance.signal_tokens, task.count_tokens)
+    signal = render_signal(look.candidates, wording) if guidance.gamma > 0 else ""
     before = session.text
     with _booked(task, session):
         guided: GuidedText = session.advance(

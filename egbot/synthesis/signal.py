@@ -5,7 +5,9 @@ It says what a model can use in few words and leaves the rest out; it does not c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from egbot.records import CandidateRun, Comparison, TestOutcome, TraceEvent
 
@@ -13,22 +15,96 @@ _MAX_STEPS = 8
 _MAX_TESTS = 3
 _INTRODUCTION = "These attempts were run against the tests. Learn from what happened:"
 
+_Detail = Literal["whole", "steps", "results", "result", "none"]
+_SHORTER: dict[_Detail, _Detail] = {"steps": "results", "results": "result", "result": "none"}
 
-def render_signal(candidates: Sequence[CandidateRun]) -> str:
-    """The signal for ``candidates`` in the order given, or "" when there is none."""
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How much to tell.
+
+    ``trace``: "full" tells a run step by step, "final" only what its variables were at the end;
+    "whole" tells every step of every test, as the paper does. ``max_tokens`` (0: no limit) bounds
+    the signal as ``count`` measures it; a signal of one attempt without its run may exceed it.
+    """
+
+    trace: Literal["full", "final", "whole"] = "full"
+    max_tokens: int = 0
+    count: Callable[[str], int] = len
+
+
+_DEFAULT = Wording()
+
+
+def render_signal(candidates: Sequence[CandidateRun], wording: Wording = _DEFAULT) -> str:
+    """The signal for ``candidates`` in the order given, or "" when there is none.
+
+    What exceeds the limit goes in this order: the steps of a run, its further failing tests, the
+    attempt itself; first those of the attempt that passed the fewest tests (of equals, the last).
+    """
     if not candidates:
         return ""
+    details: list[_Detail] = ["whole" if wording.trace == "whole" else "steps"] * len(candidates)
+    text = _render(candidates, details, wording)
+    while wording.max_tokens and wording.count(text) > wording.max_tokens:
+        victim = _least_telling(candidates, details)
+        if victim is None:
+            break
+        details[victim] = _SHORTER[details[victim]]
+        text = _render(candidates, details, wording)
+    return text
+
+
+def _least_telling(candidates: Sequence[CandidateRun], details: Sequence[_Detail]) -> int | None:
+    """Which attempt to tell in fewer words: one that still has the most; None when all is short.
+
+    One attempt with one result always stays.
+    """
+    for detail in ("steps", "results", "result"):
+        found = [place for place, one in enumerate(details) if one == detail]
+        if detail == "result" and len(found) < 2:
+            return None
+        if found:
+            return min(found, key=lambda place: (candidates[place].num_passed, -place))
+    return None
+
+
+def _render(
+    candidates: Sequence[CandidateRun], details: Sequence[_Detail], wording: Wording
+) -> str:
     parts = [_INTRODUCTION]
-    for number, candidate in enumerate(candidates, 1):
-        parts.append(_render_candidate(number, candidate))
+    told: dict[tuple[str, ...], int] = {}
+    for candidate, detail in zip(candidates, details, strict=True):
+        if detail == "none":
+            continue
+        number = len(parts)
+        results = tuple(_results(candidate, detail, wording))
+        same = told.setdefault(results, number)
+        parts += [
+            "\n".join(
+                (
+                    f"Attempt {number}:",
+                    "```python",
+                    candidate.program.rstrip("\n"),
+                    "```",
+                    *(results if same == number else (f"The same result as attempt {same}.",)),
+                )
+            )
+        ]
     return "\n" + "\n".join(parts) + "\n"
 
 
-def _render_candidate(number: int, candidate: CandidateRun) -> str:
-    lines = [f"Attempt {number}:", "```python", candidate.program.rstrip("\n"), "```"]
-    for rank, outcome in enumerate(_most_telling(candidate.executions)):
-        lines.extend(_render_outcome(outcome, candidate.program, with_trace=rank == 0))
-    return "\n".join(lines)
+def _results(candidate: CandidateRun, detail: _Detail, wording: Wording) -> list[str]:
+    outcomes = candidate.executions
+    if detail != "whole":
+        outcomes = tuple(_most_telling(outcomes)[: 1 if detail == "result" else _MAX_TESTS])
+    lines: list[str] = []
+    for rank, outcome in enumerate(outcomes):
+        has_trace = detail == "whole" or (detail == "steps" and rank == 0)
+        lines.extend(_render_outcome(outcome, candidate.program, wording if has_trace else None))
+    if 0 < candidate.num_passed < len(candidate.executions) and detail != "whole":
+        lines.append(f"{candidate.num_passed} of {len(candidate.executions)} tests pass.")
+    return lines
 
 
 def _most_telling(outcomes: Sequence[TestOutcome]) -> list[TestOutcome]:
@@ -42,16 +118,20 @@ def _most_telling(outcomes: Sequence[TestOutcome]) -> list[TestOutcome]:
         if key not in seen:
             seen.add(key)
             failing.append(outcome)
-    return failing[:_MAX_TESTS] or list(outcomes[:1])
+    return failing or list(outcomes[:1])
 
 
-def _render_outcome(outcome: TestOutcome, program: str, *, with_trace: bool) -> list[str]:
+def _render_outcome(outcome: TestOutcome, program: str, trace: Wording | None) -> list[str]:
+    """One test's result; with ``trace``, what happened on the way as well."""
     events = _last_call(outcome.trace.events) if outcome.trace else ()
     call = _invocation(events)
     lines = []
-    if with_trace and events:
+    if trace is not None and events:
+        steps = [_final_state(events)] if trace.trace == "final" else _steps(events, program)
+        if trace.trace == "full":
+            steps = _folded(steps)
         lines.append(f"{call}:")
-        lines.extend(f"  {step}" for step in _steps(events, program))
+        lines.extend(f"  {step}" for step in steps if step)
         call = "Result"
     lines.append(f"{call}: {_verdict(outcome, events)}")
     return lines
@@ -73,7 +153,7 @@ def _invocation(events: Sequence[TraceEvent]) -> str:
 
 
 def _steps(events: Sequence[TraceEvent], program: str) -> list[str]:
-    """The run line by line, the middle of a long run left out.
+    """The run line by line.
 
     The outermost call's own line is where the function starts in its file, so trace lines can be
     shown as the statements' text.
@@ -86,6 +166,23 @@ def _steps(events: Sequence[TraceEvent], program: str) -> list[str]:
             text = statements.get(event.line - first_line + 1, f"line {event.line}")
             changes = ", ".join(f"{name} = {value}" for name, value in event.changes)
             steps.append(f"{text}  # {changes}" if changes else text)
+    return steps
+
+
+def _final_state(events: Sequence[TraceEvent]) -> str:
+    """The last value of each variable of the outermost call."""
+    last = {
+        name: value
+        for event in events
+        if event.kind == "line" and event.depth == 0
+        for name, value in event.changes
+    }
+    values = ", ".join(f"{name} = {value}" for name, value in last.items())
+    return f"at the end: {values}" if values else ""
+
+
+def _folded(steps: list[str]) -> list[str]:
+    """The middle of a long run left out."""
     steps = _without_middle_repeats(steps)
     if len(steps) > _MAX_STEPS:
         half = _MAX_STEPS // 2

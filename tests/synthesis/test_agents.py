@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
 from egbot.config import GuidanceSettings
-from egbot.errors import ModelError
+from egbot.errors import ModelError, UsageError
 from egbot.ports import DecodeSession
 from egbot.progress import AttemptEnded, AttemptStarted
 from egbot.records import Guidance
@@ -56,6 +59,66 @@ def test_what_is_asked_for_by_name_is_the_one_agent(
 ) -> None:
     """Zero is a value, not "not given"."""
     assert schedule(settings, seed=4) == (agent,)
+
+
+def test_named_agents_are_those_in_that_order() -> None:
+    settings = GuidanceSettings(agents="greedy, guided:gamma=3:s=4:d=6:t=1.2, samples:8:t=0.9")
+    assert schedule(settings, seed=5) == (
+        Guidance(gamma=0.0, candidates=0, seed=5),
+        Guidance(3.0, 4, 6, 1.2, seed=5),
+        Guidance(gamma=0.0, candidates=8, temperature=0.9, seed=5),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no agent"),
+        (" , ", "no agent"),
+        ("magic", "'magic': not greedy"),
+        ("samples", "'samples': not greedy"),
+        ("samples:many", "'s=many'"),
+        ("guided:gamma", "'gamma' is no option"),
+        ("guided:force=1", "'force=1' is no option"),
+        ("guided:gamma=-1", "not between 0 and 100"),
+        ("guided:gamma=nan", "not between 0 and 100"),
+        ("guided:style=loud", "not one of plain"),
+        ("guided:d=0", "not between 1 and 200"),
+    ],
+)
+def test_agents_that_cannot_be_read_are_named(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)) as caught:
+        schedule(GuidanceSettings(agents=text), seed=0)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("other", [{"gamma": 1.0}, {"method": "paper"}])
+def test_named_agents_and_another_description_contradict(other: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="otherwise as well"):
+        schedule(GuidanceSettings(agents="greedy", **other), seed=0)
+
+
+def test_every_field_of_an_agent_can_be_named() -> None:
+    settings = GuidanceSettings(
+        agents="guided:gamma=0.5:s=2:d=3:t=0.7:top_p=0.9:style=long_code:method=paper"
+        ":trace=final:signal=300:seed=7"
+    )
+    assert schedule(settings, seed=1) == (
+        Guidance(0.5, 2, 3, 0.7, 0.9, 24, 8, "long_code", "paper", "final", 300),
+    )
+
+
+def test_the_methods() -> None:
+    """Baselines are one agent; the paper's agents leave out all that egbot adds."""
+    greedy, samples = Guidance(gamma=0.0, candidates=0), Guidance(gamma=0.0, candidates=16)
+    assert schedule(GuidanceSettings(method="greedy"), seed=0) == (greedy,)
+    assert schedule(GuidanceSettings(method="samples:16"), seed=0) == (samples,)
+    paper = schedule(GuidanceSettings(method="paper"), seed=0)
+    assert {(one.method, one.trace, one.signal_tokens) for one in paper} == {("paper", "whole", 0)}
+    assert {one.gamma for one in paper} == {0.0, 0.5, 1.0, 3.0}
+    assert len(set(paper)) == len(paper)
+    single = schedule(GuidanceSettings(method="paper", gamma=1.0), seed=0)
+    assert [(one.method, one.gamma) for one in single] == [("paper", 1.0)]
 
 
 def test_agents_try_in_order_until_nobody_asks_for_more() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egbot.records import CandidateRun, Comparison, Fault, TestOutcome, Trace, TraceEvent
-from egbot.synthesis.signal import render_signal
+from egbot.synthesis.signal import Wording, render_signal
 
 PROGRAM = "def total(xs):\n    s = 0\n    for x in xs:\n        s += x\n    return s\n"
 FIRST = 12  # the line of the file at which the function starts
@@ -185,6 +185,69 @@ def test_candidates_are_numbered_in_the_order_given() -> None:
     assert text.index("Attempt 1") < text.index("return 0") < text.index("Attempt 2")
     assert text.startswith("\n")
     assert text.endswith("\n")
+
+
+def run_of(number: int, num_passed: int, *outcomes: TestOutcome) -> CandidateRun:
+    return CandidateRun("", PROGRAM.replace("total", f"total_{number}"), outcomes, num_passed)
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+THREE = [
+    run_of(1, 0, failed(*traced([1, 2, 3]), message="one"), failed(message="uno")),
+    run_of(2, 1, failed(*traced([4, 5, 6]), message="two"), TestOutcome("t", "passed")),
+    run_of(3, 0, failed(*traced([7, 8, 9]), message="three"), failed(message="tres")),
+]
+
+
+def test_what_exceeds_the_limit_goes_from_the_least_telling_run() -> None:
+    """Steps first, then further results, then attempts; the best attempt and a result stay."""
+    seen = [render_signal(THREE, Wording("full", limit, words)) for limit in range(400, 0, -1)]
+    states = [
+        (one.count("Attempt"), one.count("  s += x  #"), "uno" in one, "tres" in one, "two" in one)
+        for one in dict.fromkeys(seen)
+    ]
+    has_steps = [state[1] for state in states]
+    assert has_steps == sorted(has_steps, reverse=True)
+    assert states[0] == (3, 6, True, True, True)
+    assert (3, 2, True, True, True) in states, "the best attempt keeps its steps longest"
+    assert states[-1] == (1, 0, False, False, True), "and is what stays"
+
+
+def test_the_limit_holds_where_one_attempt_fits() -> None:
+    shortest = words(render_signal(THREE[1:2], Wording("full", 1, words)))
+    for limit in range(shortest, 300, 7):
+        assert words(render_signal(THREE, Wording("full", limit, words))) <= limit
+
+
+def test_the_final_state_can_stand_for_the_steps() -> None:
+    text = render_signal(THREE[:1], Wording("final"))
+    assert "  at the end: s = 6, x = 3\n" in text
+    assert "  s += x  #" not in text
+
+
+def test_the_paper_s_signal_tells_every_step_of_every_test() -> None:
+    passed = TestOutcome("t.py::test_ok", "passed", trace=Trace(traced(list(range(50)))))
+    both = run_of(1, 1, passed, failed(*traced([1]), message="bad"))
+    text = render_signal([both], Wording("whole"))
+    assert text.count("  s += x  #") == 51
+    assert "the test passed" in text
+
+
+def test_equal_results_are_told_once() -> None:
+    outcome = failed(*traced([1, 2]), comparison=EQUAL)
+    text = render_signal([run_of(1, 0, outcome), run_of(2, 0, outcome)])
+    assert text.count("returned 3, ") == 1 or text.count("xs=[1, 2]") == 1
+    assert "def total_2" in text
+
+
+def test_passing_tests_take_one_line() -> None:
+    outcomes = [TestOutcome(f"t.py::test_{n}", "passed") for n in range(9)]
+    text = render_signal([run_of(1, 9, *outcomes, failed(message="bad"))])
+    assert text.count("pass") == 1
+    assert "9 of 10 tests pass." in text
 
 
 EVENTS = st.builds(
