@@ -317,13 +317,17 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class CandidateRun:
-    """One distinct candidate and what its run did."""
+    """One distinct candidate and what its run did.
+
+    ``ended_s`` is when that was known, in seconds since its line began.
+    """
 
     text: str
     program: str
     executions: tuple[TestOutcome, ...]
     num_passed: int
     detail: str = ""
+    ended_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

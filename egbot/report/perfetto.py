@@ -18,8 +18,8 @@ Json = dict[str, object]
 _PROCESS = 1
 _TARGETS, _CANDIDATES = 1, 2  # threads: candidates overlap the line that they are for
 _NOTE = (
-    "Durations are measured. Beginnings are not recorded: what follows is put end to end, and the "
-    "candidates of a line are spread evenly over it."
+    "Durations are measured, and what follows is put end to end. A candidate stands where its run "
+    "was known; without that in the record, a line's candidates are spread evenly over it."
 )
 
 

@@ -1,7 +1,8 @@
 """When everything of a run happened, put together from the durations that its record holds.
 
 It does not know how times are drawn or written. The record has durations, not clock times: what
-follows is put end to end, and the candidates of a line are spread evenly over it.
+follows is put end to end. A candidate says when its run was known; where an older record does
+not, the candidates of a line are spread evenly over it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class TimedCandidate:
-    """A candidate; its period is as long as its tests ran and begins at a guessed moment."""
+    """A candidate; its period is as long as its tests ran and ends when that was known."""
 
     period: Period
     candidate: CandidateRun
@@ -123,5 +124,11 @@ def _candidates(step: LineStep, line: Period) -> Iterator[TimedCandidate]:
     share_s = line.length_s / max(len(step.candidates), 1)
     for index, candidate in enumerate(step.candidates):
         ran_s = sum(known_s(test.duration_s) for test in candidate.executions)
-        start_s = line.start_s + (index + 0.5) * share_s
-        yield TimedCandidate(Period(start_s, start_s + min(ran_s, share_s / 2)), candidate)
+        ended_s = known_s(candidate.ended_s)
+        if 0 < ended_s <= line.length_s:
+            end_s = line.start_s + ended_s
+            period = Period(max(end_s - ran_s, line.start_s), end_s)
+        else:
+            start_s = line.start_s + (index + 0.5) * share_s
+            period = Period(start_s, start_s + min(ran_s, share_s / 2))
+        yield TimedCandidate(period, candidate)

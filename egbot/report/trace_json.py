@@ -144,6 +144,9 @@ def _attempt(attempt: Attempt) -> Json:
             "max_lines": g.max_lines,
             "seed": g.seed,
             "style": g.style,
+            "method": g.method,
+            "trace": g.trace,
+            "signal_tokens": g.signal_tokens,
         },
         "finish": attempt.finish,
         "num_passed": attempt.num_passed,
@@ -169,6 +172,7 @@ def _candidate(candidate: CandidateRun) -> Json:
         "program": candidate.program,
         "num_passed": candidate.num_passed,
         "detail": candidate.detail,
+        "ended_s": number(candidate.ended_s),
         "tests": [_test(test, with_trace=False) for test in candidate.executions],
     }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from egbot.ports import DecodeSession, StopRule
@@ -138,6 +138,7 @@ def _explore(task: Task, session: DecodeSession, guidance: Guidance, number: int
 
     As drafts, samples whose programs passed more tests come first.
     """
+    start_s = time.perf_counter()
     horizon = guidance.horizon_lines if guidance.gamma > 0 else guidance.max_lines
     with _booked(task, session):
         samples = session.sample(
@@ -154,7 +155,8 @@ def _explore(task: Task, session: DecodeSession, guidance: Guidance, number: int
         body, _ = split_body(task.frame, session.text + _complete_lines(sample))
         program = make_runnable(task.frame, body)
         if program is not None and program not in runs:
-            runs[program] = task.runs.run(body, program)
+            run = task.runs.run(body, program)
+            runs[program] = replace(run, ended_s=time.perf_counter() - start_s)
         ranks[sample.text] = runs[program].num_passed if program is not None else -1
     drafts = sorted(ranks, key=lambda text: ranks[text], reverse=True)
     return _Look(tuple(runs.values()), () if guidance.method == "paper" else tuple(drafts))

@@ -132,9 +132,9 @@ def steps() -> tuple[LineStep, ...]:
     builtin = "    return sum(numbers)\n"
     head = HEADER + "\n"
     looked_at = (
-        CandidateRun(zero, CODE.replace("= start", "= 0"), wrong_sum(), 2),
-        CandidateRun(builtin, head + builtin, crashed(), 0),
-        CandidateRun(right, head + right + "        pass\n", crashed(), 0, "never returns"),
+        CandidateRun(zero, CODE.replace("= start", "= 0"), wrong_sum(), 2, ended_s=1.02),
+        CandidateRun(builtin, head + builtin, crashed(), 0, ended_s=1.04),
+        CandidateRun(right, f"{head}{right}        pass\n", crashed(), 0, "never returns", 1.31),
     )
     signal = (
         "# Candidate 1 (passed 2 of 3)\nrunning_total([1, 2], start=100)\n"

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
-from egbot.records import Run, Stats
+from egbot.records import LineStep, Outcome, Run, Stats
 from egbot.report.timeline import known_s, timed_outcome, timed_run
 from tests.report.samples import hostile, no_target, sample_run, solved, unsolved
+
+
+def unknown_times(outcome: Outcome) -> Outcome:
+    def line(step: LineStep) -> LineStep:
+        return replace(step, candidates=tuple(replace(one, ended_s=0.0) for one in step.candidates))
+
+    attempts = (
+        replace(one, lines=tuple(line(step) for step in one.lines)) for one in outcome.attempts
+    )
+    return replace(outcome, attempts=tuple(attempts))
 
 
 def test_what_follows_begins_where_the_last_one_ended() -> None:
@@ -39,6 +50,19 @@ def test_candidates_lie_inside_their_line() -> None:
         ends.append(each.period.end_s)
     assert len(ends) == 4
     assert ends[-1] <= line.period.end_s
+
+
+def test_a_candidate_ends_when_its_run_was_known() -> None:
+    (line, *_) = timed_outcome(solved()).attempts[1].lines
+    ends = [each.period.end_s - line.period.start_s for each in line.candidates]
+    assert ends == pytest.approx([1.02, 1.04, 1.31])
+
+
+def test_candidates_without_a_time_are_spread_over_their_line() -> None:
+    (line, *_) = timed_outcome(unknown_times(solved())).attempts[1].lines
+    starts = [each.period.start_s for each in line.candidates]
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
+    assert gaps == pytest.approx([line.period.length_s / 3] * 2)
 
 
 def test_the_model_is_loaded_before_the_first_attempt_of_the_run() -> None:
