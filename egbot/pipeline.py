@@ -30,6 +30,7 @@ from egbot.source.locate import check_name, locate, named_target
 from egbot.survey import Survey, is_wanted, joined, not_collected, survey, unseen_files
 from egbot.synthesis.agents import schedule
 from egbot.synthesis.budget import Budget
+from egbot.witness import Witness
 from egbot.workbench import Workbench, deliver, write_target
 
 _MAX_ROUNDS = 6
@@ -109,8 +110,7 @@ def solve(request: Request, settings: Settings, tools: Tools) -> Run:
         tools.save(_record(state, detail="interrupted"))
         raise InterruptedRunError("interrupted; what was reached so far is saved") from None
     except Exception as error:
-        message = error.message if isinstance(error, EgbotError) else repr(error)[:500]
-        tools.save(_record(state, detail=message))
+        tools.save(_record(state, detail=_why(error)))
         raise
     run = _record(state, finished=True)
     tools.save(run)
@@ -205,7 +205,12 @@ def _work(state: _State) -> None:
         state.tried.add((target.path, target.qualname))
         total = len({*state.tried, *((one.path, one.qualname) for one in state.targets)})
         state.tools.report(TargetStarted(len(state.tried), total, target))
-        outcome = _write(state, target)
+        witness = Witness(state.tools.report)
+        try:
+            outcome = _write(state, target, witness)
+        except BaseException as error:
+            state.outcomes.append(witness.outcome(target, _why(error)))
+            raise
         state.outcomes.append(outcome)
         state.tools.report(TargetEnded(outcome))
         state.tools.save(_record(state))
@@ -222,7 +227,14 @@ def _next(state: _State) -> Target | None:
     return None
 
 
-def _write(state: _State, target: Target) -> Outcome:
+def _why(error: BaseException) -> str:
+    """What ended a run from outside, in words fit for its record."""
+    if isinstance(error, EgbotError):
+        return error.message
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else repr(error)[:500]
+
+
+def _write(state: _State, target: Target, witness: Witness) -> Outcome:
     """Write one function with the model; an accepted one goes into both trees."""
     if state.budget.exhausted:
         return Outcome("over_budget", target, target.tests, detail=state.budget.exhausted)
@@ -235,7 +247,7 @@ def _write(state: _State, target: Target) -> Outcome:
         sandbox=state.tools.sandbox,
         limits=state.limits,
         budget=state.budget.share(_num_waiting(state)),
-        report=state.tools.report,
+        report=witness,
     )
     outcome, code = write_target(bench, lambda: _decoder(state))
     if code is None:

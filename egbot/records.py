@@ -22,6 +22,7 @@ Reason = Literal[
     "rejected",
     "contradictory_tests",
     "over_budget",
+    "interrupted",
 ]
 Origin = Literal["stub", "missing_name", "missing_member", "missing_module", "named"]
 

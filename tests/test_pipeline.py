@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from egbot.errors import InterruptedRunError, ModelError, SandboxError, UsageError
-from egbot.progress import FailuresFound, TargetEnded, TargetStarted
+from egbot.progress import FailuresFound, LineChosen, TargetEnded, TargetStarted
 from egbot.records import SCHEMA_RUN, Execution, Job, TestOutcome, Tree
 from egbot.testing import ReplaySandbox, Script, ScriptedDecoder
 from tests.shelf import (
@@ -386,7 +386,13 @@ def test_an_interrupt_at_any_moment_saves_and_closes_everything() -> None:
         assert (bench.saved[-1].finished, bench.saved[-1].detail) == (False, "interrupted")
         assert all(executor.closed for executor in bench.sandbox.executors)
         ended = [event for event in bench.events if isinstance(event, TargetEnded)]
-        assert len(bench.saved[-1].outcomes) >= len(ended)
+        started = [event for event in bench.events if isinstance(event, TargetStarted)]
+        outcomes = bench.saved[-1].outcomes
+        assert len(ended) <= len(outcomes)
+        if len(ended) < len(started):
+            lines = [event.step for event in bench.events if isinstance(event, LineChosen)]
+            assert outcomes[-1].reason in {"interrupted", "patched"}
+            assert sum(len(one.lines) for one in outcomes[-1].attempts) >= len(lines)
 
 
 def test_what_fails_is_told_before_the_work_begins() -> None:

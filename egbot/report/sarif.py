@@ -22,6 +22,7 @@ _LEVELS = {
     "rejected": "warning",
     "contradictory_tests": "error",
     "over_budget": "note",
+    "interrupted": "note",
 }
 _REASONS = tuple(_LEVELS)
 

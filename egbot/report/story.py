@@ -27,6 +27,7 @@ VERDICTS = {
     "rejected": "Rejected",
     "contradictory_tests": "Tests contradict each other",
     "over_budget": "Over budget",
+    "interrupted": "Interrupted",
 }
 
 REASONS = {
@@ -37,6 +38,7 @@ REASONS = {
     "rejected": "an answer passed on the way, but the final check refused it",
     "contradictory_tests": "no function can pass all of these tests",
     "over_budget": "the budget of tokens or seconds ran out",
+    "interrupted": "the run was stopped before it was done",
 }
 
 FINISHES = {
