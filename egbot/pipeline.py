@@ -127,7 +127,12 @@ def _survey(state: _State) -> None:
         check_name(spec, state.tree)
     state.tools.report(Stage("running the tests", "to see what fails"))
     found = survey(
-        state.tools.sandbox, state.tree, (), state.limits, lambda: state.budget.exhausted
+        state.tools.sandbox,
+        state.tree,
+        (),
+        state.limits,
+        lambda: state.budget.exhausted,
+        lambda text: state.tools.report(Stage("running the tests", text)),
     )
     unseen = unseen_files(found, state.request.tests, state.tree)
     if unseen:

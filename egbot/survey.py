@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import PurePosixPath
 
 from egbot.errors import UsageError
@@ -22,6 +23,9 @@ from egbot.records import (
     TestOutcome,
     Tree,
 )
+
+_PORTION = 200
+"""Tests in one job: between two jobs the budget is looked at and progress is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,15 @@ def survey(
     paths: tuple[str, ...],
     limits: Limits,
     exhausted: Callable[[], str] = lambda: "",
+    note: Callable[[str], None] = lambda _: None,
 ) -> Survey:
     """Run the tests of ``paths`` (none: the whole suite) on ``tree``.
 
-    Nothing more is started once ``exhausted`` says why. Raises SandboxError when no sandbox can
-    be had.
+    Nothing more is started once ``exhausted`` says why; ``note`` is told how far a large suite
+    is. Raises SandboxError when no sandbox can be had.
     """
     with sandbox.open(tree, paths, limits) as executor:
-        outcomes, why = _run(executor, limits, exhausted)
+        outcomes, why = _run(executor, limits, exhausted, note)
         collection = executor.collection
     known = {one.node_id for one in outcomes}
     return Survey(
@@ -77,7 +82,10 @@ def joined(first: Survey, second: Survey) -> Survey:
 
 
 def _run(
-    executor: Executor, limits: Limits, exhausted: Callable[[], str]
+    executor: Executor,
+    limits: Limits,
+    exhausted: Callable[[], str],
+    note: Callable[[str], None],
 ) -> tuple[list[TestOutcome], str]:
     """Every test's outcome, in as many jobs as it takes; and why some have none.
 
@@ -85,8 +93,11 @@ def _run(
     the sandbox itself takes the others' results with it: then each half is run by itself.
     """
     found: dict[str, TestOutcome] = {}
-    waiting = [executor.collection.node_ids]
-    while waiting and waiting[-1] and not exhausted():
+    num_tests = len(executor.collection.node_ids)
+    waiting = [*reversed(_portions(executor.collection.node_ids))]
+    while waiting and not exhausted():
+        if num_tests > _PORTION:
+            note(f"{len(found)} of {num_tests} have run")
         tests = waiting.pop()
         execution = executor.run(Job(tests, trace=False, limits=limits))
         ran = {one.node_id: one for one in execution.outcomes if one.status != "not_run"}
@@ -102,6 +113,18 @@ def _run(
             waiting.append(rest)
     in_order = [found[test] for test in executor.collection.node_ids if test in found]
     return in_order, exhausted()
+
+
+def _portions(node_ids: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The tests in jobs of about ``_PORTION``; a module stays whole, for its fixtures' sake."""
+    portions: list[tuple[str, ...]] = []
+    for _, module in groupby(node_ids, lambda test: test.partition("::")[0]):
+        tests = tuple(module)
+        if portions and len(portions[-1]) + len(tests) <= _PORTION:
+            portions[-1] += tests
+        else:
+            portions.append(tests)
+    return portions
 
 
 # --- what was asked for ------------------------------------------------------------------------
