@@ -145,7 +145,7 @@ def _add(code: Code, found: dict[Key, Lack], symbol: Symbol | None, place: str) 
     key = (symbol.path, qualname)
     lack = found.setdefault(key, Lack(key, {}, {}, []))
     lack.places.setdefault(place)
-    if rest and symbol.kind == "missing":
+    if rest and symbol.kind == "missing" and not _is_given(f"{qualname}.{rest[0]}"):
         lack.parts.setdefault(rest[0])
     return lack
 

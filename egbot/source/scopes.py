@@ -22,6 +22,8 @@ from egbot.source.symbols import (
     import_bindings,
 )
 
+ALTERNATIVE_CONSTRUCTORS = ("from_", "of", "create", "make", "parse", "build", "load", "default")
+"""How the names of class methods begin that make an instance."""
 _MAX_HOPS = 8
 _SETUPS = ("setUp", "setup_method", "setup", "asyncSetUp", "setUpClass", "setup_class")
 
@@ -151,8 +153,8 @@ class Scope:
             return None
         if callee.kind == "class":
             return _instance(callee)
-        if callee.kind in {"missing", "missing_module"} and is_class_name(callee.qualname):
-            return Symbol("instance", callee.path, callee.qualname)
+        if callee.kind in {"missing", "missing_module"}:
+            return self._made_by_missing(node.func, callee, hops)
         if callee.kind != "function":
             return None
         definition = self.code.definition(callee.path, callee.qualname)
@@ -165,6 +167,23 @@ class Scope:
             return Symbol("instance", callee.path, callee.qualname.rpartition(".")[0])
         found = Scope(self.code, callee.path).resolve(returns, hops + 1)
         return _instance(found) if found is not None and found.kind == "class" else None
+
+    def _made_by_missing(self, called: ast.expr, callee: Symbol, hops: int) -> Symbol | None:
+        """What a call of something missing makes: an instance, of a class or of its owner.
+
+        ``Cls.from_...()`` called on the class itself makes one of those.
+        """
+        if is_class_name(callee.qualname):
+            return _instance(callee)
+        owner, _, name = callee.qualname.rpartition(".")
+        if not is_class_name(owner) or not name.startswith(ALTERNATIVE_CONSTRUCTORS):
+            return None
+        receiver = (
+            self.resolve(called.value, hops + 1) if isinstance(called, ast.Attribute) else None
+        )
+        if receiver is None or receiver.kind == "instance":
+            return None
+        return Symbol("instance", callee.path, owner)
 
 
 def function_scope(

@@ -16,11 +16,11 @@ from typing import Literal
 from egbot.source.calls import Shape, Use, shapes, uses
 from egbot.source.examples import Example, Key, examples
 from egbot.source.kinds import common_annotation, kind_name
+from egbot.source.scopes import ALTERNATIVE_CONSTRUCTORS
 from egbot.source.symbols import Code
 from egbot.source.tables import last_name
 
 Binding = Literal["function", "method", "classmethod", "staticmethod", "property"]
-_ALTERNATIVE_CONSTRUCTORS = ("from_", "of", "create", "make", "parse", "build", "load", "default")
 _POOR_NAMES = frozenset({"self", "cls", "expected", "result", "_", "actual", "want", "exp"})
 _PLAIN_TYPES = frozenset({"str", "int", "float", "bool", "bytes", "list", "dict", "tuple", "set"})
 _NOTES = {
@@ -83,7 +83,7 @@ def infer_signature(key: Key, evidence: Evidence) -> Signature:
         name=name,
         parameters=parameters,
         binding=binding,
-        returns="None" if name == "__init__" else _returns(key, evidence),
+        returns="None" if name == "__init__" else _returns(key, evidence, binding),
         is_async=any(use.awaited for use in evidence.uses) and name != "__init__",
         notes=_notes(evidence.uses),
     )
@@ -115,7 +115,7 @@ def _binding(key: Key, evidence: Evidence) -> Binding:
     receivers = {use.receiver for use in evidence.uses if use.role != "value"}
     if receivers != {"class"}:
         return "method"
-    if name.startswith(_ALTERNATIVE_CONSTRUCTORS) or _makes_own(key, evidence.examples):
+    if name.startswith(ALTERNATIVE_CONSTRUCTORS) or _makes_own(key, evidence.examples):
         return "classmethod"
     return "staticmethod"
 
@@ -296,8 +296,12 @@ def _unused(name: str, taken: Iterable[str]) -> str:
     return f"{name}_{len(taken) + 4}"
 
 
-def _returns(key: Key, evidence: Evidence) -> str:
-    return _expected_type(evidence.examples) or _checked_type(key, evidence.uses)
+def _returns(key: Key, evidence: Evidence, binding: Binding) -> str:
+    told = _expected_type(evidence.examples) or _checked_type(key, evidence.uses)
+    name = key[1].rpartition(".")[2]
+    if told or binding != "classmethod" or not name.startswith(ALTERNATIVE_CONSTRUCTORS):
+        return told
+    return f'"{key[1].rpartition(".")[0]}"'
 
 
 def _checked_type(key: Key, found: tuple[Use, ...]) -> str:

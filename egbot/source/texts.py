@@ -56,6 +56,8 @@ def result_notes(evidence: Evidence) -> tuple[str, ...]:
     asked = dict.fromkeys(item for use in evidence.uses for item in use.results)
     kinds = {item.kind for item in asked}
     notes = [text for kind, text in _RESULT_NOTES if kind in kinds]
+    sizes = dict.fromkeys(item.name for item in asked if item.kind == "unpacked")
+    notes += [f"The result is unpacked into {size} values." for size in sizes]
     methods = [f"{item.name}()" for item in asked if item.kind == "method"]
     attributes = [item.name for item in asked if item.kind == "attribute"]
     if methods or attributes:

@@ -103,7 +103,11 @@ CLASS = "class Point:\n    def __init__(self, x, y):\n        self.x, self.y = x
             "move",
             "def move(self, number: int, *, by: int):",
         ),
-        ("assert Point.parse('1') == Point(1, 1)", "parse", "def parse(cls, text: str):"),
+        (
+            "assert Point.parse('1') == Point(1, 1)",
+            "parse",
+            'def parse(cls, text: str) -> "Point":',
+        ),
         (
             "assert Point.distance(1, 2) == 1",
             "distance",

@@ -122,11 +122,41 @@ def test_how_results_are_used_is_said() -> None:
             assert result.name and result.close() is None
             for item in result: ...
             assert isinstance(g(), dict)
+            left, right = h()
     """
-    found = made("from mod import f, g\n" + textwrap.dedent(test))
+    found = made("from mod import f, g, h\n" + textwrap.dedent(test))
+    assert "The result is unpacked into 2 values." in found["h"].text
     assert "The result can be iterated over." in found["f"].text
     assert "The result has name, close()." in found["f"].text
     assert "def g() -> dict:" in found["g"].text
+
+
+def test_a_class_method_that_makes_an_instance_tells_the_instance_s_members() -> None:
+    """Through a fixture too; the same name on an instance is an ordinary method."""
+    test = """
+        import pytest
+
+        @pytest.fixture
+        def catalog():
+            return Catalog.from_dict({"tea": 3})
+
+        def test_a(catalog):
+            assert catalog.price("tea") == 3
+            assert catalog.load("x").size == 1
+    """
+    text = text_of("Catalog", test)
+    assert 'def from_dict(cls, mapping: dict[str, int]) -> "Catalog":' in text
+    assert "def price(self, text: str) -> int:" in text
+    assert "def load(self, text: str):" in text
+    assert "def size" not in text
+
+
+def test_what_every_class_has_is_no_member() -> None:
+    text = text_of(
+        "Thing", "def test_a():\n    assert Thing(1).f() and Thing.__name__ == 'Thing'\n"
+    )
+    assert "def f(self" in text
+    assert "__name__" not in text.replace(">>> Thing.__name__", "")
 
 
 def test_what_is_not_told_is_said() -> None:
