@@ -4,13 +4,44 @@ no environment and no model; whoever calls it brings the text in.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from egbot.errors import UsageError
+
+_OWN_NAMES = ("TMPDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED")
+
+
+def _inner_path(text: str) -> str:
+    """Refuse what leaves the repository, however it is written."""
+    parts = text.split("/")
+    if not text.isprintable() or "\\" in text or {"", ".", ".."} & set(parts):
+        raise ValueError("it must be a plain path inside the repository, such as ci/Dockerfile")
+    return text
+
+
+def _variable_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", text):
+        raise ValueError("a variable's name has letters, digits and underscores")
+    if text in _OWN_NAMES or text.upper().startswith("EGBOT_"):
+        raise ValueError(f"{text} is the sandbox's own")
+    return text
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("it holds a NUL")
+    return text
+
+
+InnerPath = Annotated[str, Field(max_length=400), AfterValidator(_inner_path)]
+Command = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(_without_nul)]
+Name = Annotated[str, AfterValidator(_variable_name)]
+Value = Annotated[str, Field(max_length=8000), AfterValidator(_without_nul)]
 
 
 class SandboxSettings(BaseModel):
@@ -22,6 +53,15 @@ class SandboxSettings(BaseModel):
     python: str | None = Field(None, description="the interpreter that has the tests' packages")
     image: str = Field("python:3.11-slim", description="base image of the Docker sandbox")
     runtime: str | None = Field(None, description="container runtime, for example runsc")
+    dockerfile: InnerPath | None = Field(
+        None, description="a Dockerfile of the repository, built instead of image"
+    )
+    setup: tuple[Command, ...] = Field(
+        (), description="shell commands run while the Docker image is built, without a network"
+    )
+    env: dict[Name, Value] = Field(
+        default_factory=dict, description="variables that the tests see, with their values"
+    )
     test_s: float = Field(5.0, gt=0, le=3600, description="seconds that one test may take")
     memory_mib: int = Field(1024, ge=64, description="memory that one test may take, MiB")
 
@@ -97,8 +137,9 @@ def load_settings(
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         is_unknown = first["type"] == "extra_forbidden"
+        why = first["msg"].removeprefix("Value error, ")
         raise UsageError(
-            f"setting {key!r}: {'there is no such setting' if is_unknown else first['msg']}",
+            f"setting {key!r}: {'there is no such setting' if is_unknown else why}",
             hint=f"known settings: {', '.join(known_keys())} (in [tool.egbot] of {where})",
         ) from error
 

@@ -61,11 +61,8 @@ class Work:
         self.base: str | None = message["base"]
         self.wants_trace = bool(message["trace"]) and self.program is not None
         self.change: Change | None = None
-
-    @property
-    def path(self) -> str:
-        """The candidate's file as its code objects name it."""
-        return os.path.realpath(os.path.join(self.root, (self.program or {}).get("path", "")))
+        # the candidate's file as its code objects name it
+        self.path = os.path.realpath(os.path.join(root, (self.program or {}).get("path", "")))
 
     def examine(self) -> bool:
         """Read the candidate; send ``invalid`` and return False when it cannot be one."""

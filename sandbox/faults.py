@@ -6,6 +6,7 @@ Exceptions come from hostile code: every look into them is guarded and every tex
 from __future__ import annotations
 
 import ast
+import contextlib
 import linecache
 import os
 import re
@@ -16,6 +17,7 @@ from sandbox.reprs import Reprs, message_of, printable, shorten
 
 MAX_MESSAGE_CHARS = 4000
 MAX_SOURCE_CHARS = 2000
+MAX_NOTES = 20
 MAX_FRAMES = 40
 MAX_ATTRIBUTE_CHARS = 1000
 
@@ -55,10 +57,22 @@ def describe(error: BaseException, traceback: TracebackType | None, root: str) -
         error, traceback = inner
     return {
         "type_name": shorten(printable(type(error).__name__), 200),
-        "message": message_of(error, MAX_MESSAGE_CHARS),
+        "message": _message(error),
         "frames": _frames(traceback, root),
         "attributes": _attributes(error, root),
     }
+
+
+def _message(error: BaseException) -> str:
+    """Return what an exception says, and the notes added to it (a shrunk example, say)."""
+    text = message_of(error, MAX_MESSAGE_CHARS)
+    notes: Any = None
+    with contextlib.suppress(BaseException):
+        notes = error.__dict__.get("__notes__")
+    if type(notes) is list:
+        whole = [note[:MAX_MESSAGE_CHARS] for note in notes[:MAX_NOTES] if type(note) is str]
+        text = "\n".join([text, *(printable(note, keep="\n\t") for note in whole)])
+    return shorten(text, MAX_MESSAGE_CHARS)
 
 
 def plain_fault(type_name: str, message: str) -> Fault:
@@ -183,11 +197,18 @@ def _assertion(
     if method is not None:
         left, operator, right = _unittest_sides(method, reprs)
     elif isinstance(statement, ast.Assert):
-        if isinstance(statement.test, ast.Compare) and recorded is not None:
+        if _ends_with_comparison(statement.test) and recorded is not None:
             operator, left, right = recorded
     else:
         return None
     return {"source": source, "left": left, "operator": operator, "right": right}
+
+
+def _ends_with_comparison(test: ast.expr) -> bool:
+    """Is the comparison that pytest explained last the one that made ``test`` false?"""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return all(isinstance(one, ast.Compare) for one in test.values)
+    return isinstance(test, ast.Compare)
 
 
 def _unittest_sides(method: FrameType, reprs: Reprs) -> tuple[str | None, str | None, str | None]:

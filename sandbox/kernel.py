@@ -95,6 +95,12 @@ def kill_group(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
+def wake_group() -> None:
+    """Let the stopped processes of this one's group go on; a test may have stopped them."""
+    with contextlib.suppress(OSError):
+        os.killpg(0, signal.SIGCONT)
+
+
 def children() -> set[int]:
     """Return the process ids of this process's children."""
     pid = os.getpid()

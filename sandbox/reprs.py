@@ -25,6 +25,9 @@ SMALL_LENGTH = 24
 SLOW_TYPE_S = 0.1
 """A type whose own ``__repr__`` has taken longer than this in all is no longer asked."""
 
+_SMALL_INT = 10**15
+_LARGE_INT = 1 << 256
+_LIGHT_LENGTH = 200
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _SPACES = re.compile(r"\s*\n\s*")
 _CUT = "..."
@@ -82,10 +85,13 @@ class Reprs:
     def __call__(self, value: Any) -> str:
         """Return the repr of ``value``; never raises."""
         kind = type(value)
+        if kind is int and -_SMALL_INT < value < _SMALL_INT:
+            text = repr(value)
+            return text if len(text) <= self.max_chars else shorten(text, self.max_chars)
         try:
             if kind in ATOMS:
                 text = self._atom(value, kind, self.max_chars)
-            elif self._is_small(value, kind):
+            elif _is_small(value, kind):
                 text = repr(value)
             else:
                 text = self._render(value, self.max_chars, 0, set())
@@ -94,18 +100,6 @@ class Reprs:
         if not text.isprintable():
             text = printable(text)
         return text if len(text) <= self.max_chars else shorten(text, self.max_chars)
-
-    def _is_small(self, value: Any, kind: type) -> bool:
-        """Is it a short builtin container of atoms, which the builtin repr shows cheaply?"""
-        if kind is dict:
-            if len(value) > SMALL_LENGTH:
-                return False
-            return all(map(_is_light, value)) and all(map(_is_light, value.values()))
-        if kind is list or kind is tuple:
-            if len(value) > SMALL_LENGTH:
-                return False
-            return all(map(_is_light, value))
-        return False
 
     def _atom(self, value: Any, kind: type, max_chars: int) -> str:
         if kind is int:
@@ -163,7 +157,7 @@ class Reprs:
             return f"<function {value.__name__}>"
         if kind is ModuleType:
             return f"<module {value.__name__}>"
-        if isinstance(value, type):
+        if issubclass(kind, type):  # unlike isinstance, it asks no code of the value's
             return f"<class {_name(value)}>"
         if kind is bytearray:
             return f"bytearray({self._atom(bytes(value[: 4 * room]), bytes, room)})"
@@ -217,12 +211,32 @@ class Reprs:
         return code.co_filename == path and code.co_firstlineno in lines
 
 
+def _is_small(value: Any, kind: type) -> bool:
+    """Is it a short builtin container of atoms, which the builtin repr shows cheaply?"""
+    if kind is list or kind is tuple:
+        return len(value) <= SMALL_LENGTH and _are_light(value)
+    if kind is dict:
+        return len(value) <= SMALL_LENGTH and _are_light(value) and _are_light(value.values())
+    return False
+
+
+def _are_light(items: Any) -> bool:
+    """Has the repr of each item few characters? Asked at every line, so that it may not be slow."""
+    kinds = set(map(type, items))
+    if len(kinds) == 1:
+        if int in kinds:
+            return bool(min(items) > -_LARGE_INT and max(items) < _LARGE_INT)
+        if str in kinds:
+            return max(map(len, items)) <= _LIGHT_LENGTH
+    return all(map(_is_light, items))
+
+
 def _is_light(value: Any) -> bool:
     kind = type(value)
     if kind is str or kind is bytes:
-        return len(value) <= 200
+        return len(value) <= _LIGHT_LENGTH
     if kind is int:
-        return bool(-(1 << 256) < value < 1 << 256)
+        return bool(-_LARGE_INT < value < _LARGE_INT)
     return kind in ATOMS
 
 

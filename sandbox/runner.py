@@ -15,14 +15,17 @@ import types
 from typing import Any, NoReturn
 
 from sandbox import kernel
+from sandbox.scratch import Scratch, remove_tree
 from sandbox.session import Session
 from sandbox.supervisor import Supervisor
-from sandbox.tree import Tree, TreeError, clean_path, remove_tree
+from sandbox.tree import Tree, TreeError, clean_path
 from sandbox.wire import Message, Reader, WireError, encode, write_all
 from sandbox.zygote import Channel, ZygoteLostError, channel_pair, spawn
 
 _HIGH_FD = 100
 _PATH_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH")
+_SCRATCH_VARIABLE = "EGBOT_SCRATCH"
+"""Folders that belong to the sandbox alone, besides its work folder; see ``os.pathsep``."""
 
 
 class BrokenError(Exception):
@@ -48,6 +51,7 @@ class Runner:
             self._send({"type": "broken", "message": str(error)})
             return
         while True:
+            self._scratch.sweep()
             self._tree.restore()
             request = self._reader.wait_frame()
             if request is None:
@@ -98,6 +102,8 @@ class Runner:
             is_abandoned=self._is_abandoned,
         )
         self._tree.mark()
+        own = [os.path.dirname(self._root), *filter(None, self._folders.split(os.pathsep))]
+        self._scratch = Scratch(own, [self._root])
         self._send(answer)
 
     def _start_session(self, tests: list[str]) -> tuple[Channel, Channel]:
@@ -110,7 +116,7 @@ class Runner:
                 os.close(fd)
             for channel in (collected, fresh):
                 channel.end.close()
-            arguments = [*self._args, *tests]
+            arguments = [*self._args, *map(_no_option, tests)]
             Session(self._root, arguments, self._test_s, their_collected, their_fresh).run()
 
         self._pids.add(spawn(body))
@@ -129,6 +135,7 @@ class Runner:
             raise BrokenError(message) from None
         own_folder = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
         start_folder = os.getcwd()
+        self._folders = os.environ.pop(_SCRATCH_VARIABLE, "")
         for name in _PATH_VARIABLES:
             os.environ.pop(name, None)
         os.environ.update({str(name): str(value) for name, value in env.items()})
@@ -205,6 +212,11 @@ class Runner:
             afresh=program is not None and not known,
             afresh_s=5.0 + 2.0 * self._collect_s,
         )
+
+
+def _no_option(path: str) -> str:
+    """A file whose name begins as an option's is a file."""
+    return os.path.join(os.curdir, path) if path.startswith("-") else path
 
 
 def _not_run(test: str) -> dict[str, Any]:

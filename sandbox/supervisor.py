@@ -78,6 +78,7 @@ class Supervisor:
         child, self._finished = self._finished, None
         if child is None:
             return
+        kernel.wake_group()  # the zygotes are in it, the runs are not
         if child.exit_code is None:
             try:
                 self._await_exit(child, 1.0)

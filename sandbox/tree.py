@@ -11,6 +11,8 @@ import stat
 import tarfile
 from typing import NamedTuple, Tuple
 
+from sandbox.scratch import Folder, remove, remove_tree
+
 _Stamp = Tuple[int, int, int, int]  # inode, size, change time (ns), mode
 
 
@@ -31,6 +33,7 @@ class Tree:
         self.root = root
         self._entries: dict[str, _Entry] = {}
         self._stamps: dict[str, _Stamp] = {}
+        self._folder: Folder | None = None
 
     def unpack(self, data: bytes) -> None:
         """Write a tar's regular files, folders and links that stay inside. Raises TreeError."""
@@ -98,15 +101,22 @@ class Tree:
 
     def mark(self) -> None:
         """Take what lies in the folder now as what ``restore`` shall leave."""
+        self._folder = Folder(self.root)
         self._stamps = {path: _stamp(info) for path, info in self._walk()}
 
     def restore(self) -> int:
-        """Undo what runs changed since ``mark``; return how many files were touched."""
+        """Undo what runs changed since ``mark``; return how many files were touched.
+
+        Raises LostFolderError when the tree's own folder was moved, which processes that work in
+        it cannot follow.
+        """
+        if self._folder is not None:
+            self._folder.check()
         touched = 0
         present = dict(self._walk())
-        for path in sorted(present, reverse=True):
+        for path in sorted(present):  # outermost first, so that no path is too long
             if path not in self._stamps:
-                _remove(os.path.join(self.root, path))
+                remove(os.path.join(self.root, path))
                 touched += 1
         for path, before in self._stamps.items():
             info = present.get(path)
@@ -155,31 +165,6 @@ def clean_path(path: str) -> str | None:
         return None
     clean = os.path.normpath(path)
     return None if clean in (".", "..") or clean.startswith("../") else clean
-
-
-def remove_tree(folder: str) -> None:
-    """Remove a folder and all in it, as far as that goes; links are not followed."""
-    try:
-        os.chmod(folder, 0o700)
-        entries = list(os.scandir(folder))
-    except OSError:
-        entries = []
-    for entry in entries:
-        _remove(entry.path)
-    try:
-        os.rmdir(folder)
-    except OSError:
-        return
-
-
-def _remove(place: str) -> None:
-    try:
-        if stat.S_ISDIR(os.lstat(place).st_mode):
-            remove_tree(place)
-        else:
-            os.unlink(place)
-    except OSError:
-        return
 
 
 def _stamp(info: os.stat_result) -> _Stamp:

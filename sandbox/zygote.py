@@ -1,6 +1,6 @@
 """A process that forks on demand, and the channel to it. It does not know what its children do.
 
-The supervisor (which holds the protocol) asks over a socket; the zygote forks, tells the child's
+The supervisor (which holds the protocol) asks over a socket; the zygote forks ahead, tells the child's
 pid and how it ended, and reaps it only at the next request, so that the pid stays good for a kill.
 """
 
@@ -49,7 +49,8 @@ class Channel:
                 rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
                 sent = self.end.sendmsg([data], rights)
                 data = data[sent:]
-            self.end.sendall(data)
+            if data:
+                self.end.sendall(data)
         except OSError as error:
             raise ZygoteLostError(f"the zygote is gone: {error}") from None
 
@@ -108,27 +109,76 @@ def serve(channel: Channel) -> tuple[Message, list[int]] | None:
     """Fork for every request until the supervisor closes the channel.
 
     Returns, as ``os.fork`` does, in two kinds of process: with the request and its descriptors in
-    each forked child (which must end by ``os._exit``), and with None at the end.
+    each forked child (which must end by ``os._exit``), and with None at the end. The child of the
+    next request is forked while this one's works, so that no request waits for a fork.
     """
     pid = 0
-    while True:
+    spare = _Spare(channel)
+    while spare.pid:
         message, fds = channel.receive_with_fds()
         if message is None:
             return None
         if pid:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+        if not spare.is_fit():
+            spare.end()
+            spare = _Spare(channel)
+            if not spare.pid:
+                break
+        pid = spare.hand_over(message, fds)
+        channel.send({"type": "forked", "pid": pid})
+        spare = _Spare(channel)
+        if spare.pid:
+            channel.send({"type": "ended", "code": _await_end(pid)})
+    return spare.take_over()
+
+
+class _Spare:
+    """A child that was forked ahead and waits for its request. There, ``pid`` is 0."""
+
+    def __init__(self, channel: Channel) -> None:
         flush()
-        pid = _fork()
-        if pid == 0:
+        ours, theirs = channel_pair()
+        self.pid = _fork()
+        self._end = ours if self.pid else theirs
+        (theirs if self.pid else ours).end.close()
+        if self.pid == 0:
             os.setsid()
             kernel.die_with_parent()
             channel.end.close()
-            return message, fds
+
+    def is_fit(self) -> bool:
+        """Is it alive and not stopped? A test may have sent it a signal."""
+        states = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        try:
+            return os.waitid(os.P_PID, self.pid, states) is None
+        except ChildProcessError:  # the tests' imports ignore SIGCHLD, and it has ended
+            return False
+
+    def end(self) -> None:
+        """Kill it and see it end."""
+        kernel.kill_group(self.pid)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        self._end.end.close()
+
+    def hand_over(self, message: Message, fds: list[int]) -> int:
+        """Give the child its request, and the descriptors away; return its pid."""
+        with contextlib.suppress(ZygoteLostError):  # then it has ended, which shows as its end
+            self._end.send(message, tuple(fds))
+        self._end.end.close()
         for fd in fds:
             os.close(fd)
-        channel.send({"type": "forked", "pid": pid})
-        channel.send({"type": "ended", "code": _await_end(pid)})
+        return self.pid
+
+    def take_over(self) -> tuple[Message, list[int]]:
+        """In the child: wait for the request; end when none comes any more."""
+        message, fds = self._end.receive_with_fds()
+        self._end.end.close()
+        if message is None:
+            os._exit(0)
+        return message, fds
 
 
 def _fork() -> int:

@@ -4,8 +4,9 @@ Two ways in. An ordinary user gets a user namespace. Root does not: a process th
 outside could write the kernel's settings below ``/proc/sys`` and escapes the limit on the number
 of processes; so root's launcher becomes an ordinary user for good before the runner starts.
 
-Not covered: a hole in the kernel; memory as a sum (each run's address space is limited, and the
-writable folders, but not the total over many processes); CPU time shared with the host.
+Not covered: a hole in the kernel; memory as a sum (each process has its limit, each run a tighter
+one, and the writable folders have theirs, but not the total over many processes); CPU time shared
+with the host.
 """
 
 from __future__ import annotations
@@ -57,11 +58,12 @@ _INSTALL = (
 )
 _LAUNCHER = """
 import os, resource, sys
-user, pids, files, size = map(int, sys.argv[1:5])
+user, pids, files, size, data = map(int, sys.argv[1:6])
 for what, most in (
     (resource.RLIMIT_NPROC, pids),
     (resource.RLIMIT_NOFILE, files),
     (resource.RLIMIT_FSIZE, size),
+    (resource.RLIMIT_DATA, data),
     (resource.RLIMIT_CORE, 0),
 ):
     hard = resource.getrlimit(what)[1]
@@ -71,7 +73,7 @@ if os.getuid() == 0:
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
-os.execv(sys.argv[5], sys.argv[5:])
+os.execv(sys.argv[6], sys.argv[6:])
 """
 _FILTER = "filter.bpf"
 _ACCOUNTS = {
@@ -109,6 +111,7 @@ class BubblewrapSandbox:
             tests=tuple(tests),
             limits=limits,
             options=self.options.pytest_options,
+            env=dict(self.options.env),
             collect_s=self.options.collect_s,
         )
         return WarmExecutor(self._launch, opening)
@@ -124,8 +127,9 @@ class BubblewrapSandbox:
         visible inside, with the environment that it was started with.
         """
         python = str(self.interpreter.path)
-        numbers = [USER_ID, self.options.pids + _num_threads(self.way), MAX_OPEN_FILES]
-        launcher = [python, "-I", "-S", "-c", _LAUNCHER, *map(str, [*numbers, MAX_FILE_BYTES])]
+        pids = self.options.pids + _num_threads(self.way)
+        numbers = [USER_ID, pids, MAX_OPEN_FILES, MAX_FILE_BYTES, self.options.memory_bytes]
+        launcher = [python, "-I", "-S", "-c", _LAUNCHER, *map(str, numbers)]
         arguments = [str(self.program), *_namespaces(self.program, self.way), *system_arguments()]
         arguments += _scratch(self.options) + _own_files(self.payload)
         arguments += interpreter_arguments(self.interpreter)
@@ -231,7 +235,9 @@ def _namespaces(program: Path, way: Way) -> list[str]:
     arguments += ["--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
     if way == "drop":
         return [*arguments, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    arguments += ["--unshare-user", "--uid", str(USER_ID), "--gid", str(USER_ID)]
+    # As process 1 the runner takes the place of bwrap's own, which would be a process of the same
+    # user whose memory tests may write. (Root's is beyond their reach, and ends with the bot.)
+    arguments += ["--as-pid-1", "--unshare-user", "--uid", str(USER_ID), "--gid", str(USER_ID)]
     if "--disable-userns" in _run([str(program), "--help"], {})[1]:
         arguments.append("--disable-userns")
     return arguments

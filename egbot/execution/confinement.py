@@ -1,12 +1,16 @@
 """Owns the options that confine a container. It does not know what runs inside.
 
-Not covered: a hole in the kernel or the engine (a runtime like gVisor's ``runsc`` narrows that),
-and limits that the engine itself cannot enforce (``find_engine`` names those).
+Not covered: a hole in the kernel or the engine (a runtime like gVisor's ``runsc`` narrows that);
+limits that the engine itself cannot enforce (``find_engine`` names those); what happens inside one
+run, where test and function share a process: a run may forge its own result, end the harness of its
+own sandbox or stop it, which costs a fresh sandbox and up to two minutes. docs/security.md says
+who stands behind this, and the attack suite (tests/e2e/attacks) what was tried.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from egbot.execution.docker_cli import PROXY_NAMES
 from egbot.execution.options import MIB, SandboxOptions
@@ -21,6 +25,7 @@ MAX_OPEN_FILES = 1024
 def inner_environment(path: str, runner: str, work: str = WORK) -> dict[str, str]:
     """Return every variable that is set inside a sandbox, whatever the backend."""
     return {
+        "EGBOT_SCRATCH": "/tmp:/dev/shm",  # noqa: S108  emptied after every run
         "HOME": work,
         "LANG": "C.UTF-8",
         "PATH": path,
@@ -38,16 +43,20 @@ def docker_run_arguments(
     labels: Mapping[str, str],
     environment: Mapping[str, str],
     volumes: Sequence[str] = (),
+    seccomp: Path | None = None,
 ) -> list[str]:
     """Return ``run`` and its options up to the image's name.
 
     ``volumes`` are the folders that the image declares as such: the engine would make them
-    writable without a bound, so each becomes a bounded tmpfs.
+    writable without a bound, so each becomes a bounded tmpfs. ``seccomp`` is a profile of system
+    calls, None the engine's own.
     """
     # The owner is named since runc gives a tmpfs the mode of the folder that it covers.
     owner = f"uid={USER_ID},gid={USER_ID},mode=1777"
     scratch = f"rw,exec,nosuid,nodev,size={options.tmpfs_bytes},{owner}"
-    arguments = ["run", "--interactive", "--rm", "--init", "--pull", "never"]
+    # No init: the runner adopts and reaps what tests leave; an init would be a process of the same
+    # user whose memory they may write.
+    arguments = ["run", "--interactive", "--rm", "--pull", "never"]
     arguments += ["--network", "none", "--read-only", "--no-healthcheck"]
     arguments += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     arguments += ["--user", f"{USER_ID}:{USER_ID}", "--workdir", "/", "--hostname", "sandbox"]
@@ -59,6 +68,8 @@ def docker_run_arguments(
     arguments += ["--ulimit", f"fsize={MAX_FILE_BYTES}", "--log-driver", "none"]
     for folder in dict.fromkeys((WORK, "/tmp", *volumes)):  # noqa: S108
         arguments += ["--tmpfs", f"{folder}:{scratch}"]
+    if seccomp is not None:
+        arguments += ["--security-opt", f"seccomp={seccomp}"]
     if options.runtime:
         arguments += ["--runtime", options.runtime]
     for name, value in labels.items():

@@ -1,7 +1,8 @@
 """Owns the Docker backend: how a container with the runner is started, ended and swept up.
 
 It does not know what is run inside. Nothing of the host is mounted; the repository's files come
-in over the container's standard input.
+in over the container's standard input. What a container does not cover stands at the top of
+``egbot.execution.confinement``, which owns its walls.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ from pathlib import Path
 
 from egbot.errors import SandboxError
 from egbot.execution.confinement import WORK, docker_run_arguments, inner_environment
-from egbot.execution.docker_cli import docker, docker_environment, docker_path, find_engine
+from egbot.execution.docker_cli import (
+    docker,
+    docker_environment,
+    docker_path,
+    engine_fault,
+    find_engine,
+)
 from egbot.execution.image import (
     ENVIRONMENT_PATH,
     REPOSITORY,
@@ -27,6 +34,7 @@ from egbot.execution.image import (
 )
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.requirements import detect
+from egbot.execution.seccomp import PROFILE
 from egbot.execution.warm import Launch, Opening, WarmExecutor
 from egbot.ports import Executor
 from egbot.records import Limits, Tree
@@ -40,10 +48,14 @@ _PATH = f"{ENVIRONMENT_PATH}/bin:/usr/local/bin:/usr/bin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class DockerSandbox:
-    """Containers of one image, made for one repository's requirements."""
+    """Containers of one image, made for one repository's requirements.
+
+    ``seccomp`` is the profile of system calls, None where the engine cannot enforce one.
+    """
 
     image: Image
     options: SandboxOptions
+    seccomp: Path | None = PROFILE
 
     @property
     def backend(self) -> str:
@@ -57,6 +69,7 @@ class DockerSandbox:
             tests=tuple(tests),
             limits=limits,
             options=self.options.pytest_options,
+            env=dict(self.options.env),
             collect_s=self.options.collect_s,
         )
         return WarmExecutor(self._launch, opening)
@@ -68,6 +81,7 @@ class DockerSandbox:
             labels={"egbot": "1", **owner_labels(os.getpid())},
             environment=inner_environment(_PATH, RUNNER_PATH),
             volumes=self.image.volumes,
+            seccomp=self.seccomp,
         )
         python = f"{ENVIRONMENT_PATH}/bin/python"
         inner = [self.image.name, python, "-m", "sandbox.runner"]
@@ -76,6 +90,7 @@ class DockerSandbox:
             env=docker_environment(),
             work=WORK,
             on_close=lambda: remove_container(name),
+            explain=engine_fault,
         )
 
 
@@ -93,7 +108,7 @@ def docker_sandbox(tree: Tree, options: SandboxOptions, report: Report) -> Docke
         report(f"{one.path}: {one.why}")
     image = ensure_image(requirements, options, report)
     reap_images()
-    return DockerSandbox(image, options)
+    return DockerSandbox(image, options, None if "seccomp" in engine.missing else PROFILE)
 
 
 def remove_container(name: str) -> None:

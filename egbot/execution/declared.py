@@ -63,6 +63,7 @@ def from_pyproject(path: str, text: str) -> Declared:
     lines += [line for name in TEST_NAMES for line in extras.get(_name(name), ())]
     lines += _groups(_table(document, "dependency-groups"), ignored)
     lines += poetry_lines(poetry, TEST_NAMES, ignored)
+    lines += _of_other_tools(_table(document, "tool"))
     name = project.get("name") or poetry.get("name") or ""
     return Declared(
         path,
@@ -170,6 +171,18 @@ def _groups(groups: Mapping[str, object], ignored: list[str]) -> list[str]:
                 seen.add(other)
                 waiting.append(other)
     return lines
+
+
+def _of_other_tools(tools: Mapping[str, object]) -> Iterable[str]:
+    """Yield what uv's, PDM's and hatch's own tables add for development and tests."""
+    yield from _strings(_table(tools, "uv").get("dev-dependencies"))
+    pdm = _table(_table(tools, "pdm"), "dev-dependencies")
+    hatch = _table(_table(tools, "hatch"), "envs")
+    for name in TEST_NAMES:
+        yield from _strings(pdm.get(name))
+    for name in ("default", "hatch-test", *TEST_NAMES):
+        for key in ("dependencies", "extra-dependencies"):
+            yield from _strings(_table(hatch, name).get(key))
 
 
 def _setup_arguments(module: ast.Module) -> tuple[dict[str, object], list[str]]:

@@ -82,15 +82,27 @@ def docker(
 
 def docker_error(verb: str, output: str) -> SandboxError | SpaceError:
     """Say what the docker command's output means and what to do next."""
+    known = engine_fault(output)
+    text = one_line(output)
+    return known or SandboxError(f"docker {verb} failed: {text}", hint="run egbot doctor")
+
+
+def one_line(output: str) -> str:
+    """Return the end of some output in one line, without colour and credentials."""
     text = " ".join(line.strip() for line in output.splitlines() if line.strip())[-800:]
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    text = re.sub(r"//[^/@\s]+@", "//***@", text)
+    return re.sub(r"//[^/@\s]+@", "//***@", text)
+
+
+def engine_fault(output: str) -> SandboxError | SpaceError | None:
+    """Return the error when the output says that the engine is full, closed to us or gone."""
+    text = one_line(output)
     lowered = text.lower()
     if "no space left on device" in lowered:
         return SpaceError(
-            f"docker {verb}: no space left", hint="free space (docker system df shows who uses it)"
+            "no space left for Docker", hint="free space (docker system df shows who uses it)"
         )
-    if "permission denied" in lowered and ("socket" in lowered or "docker.sock" in lowered):
+    if "permission denied while trying to connect" in lowered:
         return SandboxError(
             "this user may not speak to the Docker engine",
             hint="add the user to the group docker and log in again, or use rootless Docker",
@@ -104,7 +116,7 @@ def docker_error(verb: str, output: str) -> SandboxError | SpaceError:
             f"the Docker engine does not know the runtime that was named: {text}",
             hint="register the runtime with the engine, or leave the setting out",
         )
-    return SandboxError(f"docker {verb} failed: {text}", hint="run egbot doctor")
+    return None
 
 
 def find_engine() -> Engine:

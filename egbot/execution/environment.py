@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from egbot.errors import SandboxError
 from egbot.execution.cache import cache_folder, locked, space_error
@@ -29,6 +30,8 @@ _NEXT_STEP = (
     "install what the tests need into an environment of your own and name it with --python PATH"
 )
 _KNOWN_MINORS = range(8, 20)
+OLDEST_PYTHON = Version("3.8")
+"""What the code that runs inside a sandbox is written for."""
 
 
 def choose_interpreter(
@@ -41,6 +44,10 @@ def choose_interpreter(
     """
     if options.python is not None:
         named = describe(options.python)
+        if is_too_old(named):
+            raise SandboxError(
+                f"{named.path} is Python {named.version}", hint="name one from 3.8 on with --python"
+            )
         if not named.has_module("pytest"):
             report(f"{named.path} seems to have no pytest")
         return named
@@ -67,10 +74,17 @@ def _own_environment(root: Path, tree: Tree, report: Report) -> Interpreter | No
         except SandboxError as error:
             why = error.message
         else:
-            if found.has_module("pytest"):
+            if is_too_old(found):
+                why = f"it is Python {found.version}, and 3.8 or newer is needed"
+            elif found.has_module("pytest"):
                 return found
     report(f"the repository's .venv is not used: {why}")
     return None
+
+
+def is_too_old(interpreter: Interpreter) -> bool:
+    """Say whether the code that runs inside needs a newer one."""
+    return Version(interpreter.version) < OLDEST_PYTHON
 
 
 def base_python(requires_python: str) -> Path:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
 from egbot.errors import SandboxError
+from egbot.execution.build import BuildFailedError, build
 from egbot.execution.cache import cache_folder, locked, space_error
 from egbot.execution.confinement import docker_run_arguments
-from egbot.execution.docker_cli import PROXY_NAMES, docker
+from egbot.execution.docker_cli import docker
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.payload import runner_files
 from egbot.execution.requirements import Requirements
@@ -26,13 +29,16 @@ from egbot.execution.wheels import Platform, download
 
 REPOSITORY = "egbot-sandbox"
 PULL_TIMEOUT_S = 900
-BUILD_TIMEOUT_S = 1800
 ENVIRONMENT_PATH = "/opt/egbot/env"
 RUNNER_PATH = "/opt/egbot/runner"
+SETUP_PATH = "/opt/egbot/setup"
 
 _QUESTION = """
-import importlib.metadata, json, os, platform, sys
+import json, os, platform, sys
 version = platform.python_version()
+if sys.version_info < (3, 8):
+    sys.exit(print(json.dumps({"too_old": version})))
+import importlib.metadata
 print(json.dumps({
     "version": version,
     "libc": platform.libc_ver(),
@@ -75,6 +81,7 @@ USER 0
 COPY --from=build {environment} {environment}
 COPY runner {runner}
 RUN ["{environment}/bin/python", "-I", "-S", "-m", "compileall", "-q", "{runner}"]
+{setup}\
 ENTRYPOINT []
 CMD ["{environment}/bin/python"]
 """
@@ -131,7 +138,8 @@ def ensure_image(requirements: Requirements, options: SandboxOptions, report: Re
     base = base_image(options, report)
     files = runner_files()
     parts = sorted((path, data.hex()) for path, data in files.items())
-    digest = requirements.digest(base.image_id, json.dumps(parts), _DOCKERFILE)[:24]
+    made_of = [base.image_id, json.dumps(parts), _DOCKERFILE, json.dumps(_scripts(options))]
+    digest = requirements.digest(*made_of)[:24]
     tag = f"{REPOSITORY}:{digest}"
     found = inspect(tag)
     if found is not None:
@@ -156,22 +164,32 @@ def platform_of(base: Image, options: SandboxOptions) -> Platform:
     arguments = docker_run_arguments(
         options, labels={"egbot": "1"}, environment={}, volumes=base.volumes
     )
+    cause: Exception | None = None
     try:
         answer = docker([*arguments, "--entrypoint", "python3", base.name, "-I", "-c", _QUESTION])
         known = json.loads(answer)
-        return Platform(
-            version=".".join(known["version"].split(".")[:2]),
-            implementation="cp",
-            platforms=_platform_tags(known["libc"], known["machine"]),
-            markers={str(key): str(value) for key, value in known["markers"].items()},
-            installed={str(key): str(value) for key, value in known["installed"].items()},
-        )
+        detail = f"it is Python {known.get('too_old')}"
+        if "too_old" not in known:
+            return _platform(known)
     except (SandboxError, ValueError, KeyError, TypeError, AttributeError) as error:
+        cause = error
         detail = error.message if isinstance(error, SandboxError) else "no sensible answer"
-        raise SandboxError(
-            f"python3 does not work in the image {base.name}: {detail}",
-            hint="name an image that has Python 3.8 or newer with --image NAME",
-        ) from error
+        if re.search("executable file not found|no such file or directory", detail, re.IGNORECASE):
+            detail = "there is none"
+    raise SandboxError(
+        f"python3 does not work in the image {base.name}: {detail}",
+        hint="name an image that has Python 3.8 or newer with --image NAME",
+    ) from cause
+
+
+def _platform(known: dict[str, Any]) -> Platform:
+    return Platform(
+        version=".".join(known["version"].split(".")[:2]),
+        implementation="cp",
+        platforms=_platform_tags(known["libc"], known["machine"]),
+        markers={str(key): str(value) for key, value in known["markers"].items()},
+        installed={str(key): str(value) for key, value in known["installed"].items()},
+    )
 
 
 def _platform_tags(libc: list[str], machine: str) -> tuple[str, ...]:
@@ -212,14 +230,50 @@ def _build(
             at = context / "runner" / path
             at.parent.mkdir(parents=True, exist_ok=True)
             at.write_bytes(data)
+        scripts = _scripts(options)
+        (context / "setup").mkdir()
+        for path, script in scripts.items():
+            (context / "setup" / path).write_text(script, encoding="utf-8")
         text = _DOCKERFILE.format(
             base=base.name,
             digest=tag.rpartition(":")[2],
             environment=ENVIRONMENT_PATH,
             runner=RUNNER_PATH,
+            setup=_setup_steps(scripts),
         )
         (context / "Dockerfile").write_text(text, encoding="utf-8")
-        arguments = ["build", "--quiet", "--network", "none", "--force-rm", "--tag", tag]
-        for proxy in PROXY_NAMES:
-            arguments += ["--build-arg", f"{proxy}="]
-        docker([*arguments, str(context)], timeout_s=BUILD_TIMEOUT_S)
+        try:
+            build(["--tag", tag, str(context)])
+        except BuildFailedError as error:
+            raise _build_error(str(error), options) from error
+
+
+def _scripts(options: SandboxOptions) -> dict[str, str]:
+    """Return one shell script for each set-up command; they know the variables of the tests."""
+    variables = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in options.env)
+    path = f'export PATH="{ENVIRONMENT_PATH}/bin:$PATH"\n'
+    return {
+        f"{number}.sh": f"{path}{variables}{command}\n"
+        for number, command in enumerate(options.setup, 1)
+    }
+
+
+def _setup_steps(scripts: Mapping[str, str]) -> str:
+    """The commands stand in files of their own, where no Dockerfile syntax can be made of them."""
+    steps = [f'RUN ["/bin/sh", "-e", "{SETUP_PATH}/{path}"]\n' for path in scripts]
+    return "".join([f"COPY setup {SETUP_PATH}\n", *steps] if steps else steps)
+
+
+def _build_error(log: str, options: SandboxOptions) -> SandboxError:
+    """Say which part of the build failed: a set-up command, or the installation."""
+    failed = re.search(rf"{re.escape(SETUP_PATH)}/(\d+)\.sh", log)
+    if failed and 0 < int(failed[1]) <= len(options.setup):
+        return SandboxError(
+            f"the set-up command {options.setup[int(failed[1]) - 1]!r} failed:\n{log}",
+            hint="mend it in [tool.egbot.sandbox] setup; it runs as root in the image, with "
+            "neither a network nor the repository's files",
+        )
+    return SandboxError(
+        f"the sandbox's image cannot be built:\n{log}",
+        hint="name an image that has the packages, or another Python, with --image",
+    )

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Literal
 
-from egbot.errors import SandboxError
+from egbot.errors import SandboxError, SurroundingsError
 from egbot.execution.protocol import MAX_FRAME_BYTES
 
 _CHUNK_BYTES = 1 << 16
@@ -28,12 +28,17 @@ def _nothing() -> None:
     return
 
 
+def _unexplained(_text: str) -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """How a backend starts one fresh sandbox: what to run, and what to undo afterwards.
 
     ``work`` is the folder, as the sandbox sees it, below which the tree is unpacked.
-    ``on_close`` is called once, after the process has ended.
+    ``on_close`` is called once, after the process has ended. ``explain`` is asked, with the end
+    of its error output, when one did not come to life: it returns the error to raise, if it knows.
     """
 
     argv: tuple[str, ...]
@@ -41,6 +46,7 @@ class Launch:
     work: str
     cwd: str | None = None
     on_close: Callable[[], None] = field(default=_nothing)
+    explain: Callable[[str], SurroundingsError | None] = field(default=_unexplained)
 
 
 class LinkLostError(Exception):

@@ -21,14 +21,20 @@ class SandboxOptions:
     ``memory_bytes``, ``pids`` and ``cpus`` bound the whole container (one test's own limits are
     ``egbot.records.Limits``); bubblewrap bounds ``pids`` and leaves memory to the limits of each
     run. ``tmpfs_bytes`` bounds each writable folder inside. ``python`` is an interpreter for
-    bubblewrap and process, ``image`` and ``runtime`` (``runsc``, say) are for Docker. ``pytest_options`` come after the
-    repository's own; ``collect_s`` bounds starting and collecting.
+    bubblewrap and process; ``image`` and ``runtime`` (``runsc``, say) are for Docker, and so are
+    ``dockerfile`` (a path in the tree, built instead of ``image``) and ``setup`` (shell commands,
+    run while the image is built). ``env`` are names and values that the tests see everywhere.
+    ``pytest_options`` come after the repository's own; ``collect_s`` bounds starting and
+    collecting.
     """
 
     backend: Backend = "auto"
     python: Path | None = None
     image: str = "python:3.11-slim"
     runtime: str | None = None
+    dockerfile: str = ""
+    setup: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
     memory_bytes: int = 2048 * MIB
     pids: int = 256
     cpus: float = 2.0

@@ -23,7 +23,8 @@ from egbot.records import Limits, Tree
 class ProcessSandbox:
     """The port ``Sandbox`` over plain child processes of ``python``, the repository's interpreter.
 
-    ``options`` are pytest options put after the repository's own.
+    ``options`` are pytest options put after the repository's own; ``env`` is what the tests see
+    besides.
     """
 
     def __init__(
@@ -31,10 +32,12 @@ class ProcessSandbox:
         python: str = sys.executable,
         *,
         options: tuple[str, ...] = (),
+        env: tuple[tuple[str, str], ...] = (),
         collect_s: float = 120.0,
     ) -> None:
         self._python = python
         self._options = options
+        self._env = dict(env)
         self._collect_s = collect_s
 
     @property
@@ -52,6 +55,7 @@ class ProcessSandbox:
             tests=tuple(tests),
             limits=limits,
             options=self._options,
+            env=self._env,
             collect_s=self._collect_s,
         )
         return WarmExecutor(self._launch, opening)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from egbot.execution.declared import (
     from_setup_py,
     is_requirements_path,
 )
+from egbot.execution.hints import from_noxfile, from_tox, from_uv_lock
 from egbot.records import Tree
 
 BUILDER_VERSION = 1
@@ -63,12 +65,9 @@ class Requirements:
 def detect(tree: Tree) -> Requirements:
     """Read every dependency file of ``tree``. Never raises on what a file holds."""
     ignored: list[Ignored] = []
-    declared: list[Declared] = []
-    for path, read in _readers(tree):
-        try:
-            declared.append(read(path, _text(tree, path)))
-        except (ValueError, RecursionError, MemoryError, tomllib.TOMLDecodeError) as error:
-            ignored.append(Ignored(path, _first_line(error)))
+    declared = _read(tree, _readers(tree), ignored)
+    if not any(map(_asks_for_pytest, declared)):
+        declared += _read(tree, _hint_readers(tree), ignored)
     name = next((found.project for found in declared if found.project), "")
     extras: dict[str, tuple[str, ...]] = {}
     for found in declared:
@@ -88,7 +87,36 @@ def detect(tree: Tree) -> Requirements:
     )
 
 
-def _readers(tree: Tree) -> list[tuple[str, Callable[[str, str], Declared]]]:
+_Reader = Callable[[str, str], Declared]
+
+
+def _read(
+    tree: Tree, readers: Iterable[tuple[str, _Reader]], ignored: list[Ignored]
+) -> list[Declared]:
+    declared: list[Declared] = []
+    for path, read in readers:
+        try:
+            declared.append(read(path, _text(tree, path)))
+        except (ValueError, RecursionError, MemoryError, tomllib.TOMLDecodeError) as error:
+            ignored.append(Ignored(path, _first_line(error)))
+    return declared
+
+
+def _asks_for_pytest(found: Declared) -> bool:
+    """Say whether a file tells what the tests run with."""
+    return any(re.match(r"pytest(?![\w-])", line, re.IGNORECASE) for line in found.requirements)
+
+
+def _hint_readers(tree: Tree) -> list[tuple[str, _Reader]]:
+    known = {
+        "uv.lock": from_uv_lock,
+        "tox.ini": _following(tree, from_tox),
+        "noxfile.py": _following(tree, from_noxfile),
+    }
+    return [(path, read) for path, read in known.items() if path in tree]
+
+
+def _readers(tree: Tree) -> list[tuple[str, _Reader]]:
     known = {
         "pyproject.toml": from_pyproject,
         "setup.cfg": from_setup_cfg,
@@ -96,10 +124,10 @@ def _readers(tree: Tree) -> list[tuple[str, Callable[[str, str], Declared]]]:
     }
     found = [(path, read) for path, read in known.items() if path in tree]
     texts = sorted(path for path in tree if is_requirements_path(path))
-    return found + [(path, _requirements_reader(tree)) for path in texts]
+    return found + [(path, _following(tree, from_requirements_text)) for path in texts]
 
 
-def _requirements_reader(tree: Tree) -> Callable[[str, str], Declared]:
+def _following(tree: Tree, reader: _Reader) -> _Reader:
     """Make a reader that follows ``-r other.txt`` inside ``tree``."""
 
     def include(path: str, name: str) -> str:
@@ -117,7 +145,7 @@ def _requirements_reader(tree: Tree) -> Callable[[str, str], Declared]:
         ignored: list[str] = []
         while waiting:
             here, content = waiting.pop()
-            found = from_requirements_text(here, content)
+            found = (reader if here == path else from_requirements_text)(here, content)
             requirements.extend(found.requirements)
             ignored.extend(found.ignored)
             for name in found.includes:

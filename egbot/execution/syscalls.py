@@ -1,110 +1,100 @@
 """Owns the system-call filter of the bubblewrap backend. It does not know who installs it.
 
-It refuses what tests do not need and holes in the kernel are mostly reached by: new namespaces,
-mounts, tracing, keys, BPF, io_uring, modules. Docker has its engine's own, stricter filter.
+It allows what ``egbot.execution.calls`` lists and answers EPERM to the rest, or "no such call"
+(ENOSYS) to calls newer than the table, so that programs fall back to older ones.
 
-Numbers: Linux ``arch/x86/entry/syscalls/syscall_64.tbl`` and ``include/uapi/asm-generic/unistd.h``;
-instructions: ``struct sock_filter`` of ``linux/filter.h``; data: ``struct seccomp_data`` of
-``linux/seccomp.h``.
+Instructions: ``struct sock_filter`` of ``linux/filter.h``; data: ``struct seccomp_data`` of
+``linux/seccomp.h``. Both machines are little-endian: an argument's low word comes first.
 """
 
 from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+from egbot.execution.calls import ALLOWED, CLONE3, MACHINES, RULES, Rule, numbers
 
 _LOAD_WORD = 0x20
+_AND = 0x54
 _JUMP_EQUAL = 0x15
+_JUMP_ABOVE = 0x25
 _JUMP_AT_LEAST = 0x35
-_JUMP_ANY_BIT = 0x45
 _RETURN = 0x06
 
 _NUMBER_OFFSET = 0
 _MACHINE_OFFSET = 4
-_FIRST_ARGUMENT_OFFSET = 16
+_ARGUMENTS_OFFSET = 16
+_ARGUMENT_BYTES = 8
 
 _ALLOW = 0x7FFF0000
 _KILL_PROCESS = 0x80000000
 _ERRNO = 0x00050000
+_NO_PERMISSION = _ERRNO | errno.EPERM
+_NO_SUCH_CALL = _ERRNO | errno.ENOSYS
 
-_NEW_NAMESPACE_BITS = 0x7E020000
-"""CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET (``linux/sched.h``)."""
-_X32_BIT = 0x40000000
-_CLONE3 = 435
+_AUDIT_NAMES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
-_MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-_CLONE = {"x86_64": 56, "aarch64": 220}
-
-_SAME_EVERYWHERE = (*range(425, 434), 438, 442)
-"""io_uring_*, open_tree, move_mount, fsopen, fsconfig, fsmount, fspick, pidfd_getfd,
-mount_setattr."""
-
-REFUSED = {
-    "acct": (163, 89),
-    "add_key": (248, 217),
-    "bpf": (321, 280),
-    "chroot": (161, 51),
-    "delete_module": (176, 106),
-    "finit_module": (313, 273),
-    "init_module": (175, 105),
-    "kcmp": (312, 272),
-    "kexec_file_load": (320, 294),
-    "kexec_load": (246, 104),
-    "keyctl": (250, 219),
-    "lookup_dcookie": (212, 18),
-    "mount": (165, 40),
-    "name_to_handle_at": (303, 264),
-    "open_by_handle_at": (304, 265),
-    "perf_event_open": (298, 241),
-    "pivot_root": (155, 41),
-    "process_vm_readv": (310, 270),
-    "process_vm_writev": (311, 271),
-    "ptrace": (101, 117),
-    "quotactl": (179, 60),
-    "reboot": (169, 142),
-    "request_key": (249, 218),
-    "setns": (308, 268),
-    "swapoff": (168, 225),
-    "swapon": (167, 224),
-    "syslog": (103, 116),
-    "umount2": (166, 39),
-    "unshare": (272, 97),
-    "userfaultfd": (323, 282),
-}
-"""Name to the numbers on x86_64 and aarch64; each answers EPERM."""
+_Step = tuple[int, int, int, int]
 
 
 def filter_program(machine: str) -> bytes:
     """Return the filter for ``machine`` as the kernel reads it, b"" for one that is not known."""
-    if machine not in _MACHINES:
+    if machine not in MACHINES:
         return b""
-    column = list(_MACHINES).index(machine)
-    refused = [*(numbers[column] for numbers in REFUSED.values()), *_SAME_EVERYWHERE]
-    steps: list[tuple[int, int, int, int]] = [
+    allowed = sorted(number for one in ALLOWED for number in numbers(one.calls, machine))
+    steps: list[_Step] = [
         (_LOAD_WORD, 0, 0, _MACHINE_OFFSET),
-        (_JUMP_EQUAL, 1, 0, _MACHINES[machine]),
+        (_JUMP_EQUAL, 1, 0, _AUDIT_NAMES[machine]),
         (_RETURN, 0, 0, _KILL_PROCESS),
         (_LOAD_WORD, 0, 0, _NUMBER_OFFSET),
     ]
-    if machine == "x86_64":
-        steps += _answer(_JUMP_AT_LEAST, _X32_BIT, errno.ENOSYS)
-    # Its flags lie in memory, out of the filter's reach; without it the C library uses clone.
-    steps += _answer(_JUMP_EQUAL, _CLONE3, errno.ENOSYS)
-    for number in sorted(refused):
-        steps += _answer(_JUMP_EQUAL, number, errno.EPERM)
+    for first, last in _spans(allowed):
+        steps += [
+            (_JUMP_AT_LEAST, 0, 2, first),
+            (_JUMP_ABOVE, 1, 0, last),
+            (_RETURN, 0, 0, _ALLOW),
+        ]
+    for rule in RULES:
+        for number in numbers(rule.call, machine):
+            steps += _ruled(rule, number)
+    for number in numbers(CLONE3, machine):
+        steps += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _NO_SUCH_CALL)]
+    # Above the newest known call lie newer ones, and those of x86's 32-bit pointers (x32).
     steps += [
-        (_JUMP_EQUAL, 0, 3, _CLONE[machine]),
-        (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT_OFFSET),
-        *_answer(_JUMP_ANY_BIT, _NEW_NAMESPACE_BITS, errno.EPERM),
-        (_RETURN, 0, 0, _ALLOW),
+        (_JUMP_ABOVE, 0, 1, allowed[-1]),
+        (_RETURN, 0, 0, _NO_SUCH_CALL),
+        (_RETURN, 0, 0, _NO_PERMISSION),
     ]
-    return _packed(steps)
-
-
-def _answer(jump: int, value: int, error: int) -> list[tuple[int, int, int, int]]:
-    return [(jump, 0, 1, value), (_RETURN, 0, 0, _ERRNO | error)]
-
-
-def _packed(steps: Sequence[tuple[int, int, int, int]]) -> bytes:
     return b"".join(struct.pack("=HBBI", *step) for step in steps)
+
+
+def _spans(ordered: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Return the runs of numbers that follow each other, as (first, last)."""
+    first = last = ordered[0]
+    for number in ordered[1:]:
+        if number != last + 1:
+            yield first, last
+            first = number
+        last = number
+    yield first, last
+
+
+def _ruled(rule: Rule, number: int) -> Iterable[_Step]:
+    """Return the steps that allow ``number`` when the rule holds and else leave it loaded."""
+    checks: list[_Step] = []
+    for argument, mask, value in rule.conditions:
+        checks.append((_LOAD_WORD, 0, 0, _ARGUMENTS_OFFSET + argument * _ARGUMENT_BYTES))
+        checks.append((_AND, 0, 0, mask))
+        checks.append((_JUMP_EQUAL, 0, 0, value))
+    checks.append((_RETURN, 0, 0, _ALLOW))
+    # A check that fails jumps behind the last step, which loads the number again.
+    behind = [
+        (code, 0, len(checks) - 1 - at if code == _JUMP_EQUAL else 0, value)
+        for at, (code, _, _, value) in enumerate(checks)
+    ]
+    return [
+        (_JUMP_EQUAL, 0, len(behind) + 1, number),
+        *behind,
+        (_LOAD_WORD, 0, 0, _NUMBER_OFFSET),
+    ]

@@ -115,6 +115,9 @@ class WarmExecutor:
             answer = parse_opening(link.exchange(head + self._tar, opening.collect_s))
         except (LinkLostError, ProtocolError) as error:
             self._drop()
+            known = launch.explain(link.stderr_text)
+            if known is not None:
+                raise known from error
             raise SandboxError(
                 f"the sandbox did not collect the tests: {error}",
                 hint="run pytest --collect-only on the repository by hand: it may be that "

@@ -372,7 +372,20 @@ def _constant_comparisons(node: ast.ClassDef) -> Iterator[str]:
                 values = {value.value for value in returns if isinstance(value, ast.Constant)}
                 if len(values) == 1 and type(next(iter(values))) in (bool, int):
                     yield item.name
+            elif returns and _ignores_other(item, returns):
+                yield item.name
         elif isinstance(item, ast.Assign):
             for target in item.targets:
                 if isinstance(target, ast.Name) and target.id in forbidden.COMPARISONS:
                     yield target.id
+
+
+def _ignores_other(method: ast.FunctionDef, returns: list[ast.expr | None]) -> bool:
+    """Does a comparison give a result without ever reading what it is compared with?"""
+    if all(isinstance(value, ast.Name) and value.id == "NotImplemented" for value in returns):
+        return False
+    arguments = [*method.args.posonlyargs, *method.args.args][1:]
+    names = {argument.arg for argument in arguments}
+    if method.args.vararg:
+        names.add(method.args.vararg.arg)
+    return not any(isinstance(node, ast.Name) and node.id in names for node in ast.walk(method))

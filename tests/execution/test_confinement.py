@@ -79,13 +79,6 @@ def test_the_user_is_nobody():
     refused(os.setuid, 0)
     refused(os.chroot, "/tmp")
 
-def test_no_namespace_can_be_made():
-    ctypes = pytest.importorskip("ctypes")
-    library = ctypes.CDLL(None, use_errno=True)
-    for flag in (0x10000000, 0x00020000, 0x40000000):
-        assert library.unshare(flag) == -1
-    assert library.mount(b"x", b"/tmp", b"tmpfs", 0, 0) == -1
-
 def test_the_environment_is_scrubbed():
     assert "{canary}" not in repr(dict(os.environ))
     for path in glob.glob("/proc/[0-9]*/environ"):
@@ -97,44 +90,10 @@ def test_the_environment_is_scrubbed():
     for name in os.environ:
         assert "TOKEN" not in name and "SECRET" not in name and "DOCKER" not in name
 
-def test_disk_space_is_bounded():
-    for folder in ("/tmp", os.getcwd(), "/dev/shm"):
-        name = os.path.join(folder, "big")
-        def fill():
-            for number in range(64):
-                with open(name + str(number), "wb") as file:
-                    for _ in range(64):
-                        file.write(bytes(1 << 20))
-        refused(fill)
-        for path in glob.glob(name + "*"):
-            os.unlink(path)
-
 def test_memory_bomb():
     kept = []
     while True:
         kept.append(bytearray(8 << 20))
-
-def test_fork_bomb():
-    pids = []
-    try:
-        while len(pids) < 5000:
-            pid = os.fork()
-            if pid == 0:
-                time.sleep(60)
-                os._exit(0)
-            pids.append(pid)
-    except OSError:
-        assert len(pids) < 400, len(pids)
-    else:
-        pytest.fail("no bound")
-    finally:
-        for pid in pids:
-            os.kill(pid, 9)
-            os.waitpid(pid, 0)
-
-def test_endless():
-    while True:
-        pass
 
 def test_tools_work():
     import multiprocessing, subprocess, tempfile, threading
@@ -243,9 +202,7 @@ def test_a_wrong_program_fails_and_a_right_one_passes(executor: Executor) -> Non
         "test_the_hosts_files_are_out_of_reach",
         "test_the_root_is_read_only",
         "test_the_user_is_nobody",
-        "test_no_namespace_can_be_made",
         "test_the_environment_is_scrubbed",
-        "test_disk_space_is_bounded",
         "test_tools_work",
     ],
 )
@@ -268,19 +225,6 @@ def test_a_memory_bomb_hurts_nobody_else(executor: Executor, sandbox: Sandbox, b
     else:
         assert execution.status in ("oom", "crash")
     assert outcome_of(executor, "test_ok").status == "passed"
-
-
-def test_a_fork_bomb_meets_its_bound(executor: Executor) -> None:
-    outcome = outcome_of(executor, "test_fork_bomb", Limits(test_s=20))
-    assert outcome.status == "passed", outcome
-    assert outcome_of(executor, "test_ok").status == "passed"
-
-
-def test_an_endless_test_ends_at_its_limit(executor: Executor) -> None:
-    started_s = time.monotonic()
-    outcome = outcome_of(executor, "test_endless", Limits(test_s=1.0))
-    assert outcome.status == "timeout"
-    assert 1.0 <= time.monotonic() - started_s < 2.5
 
 
 def traces_of(backend: str, pid: int) -> set[str]:

@@ -16,6 +16,7 @@ from egbot.execution.docker_cli import docker, docker_environment, docker_error,
 from egbot.execution.image import base_image, ensure_image, inspect, platform_of
 from egbot.execution.options import SandboxOptions
 from egbot.execution.requirements import Requirements
+from egbot.execution.seccomp import PROFILE
 
 IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
 
@@ -37,6 +38,7 @@ def arguments_of(options: SandboxOptions, *volumes: str) -> list[str]:
         labels={"egbot": "1"},
         environment=inner_environment("/bin", "/runner"),
         volumes=volumes,
+        seccomp=PROFILE,
     )
 
 
@@ -48,6 +50,7 @@ def test_every_wall_is_asked_for() -> None:
         "--read-only",
         "--cap-drop ALL",
         "--security-opt no-new-privileges",
+        f"--security-opt seccomp={PROFILE}",
         "--user 65534:65534",
         "--pids-limit 256",
         "--memory 2147483648",
@@ -56,7 +59,6 @@ def test_every_wall_is_asked_for() -> None:
         "--ulimit core=0",
         "--pull never",
         "--rm",
-        "--init",
         "--ipc private",
         "--log-driver none",
     ):
@@ -69,6 +71,7 @@ def test_every_wall_is_asked_for() -> None:
         "--cap-add",
         "docker.sock",
         "--gpus",
+        "--init",
     ):
         assert part not in text
     assert "--runtime runsc" in " ".join(arguments_of(SandboxOptions(runtime="runsc")))

@@ -22,6 +22,15 @@ from egbot.execution.requirements import Requirements
 from egbot.execution.wheels import Platform, missing, relevant_lines
 from egbot.records import TreeFile
 
+DEPENDENCY_FILES = (
+    "pyproject.toml",
+    "setup.cfg",
+    "setup.py",
+    "requirements.txt",
+    "uv.lock",
+    "tox.ini",
+    "noxfile.py",
+)
 PYPROJECT = """
 [project]
 name = "My.Package"
@@ -181,7 +190,8 @@ def test_a_link_is_not_read() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(["pyproject.toml", "setup.cfg", "setup.py", "requirements.txt"]), st.binary()
+    st.sampled_from(DEPENDENCY_FILES),
+    st.binary(),
 )
 def test_detect_never_raises(path: str, data: bytes) -> None:
     assert detect({path: TreeFile(data)}).lines
@@ -218,6 +228,94 @@ def toml_of(value: object) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key} = {toml_of(one)}" for key, one in value.items()) + "}"
     return repr(value) if isinstance(value, int) else f'"{value}"'
+
+
+UV_LOCK = """
+[[package]]
+name = "mine"
+source = { editable = "." }
+dependencies = [{ name = "attrs" }, { name = "tomli", marker = "python_full_version < '3.11'" }]
+[package.dev-dependencies]
+dev = [{ name = "pytest" }, { name = "twice" }, { name = "sibling", source = { editable = "x" } }]
+docs = [{ name = "sphinx" }]
+[[package]]
+name = "attrs"
+version = "23.1"
+[[package]]
+name = "tomli"
+version = "2.0"
+[[package]]
+name = "pytest"
+version = "8.0"
+[[package]]
+name = "twice"
+version = "1"
+[[package]]
+name = "twice"
+version = "2"
+"""
+TOX = """
+[testenv]
+deps =
+    pytest>=7  # the runner
+    -rtests/more.txt
+    {[base]deps}
+    py38: old
+    django42,django50: Django
+[testenv:docs]
+deps = sphinx
+"""
+NOX = """
+import nox
+
+@nox.session(python=["3.11"])
+def tests(session):
+    session.install("pytest", "hypothesis>=6")
+    session.install("-r", "tests/more.txt")
+    session.install("-e", ".[test]", *EXTRA)
+
+@nox.session
+def lint(session):
+    session.install("ruff")
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "lines"),
+    [
+        (
+            "uv.lock",
+            UV_LOCK,
+            ("attrs==23.1", "pytest==8.0", 'tomli==2.0; python_full_version < "3.11"', "twice"),
+        ),
+        ("tox.ini", TOX, ("mock", "pytest>=7")),
+        ("noxfile.py", NOX, ("hypothesis>=6", "mock", "pytest")),
+    ],
+)
+def test_lock_tox_and_nox_are_hints_where_nothing_names_the_test_runner(
+    path: str, text: str, lines: tuple[str, ...]
+) -> None:
+    tree = {path: TreeFile(text.encode()), "tests/more.txt": TreeFile(b"mock\n")}
+    assert detect(tree).lines == lines
+    declared = {"requirements.txt": TreeFile(b"pytest-mock\n")}
+    assert set(detect({**tree, **declared}).lines) == {"pytest-mock", *lines}
+    better = {"requirements.txt": TreeFile(b"pytest\n")}
+    assert detect({**tree, **better}).lines == ("pytest",)
+
+
+def test_the_tables_of_uv_pdm_and_hatch_are_read() -> None:
+    text = """
+[tool.uv]
+dev-dependencies = ["pytest>=7"]
+[tool.pdm.dev-dependencies]
+test = ["mock"]
+docs = ["sphinx"]
+[tool.hatch.envs.default]
+dependencies = ["attrs"]
+[tool.hatch.envs.docs]
+dependencies = ["mkdocs"]
+"""
+    assert lines_of("pyproject.toml", text) == ("attrs", "mock", "pytest>=7")
 
 
 def test_the_digest_changes_with_the_lines_and_the_python_only() -> None:
@@ -352,6 +450,41 @@ def test_a_venv_of_the_pull_requests_or_without_pytest_is_not_used(
 def test_a_file_that_is_no_interpreter_is_refused() -> None:
     with pytest.raises(SandboxError, match="/bin/false"):
         describe(Path("/bin/false"))
+
+
+def test_a_python_that_is_too_old_is_told(tmp_path: Path) -> None:
+    """Named it is refused; as the repository's own it is left out, with the reason."""
+    answer = '{"version": "3.6.9", "tag": "x", "prefixes": ["/x"], "mapped": []}'
+    old = tmp_path / "repository" / ".venv" / "bin" / "python"
+    old.parent.mkdir(parents=True)
+    old.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    old.chmod(0o755)
+    with pytest.raises(SandboxError, match=r"is Python 3\.6\.9") as caught:
+        choose_interpreter(SandboxOptions(python=old), {}, None, print)
+    assert "3.8" in caught.value.hint
+    said: list[str] = []
+    tree = {"pyproject.toml": TreeFile(b'[project]\nrequires-python = ">=4"\n')}
+    with pytest.raises(SandboxError, match=">=4"):  # it did not end with that .venv
+        choose_interpreter(SandboxOptions(), tree, tmp_path / "repository", said.append)
+    assert "3.6.9, and 3.8 or newer is needed" in said[0]
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_environment(offline: Path, tmp_path: Path) -> None:
+    wheel(offline, "pytest", body="x = 1\n" * 600_000)
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        with pytest.raises(SpaceError, match="no space left"):
+            ensure(Requirements(("pytest",)), Path(sys.executable), small, print)
+        assert not list(small.glob("environments/*.ok"))
+        assert not [one for one in small.glob("environments/*") if one.is_dir()]
+    finally:
+        subprocess.run(["umount", small], check=True)
 
 
 def test_a_range_that_no_python_meets_says_so() -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import sysconfig
+import venv
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -13,6 +18,7 @@ from egbot.execution.warm import WarmExecutor
 from egbot.records import Limits, TreeFile
 
 Opener = Callable[..., WarmExecutor]
+PLUGINS = ("pytest-xdist", "execnet", "pytest-asyncio")
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +37,32 @@ def open_sandbox() -> Iterator[Opener]:
             return stack.enter_context(sandbox.open(tree, tests, Limits(test_s=test_s)))
 
         yield opener
+
+
+@pytest.fixture(scope="session")
+def plugins_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a Python with this one's packages, pytest-xdist and pytest-asyncio."""
+    folder = tmp_path_factory.mktemp("plugins")
+    target = folder / "packages"
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        str(target),
+    ]
+    try:
+        done = subprocess.run(
+            [*install, *PLUGINS], capture_output=True, text=True, timeout=90, check=False
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip("the package registry does not answer")
+    if done.returncode != 0:
+        pytest.skip(f"pytest's plugins cannot be installed: {done.stderr.strip()[-200:]}")
+    venv.create(folder / "venv", with_pip=False)
+    (packages,) = (folder / "venv" / "lib").glob("python*/site-packages")
+    (packages / "more.pth").write_text(f"{sysconfig.get_path('purelib')}\n{target}\n")
+    return folder / "venv" / "bin" / "python"

@@ -180,6 +180,7 @@ ATTACKS = [
     "for math.pi in a:\n    pass",
     # answers that are equal to anything
     "class Any:\n    def __eq__(self, other):\n        return True\nreturn Any()",
+    "class Any:\n    def __eq__(self, other):\n        return self.a == self.a\nreturn Any()",
     "class Any:\n    __eq__ = lambda self, other: True\nreturn Any()",
     "class Any:\n    def __ne__(self, other):\n        return False\nreturn Any()",
     "return type('Any', (), {'__eq__': lambda self, other: True})()",

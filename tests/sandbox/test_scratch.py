@@ -1,0 +1,84 @@
+"""Whatever a run leaves in the sandbox's folders is gone before the next."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sandbox.scratch import LostFolderError, Scratch, remove
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    work = tmp_path / "work"
+    (work / "kept" / "deep").mkdir(parents=True)
+    (work / "kept" / "file").write_text("x")
+    (work / "spared").mkdir()
+    return work
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_what_is_new_goes_and_what_was_there_stays(folder: Path) -> None:
+    scratch = Scratch([str(folder)], [str(folder / "spared")])
+    before = names(folder)
+    (folder / "new").mkdir()
+    (folder / "new" / "file").write_text("x")
+    (folder / "kept" / "deep" / "new").write_text("x")
+    (folder / "link").symlink_to("/")
+    (folder / "spared" / "own").write_text("x")
+    assert scratch.sweep() == 3
+    assert names(folder) == sorted([*before, "spared/own"])
+    assert scratch.sweep() == 0
+
+
+def test_links_are_removed_and_not_followed(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("x")
+    scratch = Scratch([str(folder)], [])
+    (folder / "new").mkdir()
+    (folder / "new" / "link").symlink_to(outside)
+    (folder / "other").symlink_to(outside)
+    scratch.sweep()
+    assert (outside / "precious").read_text() == "x"
+    assert not (folder / "other").is_symlink()
+
+
+def test_locked_folders_and_modes_are_undone(folder: Path) -> None:
+    scratch = Scratch([str(folder)], [])
+    (folder / "locked" / "inner").mkdir(parents=True)
+    (folder / "locked" / "inner").chmod(0)
+    (folder / "locked").chmod(0)
+    mode = folder.stat().st_mode
+    folder.chmod(0o500)
+    scratch.sweep()
+    assert not (folder / "locked").exists()
+    assert folder.stat().st_mode == mode
+
+
+def test_a_folder_deeper_than_any_path_may_be_is_removed(folder: Path) -> None:
+    at = os.open(folder, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d" * 100, dir_fd=at)
+        inner = os.open("d" * 100, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(at)
+    remove(str(folder / ("d" * 100)))
+    assert names(folder) == ["kept", "kept/deep", "kept/file", "spared"]
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_folder_that_was_moved_is_told(folder: Path, replaced: bool) -> None:
+    """Its processes work in the old one; only a fresh sandbox helps."""
+    scratch = Scratch([str(folder)], [])
+    folder.rename(folder.with_name("gone"))
+    if replaced:
+        folder.mkdir()
+    with pytest.raises(LostFolderError):
+        scratch.sweep()
