@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from egbot.records import (
     Collection,
@@ -41,7 +41,7 @@ class DecodeSession(Protocol):
         """What this session has cost so far."""
         ...
 
-    def sample(
+    def sample(  # noqa: PLR0913  each says how to draw
         self,
         num_samples: int,
         *,
@@ -50,8 +50,13 @@ class DecodeSession(Protocol):
         max_tokens: int,
         seed: int,
         stop: StopRule,
+        starts: tuple[str, ...] = (),
     ) -> tuple[Sample, ...]:
-        """Draw continuations of ``text`` from the plain side. Temperature 0 is greedy."""
+        """Draw continuations of ``text`` from the plain side. Temperature 0 is greedy.
+
+        The first rows go on from ``starts``, one each, which then stand in front of their text:
+        what is left of earlier samples that began as ``text`` has gone on since.
+        """
         ...
 
     def advance(
@@ -85,6 +90,56 @@ class Decoder(Protocol):
 
     def count_tokens(self, text: str) -> int:
         """How many tokens the model needs for ``text``."""
+        ...
+
+
+class SessionCancelledError(Exception):
+    """The group of this session was cancelled, for instance because another one has the solution.
+
+    It says nothing bad of anybody, so that it is no ``EgbotError``; whoever cancels catches it.
+    """
+
+
+class SessionGroup(Protocol):
+    """Sessions that advance in one batch while each is used from a thread of its own.
+
+    What a session decodes does not depend on the others. A session that is away, ends or fails
+    holds up nobody. Leaving the ``with`` block cancels what is still under way; stop rules are
+    asked in a thread of the group's own. A pool of threads must be left after the group.
+    """
+
+    def open(self, prompt: Prompt) -> DecodeSession:
+        """Start an answer to ``prompt``; one that was opened before is not read again.
+
+        Raises ModelError when the prompt exceeds the context. The session's methods, as this one,
+        raise SessionCancelledError once the group is cancelled.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """End all calls that are under way, and all that follow. Safe from any thread, twice."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Cancel it."""
+        ...
+
+
+@runtime_checkable
+class GroupDecoder(Decoder, Protocol):
+    """A model whose sessions can advance together."""
+
+    def together(self) -> SessionGroup:
+        """A group without sessions yet."""
         ...
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from egbot.config import Settings
 from egbot.errors import ModelError
-from egbot.ports import Decoder, DecodeSession, Sandbox
+from egbot.ports import Decoder, DecodeSession, GroupDecoder, Sandbox, SessionGroup
 from egbot.progress import Report, Stage
 from egbot.prompt import make_prompt
 from egbot.records import (
@@ -38,11 +39,12 @@ from egbot.source.excerpt import test_excerpt
 from egbot.source.outline import find
 from egbot.source.splice import Slot, insert, prepare
 from egbot.source.written import insert_class
-from egbot.synthesis.agents import schedule, try_agents
+from egbot.synthesis.agents import Gather, schedule, try_agents
 from egbot.synthesis.answer import Frame, make_frame
 from egbot.synthesis.budget import Budget
 from egbot.synthesis.runs import Runs
 from egbot.synthesis.search import Task
+from egbot.synthesis.together import Open
 from egbot.verify import Claim, verify
 
 _EXCERPT_CHARS = 1600
@@ -113,13 +115,17 @@ def _attempt(bench: Workbench, task: Task, decoder: Decoder) -> _Result:
     """Let the agents try; the first function that a fresh sandbox accepts ends it."""
     result = _Result([], [])
 
-    def open_session(guidance: Guidance) -> DecodeSession:
-        session = _open(bench, task.frame, decoder, guidance)
-        result.sessions.append(session)
-        return session
+    def opener(source: Decoder | SessionGroup) -> Open:
+        def open_session(guidance: Guidance) -> DecodeSession:
+            session = _open(bench, task.frame, source, guidance)
+            result.sessions.append(session)
+            return session
 
-    agents = schedule(bench.settings.guidance, bench.settings.seed)
-    for attempt in try_agents(task, agents, open_session):
+        return open_session
+
+    gather = _gathering(decoder, opener) if isinstance(decoder, GroupDecoder) else None
+    stages = schedule(bench.settings.guidance, bench.settings.seed)
+    for attempt in try_agents(task, stages, opener(decoder), gather):
         result.attempts.append(attempt)
         if attempt.finish not in {"solved", "candidate"}:
             continue
@@ -139,6 +145,17 @@ def _attempt(bench: Workbench, task: Task, decoder: Decoder) -> _Result:
             result.code = attempt.code
             break
     return result
+
+
+def _gathering(decoder: GroupDecoder, opener: Callable[[SessionGroup], Open]) -> Gather:
+    """Groups of sessions that advance together."""
+
+    @contextmanager
+    def gather() -> Iterator[tuple[Open, Callable[[], None]]]:
+        with decoder.together() as group:
+            yield opener(group), group.cancel
+
+    return gather
 
 
 def _frame(slot: Slot, target: Target, source: str) -> Frame:
@@ -166,7 +183,9 @@ def _opening(code: str) -> str:
     return "\n".join(lines) if stands_alone else ""
 
 
-def _open(bench: Workbench, frame: Frame, decoder: Decoder, guidance: Guidance) -> DecodeSession:
+def _open(
+    bench: Workbench, frame: Frame, decoder: Decoder | SessionGroup, guidance: Guidance
+) -> DecodeSession:
     """Open the prompt; for a model with a short context it shows fewer of the tests."""
     max_chars = _EXCERPT_CHARS
     while True:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from egbot.bench.workload import Workload
 
 SCHEMA = "egbot.bench.speed/1"
-NO_AGENTS = "agents run one after another: batching them is not built yet"
+NUM_AGENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,33 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Agents:
+    """What a line of each of ``NUM_AGENTS`` agents cost, one after another and together.
+
+    ``num_same`` agents wrote the same in both ways. In 16-bit formats a forward of more rows
+    rounds otherwise, so that a near tie can fall the other way.
+    """
+
+    alone: Phase
+    alone_prefill: Phase
+    together: Phase
+    together_prefill: Phase
+    num_same: int
+
+    @property
+    def throughput(self) -> float:
+        """Seconds alone by seconds together, of all but the signals' prefills."""
+        alone_s = self.alone.wall_s - self.alone_prefill.wall_s
+        return alone_s / (self.together.wall_s - self.together_prefill.wall_s)
+
+    @property
+    def throughput_cpu(self) -> float:
+        """The same in CPU seconds."""
+        alone_s = self.alone.cpu_s - self.alone_prefill.cpu_s
+        return alone_s / max(self.together.cpu_s - self.together_prefill.cpu_s, 1e-9)
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What was measured. ``bound`` says how often each shape is needed; ``shape_s`` how long."""
 
@@ -80,6 +107,7 @@ class Figures:
     bound: dict[Shape, int]
     shape_s: dict[Shape, float]
     strong: Course
+    agents: Agents
 
     @property
     def num_bound_tokens(self) -> int:
@@ -101,8 +129,6 @@ def to_json(figures: Figures) -> dict[str, object]:
         "dtype": figures.dtype,
         "num_threads": figures.num_threads,
         **ratios(figures),
-        "agents8_throughput": None,
-        "agents8_reason": NO_AGENTS,
     }
     fast, naive = figures.fast, figures.naive
     return {
@@ -115,6 +141,7 @@ def to_json(figures: Figures) -> dict[str, object]:
             "naive": _courses_json(naive, len(naive.steps)),
             "gamma_3_without_drafts": _courses_json(figures.strong, len(figures.strong.steps)),
             "greedy": asdict(figures.greedy),
+            "agents8": asdict(figures.agents),
             "bound_s": figures.bound_s,
             "bound_tokens": figures.num_bound_tokens,
             "shapes": [
@@ -144,6 +171,10 @@ def ratios(figures: Figures) -> dict[str, float]:
         "gamma_3_vs_greedy_wall": _steps_s(figures.strong)
         / (figures.strong.num_guided_tokens * greedy_token_s),
         "draft_share": fast.num_foretold / max(fast.num_guided_tokens, 1),
+        "agents8_throughput": figures.agents.throughput,
+        "agents8_throughput_cpu": figures.agents.throughput_cpu,
+        "agents8_with_prefill": figures.agents.alone.wall_s / figures.agents.together.wall_s,
+        "agents8_same_text_share": figures.agents.num_same / NUM_AGENTS,
         "same_text_share": _same_share(fast, naive),
     }
 

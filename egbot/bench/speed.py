@@ -6,29 +6,25 @@ figures are shown.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
 from egbot.bench.figures import Course, Figures, Phase, Shape
-from egbot.bench.workload import Workload, make_signal, make_speed_prompt
+from egbot.bench.together import Clock, measure_agents, prefill_of
+from egbot.bench.workload import Workload, make_signal, make_speed_prompt, never
 from egbot.engine.chat import encode_text
 from egbot.engine.decode import Session
+from egbot.engine.driving import Alone, Meter
 from egbot.engine.naive import NaiveSession
 from egbot.engine.network import Network
-from egbot.engine.side import Forward, Meter, Side
+from egbot.engine.piece import Forward, Steps
+from egbot.engine.side import Side
 from egbot.records import Prompt
 
 _REPEATS = 3
-_MAX_STEP_TOKENS = 64
 Report = Callable[[str], None]
 CountTokens = Callable[[str], int]
-
-
-def never(text: str) -> bool:  # noqa: ARG001 - a stop rule
-    """A stop rule that is never satisfied: lines end by their number of tokens."""
-    return False
 
 
 def measure(network: Network, workload: Workload, report: Report) -> Figures:
@@ -59,6 +55,8 @@ def measure(network: Network, workload: Workload, report: Report) -> Figures:
             _naive_line(naive, naive_session, workload, fast.course.signals[line])
     report("two lines at gamma 3 without drafts")
     strong = _strong(network, prompt, workload, fast.course.signals[:2])
+    report("agents, one after another and in one batch")
+    agents = measure_agents(network, prompt, workload, count_tokens)
     report("the time of each shape of forward")
     bound = bound_of(workload, num_prompt, fast.course)
     return Figures(
@@ -74,6 +72,7 @@ def measure(network: Network, workload: Workload, report: Report) -> Figures:
         bound=bound,
         shape_s={shape: time_shape(network, shape) for shape in bound},
         strong=strong,
+        agents=agents,
     )
 
 
@@ -83,26 +82,6 @@ class _Way:
 
     log: list[Forward] = field(default_factory=list)
     course: Course = field(default_factory=Course)
-
-
-class _Clock:
-    """Seconds by the clock and of the CPU since it was made."""
-
-    def __init__(self) -> None:
-        self._wall_s = time.perf_counter()
-        self._cpu_s = time.process_time()
-
-    def phase(self, log: list[Forward]) -> Phase:
-        """What the log says; it is empty afterwards."""
-        phase = Phase(
-            wall_s=time.perf_counter() - self._wall_s,
-            cpu_s=time.process_time() - self._cpu_s,
-            forward_s=sum(one.wall_s for one in log),
-            num_forwards=len(log),
-            num_tokens=sum(one.num_rows * one.num_tokens for one in log),
-        )
-        log.clear()
-        return phase
 
 
 def _fast_line(way: _Way, session: Session, workload: Workload, count_tokens: CountTokens) -> None:
@@ -121,7 +100,7 @@ def _naive_line(way: _Way, session: NaiveSession, workload: Workload, signal: st
     forward over the whole conditioned prompt.
     """
     _sample(way, session, workload)
-    clock = _Clock()
+    clock = Clock()
     guided = session.advance(
         signal=signal, gamma=workload.gamma, max_tokens=workload.line_tokens, stop=never
     )
@@ -131,7 +110,7 @@ def _naive_line(way: _Way, session: NaiveSession, workload: Workload, signal: st
 
 
 def _greedy_line(way: _Way, session: Session, workload: Workload) -> None:
-    clock = _Clock()
+    clock = Clock()
     session.advance(signal="", gamma=0.0, max_tokens=workload.line_tokens, stop=never)
     way.course.steps.append(clock.phase(way.log))
 
@@ -154,7 +133,7 @@ def _warm_up(session: Session, way: _Way) -> None:
 
 
 def _sample(way: _Way, session: Session | NaiveSession, workload: Workload) -> tuple[str, ...]:
-    clock = _Clock()
+    clock = Clock()
     samples = session.sample(
         workload.num_candidates,
         temperature=workload.temperature,
@@ -172,27 +151,18 @@ def _guided_line(
 ) -> None:
     """Write a line under the last signal; its forwards of many tokens are the signal's prefill."""
     course, before = way.course, session.usage.num_draft_tokens_accepted
-    clock = _Clock()
+    clock = Clock()
     guided = session.advance(
         signal=course.signals[-1], gamma=gamma, max_tokens=num_tokens, stop=never, drafts=drafts
     )
-    prefill = [one for one in way.log if one.num_tokens > _MAX_STEP_TOKENS]
+    first = prefill_of(way.log)
     whole = clock.phase(way.log)
-    prefill_s = sum(one.wall_s for one in prefill)
-    share = prefill_s / whole.wall_s
-    first = Phase(
-        wall_s=prefill_s,
-        cpu_s=whole.cpu_s * share,
-        forward_s=prefill_s,
-        num_forwards=len(prefill),
-        num_tokens=sum(one.num_tokens for one in prefill),
-    )
     course.prefill.append(first)
     course.steps.append(
         Phase(
             wall_s=whole.wall_s - first.wall_s,
             cpu_s=whole.cpu_s - first.cpu_s,
-            forward_s=whole.forward_s - prefill_s,
+            forward_s=whole.forward_s - first.forward_s,
             num_forwards=whole.num_forwards - first.num_forwards,
             num_tokens=whole.num_tokens - first.num_tokens,
         )
@@ -224,13 +194,28 @@ def bound_of(workload: Workload, num_prompt: int, fast: Course) -> dict[Shape, i
 def time_shape(network: Network, shape: Shape) -> float:
     """Seconds of one forward of ``shape``: the median of three, after one to warm up."""
     log: list[Forward] = []
-    meter = Meter(network, log)
-    letters = [7 + index % 200 for index in range(max(shape.num_before, 1))]
-    side = Side(meter, letters)
-    body = [[7 + index % 200 for index in range(shape.num_tokens)]] * shape.num_rows
+    meter, drive = Meter(network), Alone(network, log)
+    stem = Side(meter, _letters(shape.num_before)) if shape.num_before else None
     for _ in range(_REPEATS + 1):
-        meter.forward(body, side.rows(shape.num_rows) if shape.num_before else None)
+        drive(_forward_shape(meter, stem, shape))
     return median(one.wall_s for one in log[-_REPEATS:])
+
+
+def _forward_shape(meter: Meter, stem: Side | None, shape: Shape) -> Steps[None]:
+    """One forward of ``shape`` behind ``stem``, which stays as it is. Several rows have one token."""
+    if stem is None:
+        yield from Side(meter, _letters(shape.num_tokens)).logits()
+    elif shape.num_rows > 1:
+        rows = yield from stem.rows(shape.num_rows)
+        yield from rows.forward(_letters(shape.num_rows))
+        rows.close()
+    else:
+        side = yield from stem.fork(meter, _letters(shape.num_tokens))
+        yield from side.logits()
+
+
+def _letters(count: int) -> list[int]:
+    return [7 + index % 200 for index in range(count)]
 
 
 def _device(network: Network) -> str:

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from egbot.bench.figures import NO_AGENTS, Figures, Phase, ratios
+from egbot.bench.figures import NUM_AGENTS, Figures, Phase, ratios
 
 _TARGETS = (
     ("fast_vs_naive_wall", "naive / fast, seconds", "at least 8", 8.0, True),
@@ -17,6 +17,9 @@ _TARGETS = (
     ("guided_vs_greedy_wall", "guided / greedy, seconds a token", "at most 1.5", 1.5, False),
     ("gamma_3_vs_greedy_wall", "the same at gamma 3, no drafts", "", None, False),
     ("draft_share", "guided tokens without a step", "at least 0.5", 0.5, True),
+    ("agents8_throughput", "8 agents alone / together", "at least 3", 3.0, True),
+    ("agents8_throughput_cpu", "the same in CPU seconds", "", None, True),
+    ("agents8_with_prefill", "8 agents with their signals' prefills", "", None, True),
 )
 
 
@@ -54,6 +57,12 @@ def _phases(figures: Figures) -> Table:
             if phases:
                 _add(table, "", name, sum(phases[:count], Phase()))
     _add(table, f"greedy, {num_lines} lines", "all", figures.greedy)
+    for way, whole, prefill in (
+        (f"{NUM_AGENTS} agents, a line each", figures.agents.alone, figures.agents.alone_prefill),
+        ("the same together", figures.agents.together, figures.agents.together_prefill),
+    ):
+        _add(table, way, "all", whole)
+        _add(table, "", "signals' prefills", prefill)
     bound = Phase(
         wall_s=figures.bound_s, forward_s=figures.bound_s, num_tokens=figures.num_bound_tokens
     )
@@ -84,5 +93,4 @@ def _ratios(figures: Figures) -> Table:
         if limit is not None:
             verdict = "reached" if (value >= limit if is_more else value <= limit) else "missed"
         table.add_row(f"{key}: {words}", f"{value:.2f}", target, verdict)
-    table.add_row("agents8_throughput", "none", "at least 3", NO_AGENTS)
     return table

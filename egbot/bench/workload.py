@@ -61,6 +61,11 @@ class Workload:
         return self.horizon_lines * self.line_tokens
 
 
+def never(text: str) -> bool:  # noqa: ARG001 - a stop rule
+    """A stop rule that is never satisfied: lines end by their number of tokens."""
+    return False
+
+
 def make_speed_prompt() -> Prompt:
     """A function of medium size with three tests."""
     return make_prompt(

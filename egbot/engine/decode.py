@@ -8,53 +8,21 @@ the session, and the prompt's part before the signal's slot is forwarded once fo
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 
-from egbot.engine.chat import PromptTokens, encode_text, fit_signal, tokenise
+from egbot.engine.chat import encode_text
 from egbot.engine.drafts import Drafts
-from egbot.engine.guided import Course, Sides, decode_guided
+from egbot.engine.driving import Alone, Drive, Meter
+from egbot.engine.guided import Course, Guided, Sides, decode_guided
 from egbot.engine.network import Network
-from egbot.engine.samples import Draw, draw_samples
-from egbot.engine.side import Forward, Meter, Side
+from egbot.engine.opening import Opening, open_prompt, room_of, shortened_signal
+from egbot.engine.piece import Forward, Steps
+from egbot.engine.samples import Draw, Drawn, draw_samples
+from egbot.engine.side import Side
 from egbot.engine.text import visible_text
-from egbot.errors import ModelError
 from egbot.ports import StopRule
 from egbot.records import GuidedText, Prompt, Sample, Usage
-
-MIN_ANSWER_TOKENS = 32
-"""A prompt must leave at least this much of the context for the answer."""
-
-_NO_LIMIT = 1 << 30
-
-
-def open_prompt(network: Network, prompt: Prompt) -> PromptTokens:
-    """The prompt's tokens. Raises ModelError when they leave no room for an answer."""
-    tokens = tokenise(network.tokenizer, prompt)
-    needed = len(tokens) + MIN_ANSWER_TOKENS
-    if needed > room_of(network):
-        raise ModelError(
-            f"the prompt needs {needed} tokens with room for an answer, "
-            f"but {network.name} reads at most {network.num_context_tokens}",
-            hint="Choose a model with a longer context, or name fewer tests.",
-        )
-    return tokens
-
-
-def room_of(network: Network) -> int:
-    """The model's context in tokens; a very large number where it states no limit."""
-    return network.num_context_tokens or _NO_LIMIT
-
-
-def shortened_signal(
-    network: Network, signal: str, num_other_tokens: int, max_tokens: int
-) -> tuple[int, ...]:
-    """The signal's tokens, cut at the end by whole lines until the conditioned prompt fits.
-
-    ``num_other_tokens`` are the prompt's and the answer's. Room is kept for ``max_tokens`` more,
-    but for no more than a quarter of the context.
-    """
-    room = room_of(network)
-    reserve = min(max_tokens, room // 4)
-    return tuple(fit_signal(network.tokenizer, signal, room - num_other_tokens - reserve))
 
 
 class Session:
@@ -63,20 +31,25 @@ class Session:
     def __init__(
         self,
         network: Network,
-        prompt: Prompt,
+        prompt: Prompt | Opening,
         *,
         joins: bool = True,
         log: list[Forward] | None = None,
+        drive: Drive | None = None,
     ) -> None:
         """Start an answer to ``prompt``. Raises ModelError when it leaves no room for one.
 
-        ``joins`` lets both sides advance as one padded batch where their caches allow it, which on
-        two CPU cores took 0.6 of the time of two forwards. ``log`` is told every forward.
+        ``joins`` lets both sides share a forward where the network packs. ``log`` is told every
+        forward. ``drive`` forwards what the session asks for: by default in the caller's thread.
         """
         self._network = network
         self._joins = joins
-        self._prompt = open_prompt(network, prompt)
-        self._meter = Meter(network, log)
+        self._opening = prompt if isinstance(prompt, Opening) else None
+        self._prompt = (
+            prompt.prompt if isinstance(prompt, Opening) else open_prompt(network, prompt)
+        )
+        self._meter = prompt.meter if isinstance(prompt, Opening) else Meter(network)
+        self._drive: Drive = drive or Alone(network, log)
         self._answer: list[int] = []
         self._text = ""
         self._finished = False
@@ -85,7 +58,7 @@ class Session:
         self._drawn: dict[str, tuple[int, ...]] = {}  # samples from the current position
         self._sample_s = 0.0
         self._decode_s = 0.0
-        self._prefix: Side | None = None  # what both prompts start with
+        self._prefix: Side | None = self._opening.prefix if self._opening else None
         self._plain_side: Side | None = None
         self._conditioned: tuple[tuple[int, ...], Side] | None = None
 
@@ -111,7 +84,7 @@ class Session:
             decode_s=self._decode_s,
         )
 
-    def sample(
+    def sample(  # noqa: PLR0913  each says how to draw
         self,
         num_samples: int,
         *,
@@ -120,21 +93,23 @@ class Session:
         max_tokens: int,
         seed: int,
         stop: StopRule,
+        starts: tuple[str, ...] = (),
     ) -> tuple[Sample, ...]:
         """Draw continuations of ``text`` from the plain side. Temperature 0 is greedy.
 
-        Row i depends on ``seed`` and i alone. A row that the context cuts short ends in "length".
+        Row i depends on ``seed``, i and its start alone. A row that the context cuts short ends in
+        "length". A start that is left of an earlier sample keeps that sample's own tokens.
         """
         if self._finished:
             return (Sample("", 0, "eos"),) * num_samples
         started_s = time.perf_counter()
         limit = min(max_tokens, self._room_left())
         how = Draw(num_samples, temperature, top_p, limit, seed)
-        rows = draw_samples(self._meter, self._plain(), how, self._text_of, stop)
+        rows, num_given = self._drive(self._sampling(how, starts, stop))
         samples = tuple(row.sample for row in rows)
         self._drawn.update((row.sample.text, row.tokens) for row in rows)
         drawn = samples if temperature > 0.0 else samples[:1]
-        self._num_generated += sum(sample.num_tokens for sample in drawn)
+        self._num_generated += sum(sample.num_tokens for sample in drawn) - num_given
         self._sample_s += time.perf_counter() - started_s
         return samples
 
@@ -156,25 +131,50 @@ class Session:
         if self._finished:
             return GuidedText("", (), "eos")
         started_s = time.perf_counter()
-        plain = self._plain()
-        conditioned = self._conditioned_side(signal, max_tokens) if gamma != 0.0 else None
-        limit = self._room_left()
-        if conditioned is not None:
-            limit = min(limit, room_of(self._network) - len(conditioned))
-        done = decode_guided(
-            Sides(self._meter, plain, conditioned, self._joins),
-            Course(gamma, min(max_tokens, limit), self._drafts(drafts, stop)),
-            self._text_of,
-            stop,
-        )
+        done = self._drive(self._advancing(signal, gamma, max_tokens, stop, drafts))
         self._answer.extend(done.tokens)
-        self._drawn.clear()
+        self._drawn = left_of(self._drawn, done.tokens, done.text.text)
         self._num_generated += len(done.tokens)
         self._num_foretold += done.num_foretold
         self._text += done.text.text
         self._finished = done.text.finish == "eos"
         self._decode_s += time.perf_counter() - started_s
         return done.text
+
+    def _sampling(
+        self, how: Draw, starts: tuple[str, ...], stop: StopRule
+    ) -> Steps[tuple[tuple[Drawn, ...], int]]:
+        """The rows, and how many of their tokens were given.
+
+        Texts are read here, by whoever drives: a tokenizer serves one thread at a time.
+        """
+        how = replace(how, starts=tuple(self._tokens_of(text) for text in starts))
+        plain = yield from self._plain()
+        rows = yield from draw_samples(self._meter, plain, how, self._text_of, stop)
+        return rows, sum(len(tokens) for tokens in how.starts)
+
+    def _advancing(
+        self,
+        signal: str,
+        gamma: float,
+        max_tokens: int,
+        stop: StopRule,
+        drafts: tuple[str, ...],
+    ) -> Steps[Guided]:
+        plain = yield from self._plain()
+        conditioned = None
+        if gamma != 0.0:
+            conditioned = yield from self._conditioned_side(signal, max_tokens)
+        limit = self._room_left()
+        if conditioned is not None:
+            limit = min(limit, room_of(self._network) - len(conditioned))
+        done = yield from decode_guided(
+            Sides(self._meter, plain, conditioned, self._joins),
+            Course(gamma, min(max_tokens, limit), self._drafts(drafts, stop)),
+            self._text_of,
+            stop,
+        )
+        return done
 
     def _drafts(self, texts: tuple[str, ...], stop: StopRule) -> Drafts:
         """The tokens of ``texts`` up to where ``stop`` would end them.
@@ -183,10 +183,13 @@ class Session:
         """
         sequences: dict[tuple[int, ...], None] = {}
         for text in texts:
-            tokens = self._drawn.get(text) or tuple(encode_text(self._network.tokenizer, text))
+            tokens = self._tokens_of(text)
             ends = (n for n in range(1, len(tokens) + 1) if stop(self._text_of(list(tokens[:n]))))
             sequences.setdefault(tokens[: next(ends, len(tokens))])
         return Drafts(tuple(sequences))
+
+    def _tokens_of(self, text: str) -> tuple[int, ...]:
+        return self._drawn.get(text) or tuple(encode_text(self._network.tokenizer, text))
 
     def _text_of(self, tokens: list[int]) -> str:
         """What ``tokens`` add to the answer's text."""
@@ -197,32 +200,64 @@ class Session:
     def _room_left(self) -> int:
         return room_of(self._network) - len(self._prompt) - len(self._answer)
 
-    def _shared_prefix(self) -> Side:
-        if self._prefix is None:
-            self._prefix = Side(self._meter, self._prompt.before)
-        return self._prefix
-
-    def _plain(self) -> Side:
+    def _plain(self) -> Steps[Side]:
         if self._plain_side is None:
-            self._plain_side = self._grown(self._prompt.after)
+            if self._opening is not None:
+                self._plain_side = yield from self._opening.plain.fork(self._meter, ())
+            else:
+                self._plain_side = yield from self._grown(self._prompt.after)
         return self._plain_side
 
-    def _grown(self, tokens: tuple[int, ...]) -> Side:
+    def _grown(self, tokens: tuple[int, ...]) -> Steps[Side]:
         """A side of the shared prefix and ``tokens``."""
         if not self._prompt.before:
             return Side(self._meter, tokens)
-        return self._shared_prefix().fork(tokens)
+        if self._prefix is None:
+            self._prefix = Side(self._meter, self._prompt.before)
+        side = yield from self._prefix.fork(self._meter, tokens)
+        return side
 
-    def _conditioned_side(self, signal: str, max_tokens: int) -> Side | None:
+    def _conditioned_side(self, signal: str, max_tokens: int) -> Steps[Side | None]:
         """The conditioned prompt with the answer so far; None when no line of the signal fits.
 
-        The last one is kept: the same signal again needs no forward but of the new tokens.
+        The last one is kept: what a signal has in common with it needs no forward.
         """
         others = len(self._prompt) + len(self._answer)
         tokens = shortened_signal(self._network, signal, others, max_tokens)
         if not tokens:
             return None
-        if self._conditioned is None or self._conditioned[0] != tokens:
-            side = self._grown((*tokens, *self._prompt.after, *self._answer))
-            self._conditioned = (tokens, side)
-        return self._conditioned[1]
+        whole = (*tokens, *self._prompt.after, *self._answer)
+        num_tokens = len(self._prompt.before) + len(whole)
+        last = self._conditioned  # it lacks the lines that were written without a signal
+        if last is None or last[0] != tokens or len(last[1]) != num_tokens:
+            side = self._rewound(whole) or (yield from self._grown(whole))
+            last = (tokens, side)
+        self._conditioned = last
+        return last[1]
+
+    def _rewound(self, whole: tuple[int, ...]) -> Side | None:
+        """The last conditioned side, cut to what it shares with ``whole`` and grown to that."""
+        if self._conditioned is None or not self._conditioned[1].can_look_ahead:
+            return None
+        signal, side = self._conditioned
+        num_before = len(self._prompt.before)
+        old = (*signal, *self._prompt.after, *self._answer)[: len(side) - num_before]
+        num_shared = next(
+            (place for place, (a, b) in enumerate(zip(old, whole, strict=False)) if a != b),
+            min(len(old), len(whole)),
+        )
+        num_shared = min(num_shared, len(whole) - 1)  # something must be forwarded for its logits
+        side.rewind(num_before + num_shared)
+        side.append(whole[num_shared:])
+        return side
+
+
+def left_of(
+    drawn: Mapping[str, tuple[int, ...]], tokens: tuple[int, ...], text: str
+) -> dict[str, tuple[int, ...]]:
+    """What is left of samples that begin with ``tokens``, whose text is ``text``."""
+    return {
+        sample.removeprefix(text): own[len(tokens) :]
+        for sample, own in drawn.items()
+        if own[: len(tokens)] == tokens and len(own) > len(tokens) and sample.startswith(text)
+    }

@@ -13,9 +13,10 @@ from typing import Literal
 from torch import Tensor
 
 from egbot.engine.drafts import NO_DRAFTS, Drafts
+from egbot.engine.driving import Meter
 from egbot.engine.guidance import combine, log_probs
-from egbot.engine.joint import Joint, can_join
-from egbot.engine.side import Meter, Side
+from egbot.engine.piece import Steps
+from egbot.engine.side import Side, look_ahead
 from egbot.engine.text import decode_ids
 from egbot.records import GuidedText, TokenChoice
 
@@ -24,13 +25,13 @@ from egbot.records import GuidedText, TokenChoice
 class Sides:
     """The plain side and, where there is a signal, the conditioned side, at the same position.
 
-    ``joins`` lets both advance as one padded batch where the cache allows it.
+    ``joins`` lets both share a forward where the network packs.
     """
 
     meter: Meter
     plain: Side
     conditioned: Side | None
-    joins: bool = False
+    joins: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def decode_guided(
     course: Course,
     text_of: Callable[[list[int]], str],
     stop: Callable[[str], bool],
-) -> Guided:
+) -> Steps[Guided]:
     """Append chosen tokens to both sides until ``stop``, the answer's end or the most tokens.
 
     At gamma 1 the plain side has no say in the choice: it then reads all tokens in one forward at
@@ -66,14 +67,15 @@ def decode_guided(
     text = ""
     finish: Literal["stop", "eos", "length"] = "length"
     while len(run.tokens) < course.max_tokens:
-        if not run.step():
+        goes_on = yield from run.step()
+        if not goes_on:
             finish = "eos"
             break
         text = text_of(run.tokens)
         if stop(text):
             finish = "stop"
             break
-    choices = run.close()
+    choices = yield from run.close()
     return Guided(tuple(run.tokens), GuidedText(text, choices, finish), run.num_foretold)
 
 
@@ -104,14 +106,13 @@ class _Run:
         self._active = [leader] if self._is_plain_behind else [sides.plain]
         if sides.conditioned is not None and not self._is_plain_behind:
             self._active.append(sides.conditioned)
-        self._joint: Joint | None = None
         self._window: _Window | None = None
         self._plain_views: list[_View] = []
         self._conditioned_logps: list[float] = []
 
-    def step(self) -> bool:
+    def step(self) -> Steps[bool]:
         """Choose a token and append it to the sides; False when the answer ends here."""
-        window = self._window or self._look_ahead()
+        window = self._window or (yield from self._look_ahead())
         checked = self._sides.meter.network.checked
         conditioned = checked(window.conditioned[window.place])
         plain = None if window.plain is None else checked(window.plain[window.place])
@@ -132,14 +133,12 @@ class _Run:
             self._append(token)
         return True
 
-    def close(self) -> tuple[TokenChoice, ...]:
+    def close(self) -> Steps[tuple[TokenChoice, ...]]:
         """Bring both sides to the same position; the tokens with both sides' views."""
         self._settle()
-        if self._joint is not None:
-            self._joint.part()
-            self._joint = None
         if self._is_plain_behind and self.tokens:
-            rows = log_probs(self._sides.plain.append_scored(self.tokens))  # (n, V)
+            behind = yield from self._sides.plain.append_scored(self.tokens)
+            rows = log_probs(behind)  # (n, V)
             self._sides.meter.network.checked(rows)
             self._plain_views = [
                 _view(row, token) for row, token in zip(rows, self.tokens, strict=True)
@@ -156,42 +155,28 @@ class _Run:
             )
         )
 
-    def _look_ahead(self) -> _Window:
+    def _look_ahead(self) -> Steps[_Window]:
         """Forward what is pending, and with it what the drafts say comes next."""
         guess: list[int] = []
         if all(side.can_look_ahead for side in self._active):
             most = self._course.max_tokens - len(self.tokens) - 1
             guess = self._course.drafts.guess(self.tokens, most)
-        if self._joint is None and self._is_time_to_join():
-            self._joint = Joint(self._sides.meter, self._active)
-        if self._joint is not None:
-            rows = list(self._joint.look_ahead(guess))
-        else:
-            rows = [side.look_ahead(guess) for side in self._active]
+        meter, joins = self._sides.meter, self._sides.joins
+        rows = yield from look_ahead(meter, self._active, guess, joins=joins)
         scores = [log_probs(one) for one in rows]  # (n + 1, V) each
         plain = None if self._is_plain_behind else scores[0]
         self._window = _Window(guess, plain, scores[-1])
         return self._window
 
-    def _is_time_to_join(self) -> bool:
-        """Both sides wait for the same tokens: the signal's prefill is behind them."""
-        sides, active = self._sides, self._active
-        if not sides.joins or len(active) < 2 or not self.tokens:
-            return False
-        return active[0].num_pending == active[1].num_pending > 0 and can_join(sides.meter, active)
-
     def _settle(self) -> None:
         """Keep what was chosen of the guess and drop the rest of it."""
         if self._window is None:
             return
-        for one in [self._joint] if self._joint is not None else self._active:
-            one.keep(self._window.place)
+        for side in self._active:
+            side.keep(self._window.place)
         self._window = None
 
     def _append(self, token: int) -> None:
-        if self._joint is not None:
-            self._joint.append(token)
-            return
         for side in self._active:
             side.append([token])
 

@@ -10,12 +10,13 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from egbot.engine import catalog
 from egbot.errors import ModelError
-from egbot.ports import DecodeSession
+from egbot.ports import DecodeSession, SessionGroup
 from egbot.records import Prompt
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _FAST_BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16"})
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """Implements ``egbot.ports.Decoder``."""
+    """Implements ``egbot.ports.GroupDecoder``."""
 
     network: Network
 
@@ -46,6 +47,12 @@ class LoadedModel:
         from egbot.engine.decode import Session
 
         return Session(self.network, prompt)
+
+    def together(self) -> SessionGroup:
+        """A group whose sessions advance in one batch."""
+        from egbot.engine.together import Group
+
+        return Group(self.network)
 
     def count_tokens(self, text: str) -> int:
         """How many tokens the model needs for ``text``."""
@@ -66,9 +73,9 @@ def load(
     try:
         import torch
 
-        from egbot.engine.attention import use_grouped_attention
         from egbot.engine.network import network
         from egbot.engine.pretrained import load_model, load_tokenizer
+        from egbot.engine.weights import arrange_weights
     except ImportError as error:
         raise _no_engine(error) from error
     where = _device(device, has_cuda=torch.cuda.is_available())
@@ -77,7 +84,7 @@ def load(
     report(f"loading {name} on {where}")
     tokenizer = load_tokenizer(source)
     model = _placed(name, load_model(source, number_format), where)
-    use_grouped_attention(model)
+    arrange_weights(model)
     return LoadedModel(network(name, model, tokenizer))
 
 
@@ -162,7 +169,16 @@ def _source(name: str, report: Report) -> str | Path:
                 + ", ".join(entry.alias for entry in catalog.CATALOG),
             )
         return local
-    return local if local.is_dir() else name
+    if local.is_dir():
+        return local
+    aliases = [one.alias for one in catalog.CATALOG]
+    near = [] if "/" in name else get_close_matches(name.lower(), aliases, cutoff=0.75)
+    if near:  # asking the hub takes a minute where there is no network
+        raise ModelError(
+            f"no model is called {name!r}; did you mean {near[0]}?",
+            hint="A model of the hub is named OWNER/NAME; `egbot models list` shows the aliases.",
+        )
+    return name
 
 
 def _placed(name: str, model: torch.nn.Module, device: str) -> torch.nn.Module:

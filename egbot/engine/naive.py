@@ -11,11 +11,15 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from egbot.engine.decode import open_prompt, shortened_signal
+from egbot.engine.chat import encode_text
+from egbot.engine.decode import left_of
+from egbot.engine.driving import Alone, Meter
 from egbot.engine.guidance import combine, log_probs
 from egbot.engine.network import Network
+from egbot.engine.opening import open_prompt, shortened_signal
+from egbot.engine.piece import Forward, Piece
 from egbot.engine.sampling import draw, row_generator
-from egbot.engine.side import Forward, Meter, Side
+from egbot.engine.side import Side
 from egbot.engine.text import decode_ids, visible_text
 from egbot.ports import StopRule
 from egbot.records import GuidedText, Prompt, Sample, TokenChoice, Usage
@@ -30,9 +34,11 @@ class NaiveSession:
         """Start an answer to ``prompt``. ``log`` is told every forward."""
         self._network = network
         self._prompt = open_prompt(network, prompt)
-        self._meter = Meter(network, log)
+        self._meter = Meter(network)
+        self._drive = Alone(network, log)
         self._answer: list[int] = []
         self._finished = False
+        self._drawn: dict[str, tuple[int, ...]] = {}
 
     @property
     def text(self) -> str:
@@ -44,7 +50,7 @@ class NaiveSession:
         """How many forwards and tokens this session has cost; it keeps no times."""
         return Usage(self._meter.num_forwards, self._meter.num_tokens_forwarded)
 
-    def sample(
+    def sample(  # noqa: PLR0913  each says how to draw
         self,
         num_samples: int,
         *,
@@ -53,16 +59,19 @@ class NaiveSession:
         max_tokens: int,
         seed: int,
         stop: StopRule,
+        starts: tuple[str, ...] = (),
     ) -> tuple[Sample, ...]:
         """Draw continuations of ``text``, each from the prompt on. Temperature 0 is greedy."""
         samples = []
+        begun = [self._tokens_of(text) for text in starts]
         for row in range(num_samples):
             generator = row_generator(seed, row)
-            side = Side(self._meter, [*self._prompt.whole(), *self._answer])
-            tokens: list[int] = []
-            finish, text = "length", ""
-            while not self._finished and len(tokens) < max_tokens:
-                scores = self._network.checked(log_probs(side.logits()))
+            tokens = list(begun[row]) if row < len(begun) else []
+            side = Side(self._meter, [*self._prompt.whole(), *self._answer, *tokens])
+            text = self._text_of(tokens)[len(self.text) :]
+            finish = "stop" if tokens and stop(text) else "length"
+            while not self._finished and finish == "length" and len(tokens) < max_tokens:
+                scores = self._network.checked(log_probs(self._drive(side.logits())))
                 token = draw(scores, temperature, top_p, generator)
                 if token in self._network.end_ids:
                     finish = "eos"
@@ -74,6 +83,7 @@ class NaiveSession:
                     finish = "stop"
                     break
             finish = "eos" if self._finished else finish
+            self._drawn[text] = tuple(tokens)
             samples.append(Sample(text, len(tokens), finish))  # type: ignore[arg-type]
         return tuple(samples)
 
@@ -110,11 +120,16 @@ class NaiveSession:
             if stop(self.text[len(before) :]):
                 finish = "stop"
                 break
+        written = tuple(self._answer[start:])
+        self._drawn = left_of(self._drawn, written, self.text[len(before) :])
         if gamma == 1.0 and tokens:
             plains = self._plain_rows(len(conditioned))
-        views = zip(self._answer[start:], plains or conditioned, conditioned, strict=False)
+        views = zip(written, plains or conditioned, conditioned, strict=False)
         choices = tuple(self._choice(*view) for view in views)
         return GuidedText(self.text[len(before) :], choices, finish)  # type: ignore[arg-type]
+
+    def _tokens_of(self, text: str) -> tuple[int, ...]:
+        return self._drawn.get(text) or tuple(encode_text(self._network.tokenizer, text))
 
     def _text_of(self, tokens: Sequence[int]) -> str:
         answer = [*self._answer, *tokens]
@@ -123,16 +138,20 @@ class NaiveSession:
     def _scores(self, signal: Sequence[int]) -> Tensor:
         """Log-probabilities (V) of the next token, from a forward over everything."""
         ids = [*self._prompt.before, *signal, *self._prompt.after, *self._answer]
-        logits, _ = self._meter.forward([ids], None)
-        return self._network.checked(log_probs(logits[0, -1]))
+        return self._network.checked(log_probs(self._forward(ids, 1)[-1]))
+
+    def _forward(self, ids: list[int], num_logits: int) -> Tensor:
+        """The last logits (num_logits, V) of a forward from the start."""
+        piece = Piece([ids], None, num_logits)
+        (result,) = self._drive(self._meter.forward([piece]))
+        return result.logits[0]
 
     def _plain_rows(self, num_tokens: int) -> list[Tensor]:
         """Log-probabilities (V) from which the plain side predicts each of the last tokens."""
         if not num_tokens:
             return []
         ids = [*self._prompt.whole(), *self._answer[:-1]]
-        logits, _ = self._meter.forward([ids], None, num_tokens)
-        return list(self._network.checked(log_probs(logits[0])))
+        return list(self._network.checked(log_probs(self._forward(ids, num_tokens))))
 
     def _choice(self, token: int, plain: Tensor, conditioned: Tensor) -> TokenChoice:
         return TokenChoice(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from egbot.engine.attention import NAMES, use_own_attention
+from egbot.engine.packing import OPTION, Pack
+from egbot.engine.piece import Piece
+from egbot.engine.store import Store, windows_of
 from egbot.errors import ModelError
 
 _END_OF_TURN = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|EOT|>", "<|end|>", "<|endoftext|>")
@@ -21,7 +25,8 @@ class Network:
     """A model in evaluation mode. Nothing here changes after loading.
 
     ``model`` and ``tokenizer`` are transformers objects. ``num_context_tokens`` is 0 where the
-    model states no limit.
+    model states no limit. ``windows`` are the sliding windows of the layers of its cache, None
+    where that cannot be a ``Store``; ``packs`` says whether it forwards many contexts as one row.
     """
 
     name: str
@@ -30,7 +35,8 @@ class Network:
     end_ids: frozenset[int]
     num_context_tokens: int
     takes_logits_to_keep: bool
-    takes_positions: bool = False
+    windows: tuple[int | None, ...] | None = None
+    packs: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -38,32 +44,23 @@ class Network:
         device: torch.device = self.model.device
         return device
 
+    def new_cache(self) -> Any:
+        """An empty cache; None where the model makes its own."""
+        return None if self.windows is None else Store(self.windows)
+
     def forward(
-        self,
-        tokens: list[list[int]],
-        cache: Any,
-        num_logits: int = 1,
-        padding: Sequence[int] = (),
+        self, tokens: list[list[int]], cache: Any, num_logits: int = 1
     ) -> tuple[Tensor, Any]:
         """Run ``tokens`` (rows, n) after what ``cache`` holds (None: nothing), and extend it.
 
-        ``padding`` says how many cells in front of each row's tokens hold nothing; only a model
-        that takes positions may be given some. Returns the logits (rows, num_logits, V) of the
-        last positions, and the cache. Raises ModelError when the model gives no usable cache or
-        the device is out of memory.
+        Returns the logits (rows, num_logits, V) of the last positions, and the cache. Raises
+        ModelError when the model gives no usable cache, and what torch raises without memory.
         """
         ids = torch.tensor(tokens, dtype=torch.long, device=self.device)  # (rows, n)
-        options: dict[str, Any] = _places(ids, cache, padding) if any(padding) else {}
-        if self.takes_logits_to_keep:
-            options["logits_to_keep"] = num_logits
-        try:
-            with torch.inference_mode():
-                output = self.model(input_ids=ids, past_key_values=cache, use_cache=True, **options)
-        except torch.OutOfMemoryError as error:
-            raise ModelError(
-                f"{self.name} ran out of memory on {self.device} at {ids.numel()} tokens",
-                hint="Use a smaller model, fewer candidates, or --device cpu.",
-            ) from error
+        options = {"logits_to_keep": num_logits} if self.takes_logits_to_keep else {}
+        cache = self.new_cache() if cache is None else cache
+        with torch.inference_mode():
+            output = self.model(input_ids=ids, past_key_values=cache, use_cache=True, **options)
         extended = getattr(output, "past_key_values", None)
         if extended is None:
             raise ModelError(
@@ -72,6 +69,16 @@ class Network:
             )
         logits: Tensor = output.logits[:, -num_logits:, :]
         return logits, extended
+
+    def forward_pack(self, pieces: list[Piece]) -> list[Tensor]:
+        """Run all ``pieces``, one row each, in one forward, and extend their stores.
+
+        Returns each piece's logits (1, num_logits, V). Only for a network that packs. Raises what
+        torch raises without memory.
+        """
+        tokens = [token for piece in pieces for token in piece.tokens[0]]
+        ids = torch.tensor([tokens], dtype=torch.long, device=self.device)  # (1, n)
+        return _run_pack(self.model, ids, pieces)
 
     def checked(self, log_probs: Tensor) -> Tensor:
         """``log_probs`` itself. Raises ModelError when it holds NaN."""
@@ -83,23 +90,42 @@ class Network:
         return log_probs
 
 
-def _places(ids: Tensor, cache: Any, padding: Sequence[int]) -> dict[str, Any]:
-    """The mask (rows, cells) and the positions (rows, n) of rows with padding in front."""
-    num_before = cache.get_seq_length()
-    empty = torch.tensor(padding, device=ids.device)[:, None]  # (rows, 1)
-    cells = torch.arange(num_before + ids.shape[1], device=ids.device)[None]
-    return {
-        "attention_mask": (cells >= empty).long(),
-        "position_ids": cells[:, num_before:] - empty,
-    }
+def _run_pack(model: Any, ids: Tensor, pieces: list[Piece]) -> list[Tensor]:
+    """The logits (1, num_logits, V) of each piece; CannotPackError where layers go past the pack."""
+    wanted: list[int] = []
+    end = 0
+    for piece in pieces:
+        end += piece.num_tokens
+        wanted += range(end - piece.num_logits, end)
+    with torch.inference_mode():
+        pack = Pack(pieces, ids.device)
+        output = model(
+            input_ids=ids,
+            past_key_values=pack,
+            use_cache=True,
+            position_ids=pack.positions,
+            attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=ids.device),
+            logits_to_keep=torch.tensor(wanted, dtype=torch.long, device=ids.device),
+            **{OPTION: pack},
+        )
+        if pack.num_attended != len(pieces[0].cache.grown):
+            raise CannotPackError
+        logits: list[Tensor] = output.logits.split([one.num_logits for one in pieces], dim=1)
+    return logits
+
+
+class CannotPackError(Exception):
+    """The model's layers do not all attend through the pack."""
 
 
 def network(name: str, model: Any, tokenizer: Any) -> Network:
     """Wrap a transformers causal language model and its tokenizer."""
     model.eval()
+    use_own_attention(model)
     config = model.config.get_text_config()
     limit = getattr(config, "max_position_embeddings", None)
     parameters = inspect.signature(model.forward).parameters
+    windows = _windows(model)
     return Network(
         name=name,
         model=model,
@@ -107,8 +133,38 @@ def network(name: str, model: Any, tokenizer: Any) -> Network:
         end_ids=_end_ids(model, tokenizer),
         num_context_tokens=int(limit or 0),
         takes_logits_to_keep="logits_to_keep" in parameters,
-        takes_positions="position_ids" in parameters and "attention_mask" in parameters,
+        windows=windows,
+        packs=windows is not None and _can_pack(model, windows, parameters),
     )
+
+
+def _windows(model: Any) -> tuple[int | None, ...] | None:
+    """The layers' windows, from the cache that the model makes for one token.
+
+    None also without memory for that: the first real forward then says what to do.
+    """
+    try:
+        ids = torch.zeros(1, 1, dtype=torch.long, device=model.device)
+        with torch.inference_mode():
+            cache = getattr(model(input_ids=ids, use_cache=True), "past_key_values", None)
+    except (torch.OutOfMemoryError, MemoryError):
+        return None
+    return windows_of(cache)
+
+
+def _can_pack(model: Any, windows: tuple[int | None, ...], parameters: Mapping[str, Any]) -> bool:
+    """Whether every layer takes a pack, found out with a forward of three tokens."""
+    config = model.config.get_text_config()
+    needed = {"position_ids", "attention_mask", "logits_to_keep"}
+    is_own = config._attn_implementation in NAMES.values()  # noqa: SLF001
+    if not is_own or not needed <= set(parameters) or len(windows) != config.num_hidden_layers:
+        return False
+    pieces = [Piece([tokens], Store(windows), 1) for tokens in ([0], [0, 0])]
+    try:
+        _run_pack(model, torch.zeros(1, 3, dtype=torch.long, device=model.device), pieces)
+    except (CannotPackError, TypeError, ValueError, RuntimeError, AttributeError, LookupError):
+        return False
+    return True
 
 
 def special_tokens(tokenizer: Any) -> dict[str, int]:

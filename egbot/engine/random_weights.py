@@ -10,8 +10,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from egbot.engine.attention import use_grouped_attention
 from egbot.engine.network import Network, network
+from egbot.engine.weights import arrange_weights
 from egbot.errors import ModelError
 
 _BROKEN_CONFIGS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
@@ -41,7 +41,7 @@ def random_network(config_file: Path, device: str, dtype: str) -> Network:
             f"{config_file} has a vocabulary of fewer than {len(_tokenizer())} tokens",
             hint="Give the config.json of a language model.",
         )
-    use_grouped_attention(model)
+    arrange_weights(model)
     return network(config_file.stem, model, _tokenizer())
 
 

@@ -11,22 +11,29 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from egbot.engine import cache as caches
+from egbot.engine.batch import NoMemoryError
+from egbot.engine.driving import Meter
 from egbot.engine.guidance import log_probs
+from egbot.engine.piece import Steps
+from egbot.engine.rows import Rows
 from egbot.engine.sampling import draw, row_generator
-from egbot.engine.side import Meter, Side
+from egbot.engine.side import Side
 from egbot.records import Sample
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """How to draw: ``max_tokens`` bounds each row. Temperature 0 is greedy."""
+    """How to draw: ``max_tokens`` bounds each row, its start included. Temperature 0 is greedy.
+
+    ``starts`` are tokens that the first rows begin with.
+    """
 
     num_samples: int
     temperature: float
     top_p: float
     max_tokens: int
     seed: int
+    starts: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +62,41 @@ def draw_samples(
     how: Draw,
     read: Callable[[list[int]], str],
     stop: Callable[[str], bool],
-) -> tuple[Drawn, ...]:
+) -> Steps[tuple[Drawn, ...]]:
     """Continuations of ``side``, which does not move. ``read`` turns a row's tokens into text.
 
-    Greedy rows are all the same, so that only one is computed.
+    Greedy rows are all the same, so that only one is computed; those have no starts.
     """
+    assert not how.starts or how.temperature > 0.0
     num_rows = how.num_samples if how.temperature > 0.0 else min(how.num_samples, 1)
-    rows = [_Row(row_generator(how.seed, index)) for index in range(num_rows)]
-    if how.max_tokens > 0 and rows:
-        _run(meter, side, how, rows, _Ends(meter, read, stop))
-    drawn = [Drawn(row.sample or Sample("", 0, "length"), tuple(row.tokens)) for row in rows]
+    drawn: list[Drawn] = []
+    if how.max_tokens > 0 and num_rows:
+        logits = yield from side.logits()
+        drawn = yield from _drawn(side, logits, how, range(num_rows), _Ends(meter, read, stop))
+    else:
+        drawn = [Drawn(Sample("", 0, "length"), ())] * num_rows
     copies = how.num_samples if how.temperature <= 0.0 else 1
     return tuple(drawn * copies)
+
+
+def _drawn(
+    side: Side, logits: Tensor, how: Draw, numbers: range, ends: _Ends
+) -> Steps[list[Drawn]]:
+    """The rows of those numbers; where memory runs out, half of them at a time, from the start."""
+    rows = [_Row(row_generator(how.seed, number)) for number in numbers]
+    for row, start in zip(rows, how.starts[numbers.start : numbers.stop], strict=False):
+        ends.begin(row, start, how.max_tokens)
+    try:
+        yield from _run(side, logits, how, rows, ends)
+    except NoMemoryError:
+        if len(numbers) < 2:
+            raise
+    else:
+        return [Drawn(row.sample or Sample("", 0, "length"), tuple(row.tokens)) for row in rows]
+    half = len(numbers) // 2
+    early = yield from _drawn(side, logits, how, numbers[:half], ends)
+    late = yield from _drawn(side, logits, how, numbers[half:], ends)
+    return early + late
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +106,15 @@ class _Ends:
     meter: Meter
     read: Callable[[list[int]], str]
     stop: Callable[[str], bool]
+
+    def begin(self, row: _Row, start: tuple[int, ...], max_tokens: int) -> None:
+        """Let ``row`` begin with ``start``; it may be enough already."""
+        row.tokens = list(start)
+        row.text = self.read(row.tokens)
+        if start and self.stop(row.text):
+            row.end("stop")
+        elif len(row.tokens) >= max_tokens:
+            row.end("length")
 
     def push(self, row: _Row, token: int, max_tokens: int) -> None:
         """Give ``row`` its next token and end it where that token says so."""
@@ -90,22 +129,29 @@ class _Ends:
             row.end("length")
 
 
-def _run(meter: Meter, side: Side, how: Draw, rows: list[_Row], ends: _Ends) -> None:
-    live = rows
-    logits: Tensor = side.logits()[None].expand(len(rows), -1)  # (rows, V)
-    cache = None
-    while True:
-        scores = meter.network.checked(log_probs(logits))
-        for row, row_scores in zip(live, scores, strict=True):
-            token = draw(row_scores, how.temperature, how.top_p, row.generator)
-            ends.push(row, token, how.max_tokens)
-        kept = [index for index, row in enumerate(live) if row.sample is None]
-        if not kept:
-            return
-        if cache is None:
-            cache = side.rows(len(kept))
-        elif len(kept) < len(live):
-            caches.pick_rows(cache, kept, meter.network.device)
-        live = [live[index] for index in kept]
-        logits, cache = meter.forward([[row.tokens[-1]] for row in live], cache)
-        logits = logits[:, -1]
+def _run(side: Side, start: Tensor, how: Draw, drawing: list[_Row], ends: _Ends) -> Steps[None]:
+    """Draw until every row has ended. ``start`` are the logits (V) that all begin with."""
+    live = [row for row in drawing if row.sample is None]
+    logits = start[None].expand(len(live), -1)  # (rows, V)
+    rows: Rows | None = None
+    try:
+        if any(row.tokens for row in live):
+            rows = yield from side.rows(len(live))
+            logits = yield from rows.begin([row.tokens for row in live], logits)
+        while live:
+            scores = ends.meter.network.checked(log_probs(logits))
+            for row, row_scores in zip(live, scores, strict=True):
+                token = draw(row_scores, how.temperature, how.top_p, row.generator)
+                ends.push(row, token, how.max_tokens)
+            kept = [index for index, row in enumerate(live) if row.sample is None]
+            if not kept:
+                return
+            if rows is None:
+                rows = yield from side.rows(len(kept))
+            elif len(kept) < len(live):
+                rows.keep(kept)
+            live = [live[index] for index in kept]
+            logits = yield from rows.forward([row.tokens[-1] for row in live])
+    finally:
+        if rows is not None:
+            rows.close()

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 
 _NUM_LIKELY = 256
-"""How many of the likeliest tokens to try before sorting a whole vocabulary."""
+_NUM_MORE = 8
+"""How many of the likeliest tokens to try first, and by how many times more where their mass is too
+small: 256 of 49,152 take 0.1 ms, all of them 4 ms.
+"""
 
 
 def row_generator(seed: int, row: int) -> torch.Generator:
@@ -34,8 +37,9 @@ def draw(log_probs: Tensor, temperature: float, top_p: float, generator: torch.G
     scaled = torch.log_softmax(log_probs / temperature, dim=-1)
     likely = min(_NUM_LIKELY, scaled.shape[-1])
     mass, order = _cumulate(scaled, likely)
-    if float(mass[-1]) < top_p and likely < scaled.shape[-1]:
-        mass, order = _cumulate(scaled, scaled.shape[-1])
+    while float(mass[-1]) < top_p and likely < scaled.shape[-1]:
+        likely = min(likely * _NUM_MORE, scaled.shape[-1])
+        mass, order = _cumulate(scaled, likely)
     kept = int((mass < top_p).sum()) + 1
     kept = min(kept, mass.shape[-1])
     point = float(torch.rand((), generator=generator, dtype=torch.float64)) * float(mass[kept - 1])

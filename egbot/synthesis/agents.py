@@ -5,30 +5,39 @@ It does not know how an agent works; `egbot.synthesis.search` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import product
 from typing import Any, Literal
 
 from egbot.config import GuidanceSettings
 from egbot.errors import UsageError
-from egbot.ports import DecodeSession
 from egbot.progress import AttemptEnded, AttemptStarted
 from egbot.records import Attempt, Guidance
 from egbot.synthesis.agentspec import read_agents
 from egbot.synthesis.search import Task, write_function
+from egbot.synthesis.together import Open, try_together
 
-_Open = Callable[[Guidance], DecodeSession]
+Stage = tuple[Guidance, ...]
+"""Agents that may work at the same time."""
+Gather = Callable[[], AbstractContextManager[tuple[Open, Callable[[], None]]]]
+"""Makes a group: how to open its sessions, and how to cancel them all."""
 
 _GREEDY = Guidance(gamma=0.0, candidates=0)
-_ESCALATION = (
-    _GREEDY,
-    Guidance(gamma=1.0, candidates=3, horizon_lines=2),
-    Guidance(gamma=0.0, candidates=8, temperature=0.9, seed=1),
-    Guidance(gamma=0.5, candidates=4, horizon_lines=6, seed=2),
-    Guidance(gamma=1.0, candidates=4, horizon_lines=6, temperature=1.0, seed=3, style="few_shot"),
-    Guidance(gamma=3.0, candidates=4, horizon_lines=8, seed=4, style="long_code"),
+_ESCALATION: tuple[Stage, ...] = (
+    (_GREEDY,),
+    (Guidance(gamma=1.0, candidates=3, horizon_lines=2),),
+    (Guidance(gamma=0.0, candidates=8, temperature=0.9, seed=1),),
+    (
+        Guidance(gamma=0.5, candidates=4, horizon_lines=6, seed=2),
+        Guidance(
+            gamma=1.0, candidates=4, horizon_lines=6, temperature=1.0, seed=3, style="few_shot"
+        ),
+        Guidance(gamma=3.0, candidates=4, horizon_lines=8, seed=4, style="long_code"),
+    ),
 )
+_PAPER_BATCH = 8
 _STYLES: tuple[Literal["few_shot", "long_code"], ...] = ("few_shot", "long_code")
 _TRACE: dict[str, Literal["full", "whole"]] = {"egbot": "full", "paper": "whole"}
 _PAPER = tuple(
@@ -49,8 +58,8 @@ _PAPER = tuple(
 """The grid of section 4; without guidance all temperatures and horizons are the same agent."""
 
 
-def schedule(settings: GuidanceSettings, seed: int) -> tuple[Guidance, ...]:
-    """The agents in the order in which they try.
+def schedule(settings: GuidanceSettings, seed: int) -> tuple[Stage, ...]:
+    """The agents in the order in which they try, those in one stage at the same time.
 
     Agents named by ``settings.agents`` are those. A gamma, a number of candidates, a horizon or a
     temperature asked for by itself: that one agent. Otherwise what ``settings.method`` says: the
@@ -64,19 +73,28 @@ def schedule(settings: GuidanceSettings, seed: int) -> tuple[Guidance, ...]:
                 "agents are named and described otherwise as well",
                 hint="use either --agents or --method, --gamma, --candidates and their kin",
             )
-        agents = read_agents(settings.agents)
+        stages = read_agents(settings.agents)
     elif not settings.is_default:
-        agents = (_single(settings),)
+        stages = ((_single(settings),),)
     elif settings.method == "paper":
-        agents = _PAPER
+        stages = _batches(_PAPER)
     elif settings.method == "greedy":
-        agents = (_GREEDY,)
+        stages = ((_GREEDY,),)
     elif settings.method.startswith("samples:"):
-        agents = read_agents(settings.method)
+        stages = read_agents(settings.method)
     else:
-        agents = _ESCALATION
+        stages = _ESCALATION
     return tuple(
-        replace(agent, max_lines=settings.max_lines, seed=agent.seed + seed) for agent in agents
+        tuple(
+            replace(agent, max_lines=settings.max_lines, seed=agent.seed + seed) for agent in stage
+        )
+        for stage in stages
+    )
+
+
+def _batches(agents: tuple[Guidance, ...]) -> tuple[Stage, ...]:
+    return tuple(
+        agents[start : start + _PAPER_BATCH] for start in range(0, len(agents), _PAPER_BATCH)
     )
 
 
@@ -93,9 +111,29 @@ def _single(settings: GuidanceSettings) -> Guidance:
     return replace(Guidance(method=method, trace=_TRACE[method]), **given)
 
 
-def try_agents(task: Task, agents: tuple[Guidance, ...], open_session: _Open) -> Iterator[Attempt]:
-    """Let the agents try one after another, while the budget lasts and somebody asks for more."""
-    for number, guidance in enumerate(agents, 1):
+def try_agents(
+    task: Task, stages: Sequence[Stage], open_session: Open, gather: Gather | None = None
+) -> Iterator[Attempt]:
+    """Let the agents try, stage after stage, while the budget lasts and somebody asks for more.
+
+    The agents of one stage work together where ``gather`` can make a group for them, else one
+    after another; the attempts come in the same order either way.
+    """
+    number = 0
+    for stage in stages:
+        numbered = tuple(enumerate(stage, number + 1))
+        number += len(stage)
+        if gather is not None and len(stage) > 1 and not task.budget.exhausted:
+            with gather() as (open_together, cancel):
+                yield from try_together(task, numbered, open_together, cancel)
+        else:
+            yield from _one_by_one(task, numbered, open_session)
+
+
+def _one_by_one(
+    task: Task, agents: Sequence[tuple[int, Guidance]], open_session: Open
+) -> Iterator[Attempt]:
+    for number, guidance in agents:
         if task.budget.exhausted:
             return
         task.report(AttemptStarted(number, guidance))

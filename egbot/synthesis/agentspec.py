@@ -1,4 +1,4 @@
-"""Reads agents from text, such as ``greedy,guided:gamma=1:s=3:d=2,samples:8``; it runs none.
+"""Reads agents from text, such as ``greedy,guided:gamma=1:s=3:d=2+samples:8``; it runs none.
 
 The names are those of the paper: gamma, s (candidates), d (horizon in lines), t (temperature).
 """
@@ -16,17 +16,21 @@ _MOST_CANDIDATES = 999
 _EXAMPLE = "for example: greedy,guided:gamma=1:s=3:d=2:t=0.8,samples:8"
 
 
-def read_agents(text: str) -> tuple[Guidance, ...]:
-    """The agents that ``text`` names, in that order.
+def read_agents(text: str) -> tuple[tuple[Guidance, ...], ...]:
+    """The agents that ``text`` names, in that order; ``+`` joins those that try at the same time.
 
     ``greedy``; ``samples:N`` (N whole functions, ``:t=`` is their temperature); ``guided`` with any
     of ``gamma= s= d= t= top_p= style= trace= signal= seed=``. Raises UsageError that names the
     part that cannot be read.
     """
-    agents = tuple(_agent(part.strip()) for part in text.split(",") if part.strip())
-    if not agents:
+    stages = tuple(
+        tuple(_agent(one.strip()) for one in part.split("+"))
+        for part in text.split(",")
+        if part.strip()
+    )
+    if not stages:
         raise UsageError("no agent is named", hint=_EXAMPLE)
-    return agents
+    return stages
 
 
 def _agent(text: str) -> Guidance:

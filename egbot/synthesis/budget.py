@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 
 
 @dataclass(slots=True)
 class Budget:
-    """A budget over targets and attempts. ``clock`` returns seconds, from any start."""
+    """A budget over targets and attempts; agents may spend it at the same time.
+
+    ``clock`` returns seconds, from any start.
+    """
 
     max_s: float
     max_tokens: int
@@ -19,6 +23,7 @@ class Budget:
     parent: Budget | None = None
     num_tokens_spent: int = 0
     start_s: float = field(init=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     def __post_init__(self) -> None:
         self.start_s = self.clock()
@@ -30,7 +35,8 @@ class Budget:
 
     def spend(self, num_tokens: int) -> None:
         """Book tokens that were forwarded."""
-        self.num_tokens_spent += num_tokens
+        with self._lock:
+            self.num_tokens_spent += num_tokens
         if self.parent is not None:
             self.parent.spend(num_tokens)
 

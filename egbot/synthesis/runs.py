@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from threading import Lock
 
 from egbot.errors import UsageError
 from egbot.ports import Executor
@@ -18,7 +19,7 @@ from egbot.source.splice import Slot
 
 @dataclass(slots=True)
 class Runs:
-    """The executions of one target's candidates, cached for the whole task.
+    """The executions of one target's candidates, cached for the whole task and for all agents.
 
     ``slot`` is the function's place in its file, ``before`` that file's bytes.
     """
@@ -34,16 +35,18 @@ class Runs:
     num_cache_hits: int = 0
     _known: dict[tuple[str, str], TestOutcome] = field(default_factory=dict)
     _details: dict[str, str] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     def run(self, text: str, program: str) -> CandidateRun:
         """Run ``program`` (a normalised definition) on every test, or recall what it did.
 
         ``text`` is what the model wrote for it and is only carried along.
         """
-        wanted = tuple(test for test in self.tests if (program, test) not in self._known)
-        self.num_cache_hits += len(self.tests) - len(wanted)
-        if wanted:
-            self._execute(program, wanted)
+        with self._lock:
+            wanted = tuple(test for test in self.tests if (program, test) not in self._known)
+            self.num_cache_hits += len(self.tests) - len(wanted)
+            if wanted:
+                self._execute(program, wanted)
         outcomes = tuple(self._known[program, test] for test in self.tests)
         return CandidateRun(
             text=text,

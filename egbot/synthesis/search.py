@@ -48,6 +48,7 @@ class _Look:
 
     candidates: tuple[CandidateRun, ...] = ()
     drafts: tuple[str, ...] = ()
+    samples: tuple[Sample, ...] = ()
 
 
 @dataclass(slots=True)
@@ -56,6 +57,7 @@ class _Progress:
 
     steps: list[LineStep] = field(default_factory=list)
     best: CandidateRun | None = None
+    recycled: tuple[Sample, ...] = ()
 
     def note(self, candidates: Iterable[CandidateRun]) -> None:
         """Remember the candidate that passed the most tests, the first of equals."""
@@ -100,7 +102,7 @@ def _decode(task: Task, session: DecodeSession, guidance: Guidance, progress: _P
         task.report(LineStarted(number, task.frame.code(session.text)))
         look = _Look()
         if guidance.candidates and (guidance.gamma > 0 or number == 1):
-            look = _explore(task, session, guidance, number)
+            look = _explore(task, session, guidance, number, progress.recycled)
             task.report(CandidatesRun(look.candidates))
             solution = _accepted(task, guidance, progress, look)
             if solution is not None:
@@ -110,7 +112,10 @@ def _decode(task: Task, session: DecodeSession, guidance: Guidance, progress: _P
                     LineStep(taken, look.candidates, "", (), time.perf_counter() - start_s)
                 )
                 return "candidate"
+        before = session.text
         step = _write_line(task, session, guidance, look, start_s)
+        if guidance.method != "paper":
+            progress.recycled = _left_of(look.samples, session.text[len(before) :])
         if step.text:
             progress.steps.append(step)
             task.report(LineChosen(step))
@@ -133,22 +138,35 @@ def _accepted(
     return next((one for one in look.candidates if task.runs.solves(one)), None)
 
 
-def _explore(task: Task, session: DecodeSession, guidance: Guidance, number: int) -> _Look:
+def _explore(
+    task: Task,
+    session: DecodeSession,
+    guidance: Guidance,
+    number: int,
+    recycled: tuple[Sample, ...],
+) -> _Look:
     """Draw candidates from the current position and run the distinct ones on every test.
 
+    What is left of samples that began with the line that was chosen are samples from here: they
+    come first, as they did before, and those that have not ended are drawn to the full horizon.
     As drafts, samples whose programs passed more tests come first.
     """
     start_s = time.perf_counter()
     horizon = guidance.horizon_lines if guidance.gamma > 0 else guidance.max_lines
+    ended = tuple(one for one in recycled if one.finish == "eos")[: guidance.candidates]
     with _booked(task, session):
-        samples = session.sample(
-            guidance.candidates,
+        drawn = session.sample(
+            guidance.candidates - len(ended),
             temperature=guidance.temperature,
             top_p=guidance.top_p,
             max_tokens=min(horizon * _MEAN_LINE_TOKENS + _LINE_TOKENS, _MAX_SAMPLE_TOKENS),
             seed=guidance.seed * _SEED_STRIDE + number,
             stop=_horizon_rule(task, session.text, horizon),
+            starts=tuple(one.text for one in recycled if one not in ended)[
+                : guidance.candidates - len(ended)
+            ],
         )
+    samples = (*ended, *drawn)
     runs: dict[str, CandidateRun] = {}
     ranks: dict[str, int] = {}
     for sample in samples:
@@ -158,8 +176,20 @@ def _explore(task: Task, session: DecodeSession, guidance: Guidance, number: int
             run = task.runs.run(body, program)
             runs[program] = replace(run, ended_s=time.perf_counter() - start_s)
         ranks[sample.text] = runs[program].num_passed if program is not None else -1
+    if guidance.method == "paper":
+        return _Look(tuple(runs.values()))
     drafts = sorted(ranks, key=lambda text: ranks[text], reverse=True)
-    return _Look(tuple(runs.values()), () if guidance.method == "paper" else tuple(drafts))
+    return _Look(tuple(runs.values()), tuple(drafts), samples)
+
+
+def _left_of(samples: Iterable[Sample], line: str) -> tuple[Sample, ...]:
+    """What is left of the distinct samples that began with ``line``, in their order."""
+    left = (
+        replace(sample, text=sample.text.removeprefix(line))
+        for sample in samples
+        if line and sample.text.startswith(line)
+    )
+    return tuple({one.text: one for one in left if one.text.strip()}.values())
 
 
 def _write_line(

@@ -52,6 +52,7 @@ class Sampling:
     top_p: float
     max_tokens: int
     seed: int
+    starts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class ScriptedSession:
         """What this session has cost so far: a token that is written is forwarded once."""
         return self._usage
 
-    def sample(
+    def sample(  # noqa: PLR0913  each says how to draw
         self,
         num_samples: int,
         *,
@@ -105,11 +106,15 @@ class ScriptedSession:
         max_tokens: int,
         seed: int,
         stop: StopRule,
+        starts: tuple[str, ...] = (),
     ) -> tuple[Sample, ...]:
-        """Draw the next rows of the script. Raises ScriptError for a row that left the text."""
+        """Draw the next rows of the script. Raises ScriptError for a row that left the text.
+
+        A row that has a start must go on from it: the script says how.
+        """
         call = len(self.samplings)
         self.samplings.append(
-            Sampling(self._text, num_samples, temperature, top_p, max_tokens, seed)
+            Sampling(self._text, num_samples, temperature, top_p, max_tokens, seed, starts)
         )
         if self._finished:
             return (Sample("", 0, "eos"),) * num_samples
@@ -119,6 +124,11 @@ class ScriptedSession:
         drawn = []
         for index in range(num_samples):
             row = rows[index] if index < len(rows) else self._path()
+            start = starts[index] if index < len(starts) else ""
+            if index >= len(rows) and not row.startswith(self._text + start):
+                row = self._text + start
+            if not row.startswith(self._text + start):
+                raise ScriptError(f"row {index} is {row!r}, but it must begin with {start!r}")
             tokens, finish = self._walk(row, max_tokens, stop)
             drawn.append(Sample("".join(tokens), len(tokens), finish))
         self._book([sample.num_tokens for sample in drawn])

@@ -1,19 +1,17 @@
-"""Both sides as one padded batch: the same tokens and the same caches as two forwards."""
+"""Both sides in one forward: the same tokens and the same caches as two forwards."""
 
 from __future__ import annotations
 
 import pytest
 
 from egbot.engine.decode import Session
-from egbot.engine.joint import can_join
 from egbot.engine.naive import NaiveSession
-from egbot.engine.side import Meter, Side
 from tests.engine.tiny_models import KINDS, PROMPT, SIGNAL, never, tiny
 
 
 @pytest.mark.parametrize("gamma", [0.5, 3.0])
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_batch_equals_two_forwards(kind: str, gamma: float) -> None:
+def test_one_forward_equals_two(kind: str, gamma: float) -> None:
     """Token for token, line by line, with looks ahead that would show a damaged cache."""
     joined, apart = (Session(tiny(kind), PROMPT, joins=joins) for joins in (True, False))
     slow = NaiveSession(tiny(kind), PROMPT)
@@ -36,16 +34,7 @@ def test_one_batch_equals_two_forwards(kind: str, gamma: float) -> None:
     assert joined.usage.num_forwards < apart.usage.num_forwards
 
 
-def test_a_side_of_unknown_cache_does_not_join() -> None:
-    """Before its first forward nobody knows what a side's cache can do."""
-    meter = Meter(tiny("llama"))
-    fresh, used = Side(meter, [1, 2]), Side(meter, [1, 2])
-    used.logits()
-    assert not can_join(meter, [fresh, used])
-    assert can_join(meter, [used, used])
-
-
-def test_rows_of_very_different_lengths_are_padded_right() -> None:
+def test_sides_of_very_different_lengths_share_a_forward() -> None:
     """A signal forty times as long as the plain side's own window, in every kind of cache."""
     for kind in KINDS:
         joined, apart = (Session(tiny(kind), PROMPT, joins=joins) for joins in (True, False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -177,3 +178,12 @@ def test_the_embedded_model_can_add(smollm2: LoadedModel) -> None:
     session = smollm2.open(started)
     session.advance(signal="", gamma=0.0, max_tokens=8, stop=at_line_end)
     assert session.text.startswith(" a + b\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "alias"), [("smolm2", "smollm2"), ("Qwen2.5-Coder-7b", "qwen2.5-coder-7b")]
+)
+def test_a_name_close_to_an_alias_is_not_looked_for_on_the_hub(name: str, alias: str) -> None:
+    """Without a network the hub answers after a minute, and a typing error is likelier."""
+    with pytest.raises(ModelError, match=f"did you mean {re.escape(alias)}"):
+        load(name, "cpu", report=lambda _: None)

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import Lfm2Config, Lfm2ForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    Lfm2Config,
+    Lfm2ForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from egbot.engine.decode import Session
 from egbot.engine.naive import NaiveSession
@@ -49,6 +56,14 @@ def hybrid() -> Network:
     return made(Lfm2ForCausalLM, config, tokenizer())
 
 
+def slanted() -> Network:
+    """Distances instead of positions, and attention that no library function replaces."""
+    words = tokenizer()
+    config = BloomConfig(vocab_size=len(words), hidden_size=32, n_layer=2, n_head=4)
+    config.initializer_range = 0.3
+    return made(BloomForCausalLM, config, words)
+
+
 def padded() -> Network:
     """Tied embeddings, and 64 rows more than the tokenizer has tokens."""
     config = LlamaConfig(
@@ -69,7 +84,7 @@ def endless() -> Network:
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0, 2.0])
-@pytest.mark.parametrize("make", [hybrid, padded, endless])
+@pytest.mark.parametrize("make", [hybrid, slanted, padded, endless])
 def test_they_equal_their_slow_twin(make: Any, gamma: float) -> None:
     """With drafts that fit in part, both sides joined where possible, and samples in between."""
     odd = make()
@@ -98,7 +113,7 @@ def test_a_cache_that_cannot_be_cut_is_decoded_without_drafts() -> None:
     assert session.usage.num_draft_tokens_accepted == 0
 
 
-@pytest.mark.parametrize("make", [hybrid, padded])
+@pytest.mark.parametrize("make", [hybrid, slanted, padded])
 def test_samples_equal_samples_from_scratch(make: Any) -> None:
     """Rows of one batch are what each would be alone and uncached prefixes would give."""
     odd = make()

@@ -19,8 +19,12 @@ from tests.synthesis.workshop import GOOD, make_bench, session_of
 WRONG = "\n    return 1\n"
 
 
+def agents_of(settings: GuidanceSettings, seed: int = 0) -> tuple[Guidance, ...]:
+    return tuple(agent for stage in schedule(settings, seed) for agent in stage)
+
+
 def test_the_default_schedule_starts_cheap_and_reaches_the_paper_s_grid() -> None:
-    agents = schedule(GuidanceSettings(), seed=0)
+    agents = agents_of(GuidanceSettings())
     first = agents[0]
     assert (first.gamma, first.candidates) == (0.0, 0)
     assert {agent.gamma for agent in agents} == {0.0, 0.5, 1.0, 3.0}
@@ -30,13 +34,13 @@ def test_the_default_schedule_starts_cheap_and_reaches_the_paper_s_grid() -> Non
 
 
 def test_the_seed_moves_every_agent_that_samples() -> None:
-    seeds = {agent.seed for agent in schedule(GuidanceSettings(), seed=1000) if agent.candidates}
-    others = {agent.seed for agent in schedule(GuidanceSettings(), seed=0) if agent.candidates}
+    seeds = {agent.seed for agent in agents_of(GuidanceSettings(), 1000) if agent.candidates}
+    others = {agent.seed for agent in agents_of(GuidanceSettings()) if agent.candidates}
     assert not seeds & others
 
 
 def test_max_lines_holds_for_every_agent() -> None:
-    agents = schedule(GuidanceSettings(max_lines=7), seed=0)
+    agents = agents_of(GuidanceSettings(max_lines=7))
     assert {agent.max_lines for agent in agents} == {7}
     assert len(agents) > 1
 
@@ -58,15 +62,17 @@ def test_what_is_asked_for_by_name_is_the_one_agent(
     settings: GuidanceSettings, agent: Guidance
 ) -> None:
     """Zero is a value, not "not given"."""
-    assert schedule(settings, seed=4) == (agent,)
+    assert schedule(settings, seed=4) == ((agent,),)
 
 
 def test_named_agents_are_those_in_that_order() -> None:
-    settings = GuidanceSettings(agents="greedy, guided:gamma=3:s=4:d=6:t=1.2, samples:8:t=0.9")
+    settings = GuidanceSettings(agents="greedy, guided:gamma=3:s=4:d=6:t=1.2 + samples:8:t=0.9")
     assert schedule(settings, seed=5) == (
-        Guidance(gamma=0.0, candidates=0, seed=5),
-        Guidance(3.0, 4, 6, 1.2, seed=5),
-        Guidance(gamma=0.0, candidates=8, temperature=0.9, seed=5),
+        (Guidance(gamma=0.0, candidates=0, seed=5),),
+        (
+            Guidance(3.0, 4, 6, 1.2, seed=5),
+            Guidance(gamma=0.0, candidates=8, temperature=0.9, seed=5),
+        ),
     )
 
 
@@ -75,6 +81,7 @@ def test_named_agents_are_those_in_that_order() -> None:
     [
         ("", "no agent"),
         (" , ", "no agent"),
+        ("greedy+", "'': not greedy"),
         ("magic", "'magic': not greedy"),
         ("samples", "'samples': not greedy"),
         ("samples:many", "'s=many'"),
@@ -103,7 +110,7 @@ def test_every_field_of_an_agent_can_be_named() -> None:
         agents="guided:gamma=0.5:s=2:d=3:t=0.7:top_p=0.9:style=long_code:method=paper"
         ":trace=final:signal=300:seed=7"
     )
-    assert schedule(settings, seed=1) == (
+    assert agents_of(settings, 1) == (
         Guidance(0.5, 2, 3, 0.7, 0.9, 24, 8, "long_code", "paper", "final", 300),
     )
 
@@ -111,13 +118,13 @@ def test_every_field_of_an_agent_can_be_named() -> None:
 def test_the_methods() -> None:
     """Baselines are one agent; the paper's agents leave out all that egbot adds."""
     greedy, samples = Guidance(gamma=0.0, candidates=0), Guidance(gamma=0.0, candidates=16)
-    assert schedule(GuidanceSettings(method="greedy"), seed=0) == (greedy,)
-    assert schedule(GuidanceSettings(method="samples:16"), seed=0) == (samples,)
-    paper = schedule(GuidanceSettings(method="paper"), seed=0)
+    assert agents_of(GuidanceSettings(method="greedy")) == (greedy,)
+    assert agents_of(GuidanceSettings(method="samples:16")) == (samples,)
+    paper = agents_of(GuidanceSettings(method="paper"))
     assert {(one.method, one.trace, one.signal_tokens) for one in paper} == {("paper", "whole", 0)}
     assert {one.gamma for one in paper} == {0.0, 0.5, 1.0, 3.0}
     assert len(set(paper)) == len(paper)
-    single = schedule(GuidanceSettings(method="paper", gamma=1.0), seed=0)
+    single = agents_of(GuidanceSettings(method="paper", gamma=1.0))
     assert [(one.method, one.gamma) for one in single] == [("paper", 1.0)]
 
 
@@ -130,7 +137,7 @@ def test_agents_try_in_order_until_nobody_asks_for_more() -> None:
         opened.append(guidance)
         return session_of(WRONG if len(opened) == 1 else GOOD)
 
-    attempts = try_agents(bench.task, (*agents, Guidance()), open_session)
+    attempts = try_agents(bench.task, ((*agents,), (Guidance(),)), open_session)
     assert [next(attempts).finish, next(attempts).finish] == ["wrong", "solved"]
     assert opened == list(agents)
     assert [one.number for one in bench.of(AttemptStarted)] == [1, 2]
@@ -140,7 +147,7 @@ def test_agents_try_in_order_until_nobody_asks_for_more() -> None:
 def test_an_exhausted_budget_starts_no_agent() -> None:
     bench = make_bench(budget=Budget(1e9, 10, lambda: 0.0))
     agents = (Guidance(gamma=0.0, candidates=0),) * 5
-    attempts = list(try_agents(bench.task, agents, lambda _: session_of(WRONG)))
+    attempts = list(try_agents(bench.task, (agents,), lambda _: session_of(WRONG)))
     assert 1 <= len(attempts) < 5
     assert bench.task.budget.num_tokens_spent >= 10
 
@@ -148,7 +155,7 @@ def test_an_exhausted_budget_starts_no_agent() -> None:
 def test_the_runs_of_one_agent_serve_the_next() -> None:
     bench = make_bench()
     agents = (Guidance(gamma=0.0, candidates=0),) * 3
-    list(try_agents(bench.task, agents, lambda _: session_of(WRONG)))
+    list(try_agents(bench.task, (agents,), lambda _: session_of(WRONG)))
     assert bench.runs.num_executions == 2
     assert bench.runs.num_cache_hits == 4
 
@@ -158,4 +165,4 @@ def test_a_model_that_fails_is_not_hidden() -> None:
         raise ModelError("the prompt is too long")
 
     with pytest.raises(ModelError):
-        next(try_agents(make_bench().task, (Guidance(),), open_session))
+        next(try_agents(make_bench().task, ((Guidance(),),), open_session))

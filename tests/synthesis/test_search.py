@@ -103,6 +103,32 @@ def test_candidates_look_exactly_the_horizon_ahead(horizon: int) -> None:
         assert candidate.program.count("\n") - 1 == number + horizon
 
 
+def test_what_is_left_of_a_sample_is_a_sample_for_the_next_line() -> None:
+    """Its text goes on by one line instead of d; one that has ended is not drawn again."""
+    answer = "\n    y = x\n    z = y\n    return z\n"
+    rows = (answer, "\n    y = x\n    return y\n", "\n    other = 1\n")
+    session = session_of(answer, rows)
+    attempt, _ = write(session, replace(GUIDED, candidates=3, horizon_lines=2, max_lines=2))
+    first, second = session.samplings
+    assert (first.num_samples, first.starts) == (3, ())
+    assert second.text.strip() == "y = x"
+    assert [start.strip() for start in second.starts] == ["z = y", "return y"]
+    programs = [one.program for one in attempt.lines[1].candidates]
+    assert "return z" in programs[0], "the recycled ones come first, as they did"
+
+
+def test_the_paper_s_method_draws_afresh_uses_no_drafts_and_accepts_no_candidate() -> None:
+    session = session_of("\n    y = x\n    return y\n", (GOOD,) * 3)
+    paper = replace(GUIDED, method="paper", horizon_lines=8)
+    attempt, _ = write(session_of(GOOD, (GOOD,) * 3), paper)
+    assert attempt.finish == "solved", "by its own end"
+    assert len(attempt.lines) == 3
+    attempt, _ = write(session, paper)
+    assert attempt.finish == "wrong"
+    assert {one.starts for one in session.samplings} == {()}
+    assert {one.drafts for one in session.advances} == {()}
+
+
 def test_a_token_that_holds_the_next_line_s_first_word_adds_no_line() -> None:
     """The horizon counts whole lines; half of the next one would run as another program."""
     answer = "\n    a = x\n    b = x\n    c = x\n    return c\n"
