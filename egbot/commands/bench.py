@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from egbot.commands.bench_compare import compare
+from egbot.commands.bench_repo import repo
+from egbot.commands.bench_run import run
+from egbot.commands.bench_sandbox import sandbox
 from egbot.commands.shared import guarded
 from egbot.errors import EXIT_SOLVED
 
@@ -22,13 +26,19 @@ _CONFIGS = Path(__file__).parents[1] / "bench" / "configs"
 
 @click.group()
 def bench() -> None:
-    """Measure how fast egbot is here.
+    """Measure how much egbot solves, and how fast it is here.
 
     \b
     Examples:
       egbot bench speed
-      egbot bench speed --json > speed.json
+      egbot bench run humaneval --limit 5 --output out/egbot
+      egbot bench compare out/greedy out/egbot
+      egbot bench repo --find-only
     """
+
+
+for _command in (run, compare, repo, sandbox):
+    bench.add_command(_command)
 
 
 @bench.command()
