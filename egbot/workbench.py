@@ -96,15 +96,17 @@ def write_target(
         modules = ()  # examples in docstrings: pytest rewrites a file that is named by itself
     decoder = load_decoder()
     bench.report(Stage("opening the sandbox", f"{bench.sandbox.backend}, {len(bench.tests)} tests"))
-    with bench.sandbox.open(bench.tree, modules, bench.limits) as executor:
-        runs = Runs(
+    with (
+        bench.sandbox.open(bench.tree, modules, bench.limits) as executor,
+        Runs(
             executor=executor,
             slot=slot,
             before=bench.tree[bench.target.path].data,
             target=bench.target,
             tests=bench.tests,
             limits=bench.limits,
-        )
+        ) as runs,
+    ):
         task = Task(frame, runs, bench.budget, bench.report, decoder.count_tokens)
         result = _attempt(bench, task, decoder)
     stats = _stats(result, runs, time.perf_counter() - start_s)

@@ -1,15 +1,21 @@
 """Runs candidates once: every (program, test) pair of a task is executed at most one time.
 
-It does not judge a candidate beyond counting the tests that passed.
+It does not judge a candidate beyond counting the tests that passed. A candidate that is known
+before its result is needed runs in the meantime.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
+from types import TracebackType
+from typing import Self
 
-from egbot.errors import UsageError
+from egbot.errors import EgbotError, UsageError
 from egbot.ports import Executor
 from egbot.records import CandidateRun, Job, Limits, Program, Target, TestOutcome
 from egbot.source.guard import vetoes
@@ -20,6 +26,8 @@ from egbot.source.splice import Slot
 @dataclass(slots=True)
 class Runs:
     """The executions of one target's candidates, cached for the whole task and for all agents.
+
+    Use it in a ``with`` block, which ends before the executor does.
 
     ``slot`` is the function's place in its file, ``before`` that file's bytes.
     """
@@ -35,7 +43,28 @@ class Runs:
     num_cache_hits: int = 0
     _known: dict[tuple[str, str], TestOutcome] = field(default_factory=dict)
     _details: dict[str, str] = field(default_factory=dict)
+    _foreseen: set[str] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock, repr=False)
+    _ahead: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, "egbot-runs"), repr=False
+    )
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Wait for the run under way; those that nobody asked for yet are not begun."""
+        self._ahead.shutdown(cancel_futures=True)
+
+    def foresee(self, make: Callable[[], str | None]) -> None:
+        """Run the program that ``make`` returns (None: none) in the meantime; never blocks."""
+        self._ahead.submit(self._run_ahead, make)
 
     def run(self, text: str, program: str) -> CandidateRun:
         """Run ``program`` (a normalised definition) on every test, or recall what it did.
@@ -44,7 +73,9 @@ class Runs:
         """
         with self._lock:
             wanted = tuple(test for test in self.tests if (program, test) not in self._known)
-            self.num_cache_hits += len(self.tests) - len(wanted)
+            if program not in self._foreseen:
+                self.num_cache_hits += len(self.tests) - len(wanted)
+            self._foreseen.discard(program)
             if wanted:
                 self._execute(program, wanted)
         outcomes = tuple(self._known[program, test] for test in self.tests)
@@ -55,6 +86,16 @@ class Runs:
             num_passed=sum(outcome.status == "passed" for outcome in outcomes),
             detail=self._details.get(program, ""),
         )
+
+    def _run_ahead(self, make: Callable[[], str | None]) -> None:
+        """A fault shows again where the result is needed, and is raised there."""
+        program = make()
+        if program is None:
+            return
+        with self._lock, suppress(EgbotError):
+            if not any((program, test) in self._known for test in self.tests):
+                self._execute(program, self.tests)
+                self._foreseen.add(program)
 
     def solves(self, candidate: CandidateRun) -> bool:
         """Whether every test passed and the guard has nothing against the program."""

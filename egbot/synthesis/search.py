@@ -170,8 +170,7 @@ def _explore(
     runs: dict[str, CandidateRun] = {}
     ranks: dict[str, int] = {}
     for sample in samples:
-        body, _ = split_body(task.frame, session.text + _complete_lines(sample))
-        program = make_runnable(task.frame, body)
+        body, program = _program(task, session.text, sample)
         if program is not None and program not in runs:
             run = task.runs.run(body, program)
             runs[program] = replace(run, ended_s=time.perf_counter() - start_s)
@@ -251,12 +250,24 @@ def _complete_lines(sample: Sample) -> str:
 
 
 def _horizon_rule(task: Task, written: str, horizon_lines: int) -> StopRule:
-    """Stop a candidate after ``horizon_lines`` lines, at the function's end or the budget's."""
+    """Stop a candidate after ``horizon_lines`` lines, at the function's end or the budget's.
+
+    A candidate that is complete runs while others are still being drawn.
+    """
 
     def stop(new: str) -> bool:
-        return count_lines(new) >= horizon_lines or _is_over(task, written + new)
+        is_complete = count_lines(new) >= horizon_lines or _is_over(task, written + new)
+        if is_complete:
+            task.runs.foresee(lambda: _program(task, written, Sample(new, 0, "stop"))[1])
+        return is_complete
 
     return stop
+
+
+def _program(task: Task, written: str, sample: Sample) -> tuple[str, str | None]:
+    """The body that ``sample`` makes of what is ``written``, and the program; None: none runs."""
+    body, _ = split_body(task.frame, written + _complete_lines(sample))
+    return body, make_runnable(task.frame, body)
 
 
 def _line_rule(task: Task, written: str) -> StopRule:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
+from egbot.errors import SandboxError
 from egbot.records import Limits
 from tests.synthesis.workshop import make_bench
 
@@ -24,6 +28,48 @@ def test_each_program_is_run_once_on_each_test() -> None:
     assert (bench.runs.num_executions, bench.runs.num_cache_hits) == (4, 2)
     assert first.executions == second.executions
     assert (first.text, second.text) == ("one", "another text")
+
+
+def test_a_program_that_was_foreseen_has_run_when_its_result_is_needed() -> None:
+    """It counts as run once, and not as recalled."""
+    with make_bench().runs as runs:
+        runs.foresee(lambda: DOUBLE)
+        runs.foresee(lambda: DOUBLE)
+        runs.foresee(lambda: None)
+        deadline_s = time.monotonic() + 10
+        while not runs.num_executions and time.monotonic() < deadline_s:
+            time.sleep(0.001)
+        assert runs.num_executions == 2
+        assert runs.run("", DOUBLE).num_passed == 2
+        assert (runs.num_executions, runs.num_cache_hits) == (2, 0)
+        runs.run("", DOUBLE)
+        assert runs.num_cache_hits == 2
+
+
+def test_a_fault_ahead_of_time_shows_where_the_result_is_needed() -> None:
+    bench = make_bench()
+    with bench.runs as runs:
+        bench.sandbox.executors[0].close()
+        runs.foresee(lambda: DOUBLE)
+        with pytest.raises(SandboxError, match="closed"):
+            runs.run("", DOUBLE)
+
+
+def test_what_nobody_asked_for_is_not_begun_at_the_end() -> None:
+    bench = make_bench()
+    with bench.runs as runs:
+        began, go_on = threading.Event(), threading.Event()
+
+        def slow() -> str:
+            began.set()
+            go_on.wait(10)
+            return DOUBLE
+
+        runs.foresee(slow)
+        runs.foresee(lambda: HALF)
+        assert began.wait(10)
+        threading.Timer(0.05, go_on.set).start()
+    assert runs.num_executions == 2, "only what was under way"
 
 
 def test_a_run_carries_the_outcome_of_every_test_in_order() -> None:

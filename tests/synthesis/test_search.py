@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from egbot.records import Attempt, Execution, Guidance, Job, TestOutcome, Tree
 from egbot.synthesis.budget import Budget
 from egbot.synthesis.search import write_function
 from egbot.testing import ReplaySandbox, Script, ScriptedDecoder, ScriptedSession
+from egbot.testing.scripted import pieces
 from tests.synthesis.workshop import GOOD, PROMPT, SOURCE, Bench, make_bench, session_of
 
 GUIDED = Guidance(gamma=1.0, candidates=2, horizon_lines=2)
@@ -115,6 +117,29 @@ def test_what_is_left_of_a_sample_is_a_sample_for_the_next_line() -> None:
     assert [start.strip() for start in second.starts] == ["z = y", "return y"]
     programs = [one.program for one in attempt.lines[1].candidates]
     assert "return z" in programs[0], "the recycled ones come first, as they did"
+
+
+def test_a_complete_candidate_runs_while_others_are_drawn() -> None:
+    ran = threading.Event()
+
+    def answer(_tree: Tree, job: Job) -> None:
+        if job.program is not None and "first" in job.program.source:
+            ran.set()
+
+    num_rows = iter(range(100))
+
+    def tokenise(text: str) -> list[str]:
+        if next(num_rows) == 2:  # the prompt, the first row, the second one
+            assert ran.wait(10), "the first row's program has not run yet"
+        return pieces(text)
+
+    rows = ("\n    first = x\n    y = x\n", "\n    second = x\n    y = x\n")
+    decoder = ScriptedDecoder(Script(GOOD, None, (rows,)), tokenise=tokenise)
+    bench = make_bench(sandbox=ReplaySandbox(answer))
+    with bench.runs:
+        guidance = replace(GUIDED, candidates=2, horizon_lines=1, max_lines=1)
+        write_function(bench.task, decoder.open(PROMPT), guidance)
+    assert ran.is_set()
 
 
 def test_the_paper_s_method_draws_afresh_uses_no_drafts_and_accepts_no_candidate() -> None:
