@@ -10,6 +10,7 @@ from egbot import __version__
 from egbot.commands.bench import bench
 from egbot.commands.doctor import doctor
 from egbot.commands.models import models
+from egbot.commands.publish import publish
 from egbot.commands.report import report
 from egbot.commands.shared import EXIT_CODES
 from egbot.commands.solve import demo, solve
@@ -39,7 +40,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
     context.obj = {"debug": debug}
 
 
-for _command in (solve, demo, stubs, trace, report, doctor, models, bench):
+for _command in (solve, demo, stubs, trace, report, publish, doctor, models, bench):
     cli.add_command(_command)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from egbot.errors import ForgeError
+
 Permission = Literal["admin", "maintain", "write", "triage", "read", "none"]
 Reaction = Literal["eyes", "rocket", "confused", "+1"]
 Conclusion = Literal["success", "neutral", "failure", "action_required"]
@@ -20,6 +22,14 @@ MAX_CHECK_CHARS = 65_535
 """A check run's summary and its text, each."""
 MAX_ANNOTATIONS = 50
 """Annotations in one request; more are appended by further updates."""
+
+
+class RefusedError(ForgeError):
+    """The forge understood a request and said no; ``status`` is HTTP's (0: said inside GraphQL)."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,7 @@ class PullRequest:
     is_locked: bool
     is_fork: bool
     maintainer_can_modify: bool = False
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,7 @@ class Issue:
     is_pull_request: bool
     labels: tuple[str, ...] = ()
     updated_at: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +177,10 @@ class Forge(Protocol):
         """Replace a comment's text."""
         ...
 
+    def delete_comment(self, comment_id: int) -> None:
+        """Remove a comment; one that is gone already is fine."""
+        ...
+
     def review_comments(self, number: int) -> Iterable[Comment]:
         """The comments on the diff of a pull request, oldest first, page by page."""
         ...
@@ -175,6 +191,10 @@ class Forge(Protocol):
 
     def edit_review_comment(self, comment_id: int, body: str) -> Comment:
         """Replace a review comment's text."""
+        ...
+
+    def delete_review_comment(self, comment_id: int) -> None:
+        """Remove a review comment; one that is gone already is fine."""
         ...
 
     def react(self, number: int, reaction: Reaction, comment: tuple[str, int] | None) -> None:
@@ -204,6 +224,10 @@ class Forge(Protocol):
 
     def open_pull(self, head: str) -> PullRequest | None:
         """The open pull request from the branch ``head`` of this repository, if any."""
+        ...
+
+    def pulls_at(self, sha: str) -> Sequence[PullRequest]:
+        """The open pull requests whose head is at ``sha``, those of forks included."""
         ...
 
     def create_pull(self, title: str, body: str, head: str, base: str) -> tuple[int, str]:

@@ -25,7 +25,7 @@ from egbot.intake.junit import junit_failures
 from egbot.pipeline import Request, Tools, solve
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import Report, Stage
-from egbot.records import SCHEMA_RUN, Patch, Run, Stats, Tree, TreeFile
+from egbot.records import SCHEMA_RUN, Patch, Run, Stats, Tree, TreeFile, Trigger
 from egbot.report.files import clear_outcomes, write_outcome, write_run, write_text
 from egbot.source.diff import unified_diff
 from egbot.source.repository import (
@@ -44,7 +44,11 @@ _ISSUE_TESTS = "tests/test_from_issue.py"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a person asked for. ``overrides`` are settings as the command line gave them."""
+    """What a person asked for. ``overrides`` are settings as the command line gave them.
+
+    ``settings``, where given, stand for those of the working tree's own pyproject.toml, which
+    ``overrides`` would change. ``trigger`` is what on GitHub asked.
+    """
 
     repository: Path
     output: Path
@@ -55,6 +59,8 @@ class Order:
     issue_text: Path | None = None
     apply: bool = False
     commit: bool = False
+    settings: Settings | None = None
+    trigger: Trigger | None = None
 
 
 def run_order(order: Order, report: Report, effects: Effects | None = None) -> Run:
@@ -67,9 +73,9 @@ def run_order(order: Order, report: Report, effects: Effects | None = None) -> R
     repository = open_repository(order.repository)
     report(Stage("reading the repository", repository.root.name))
     tree = snapshot(repository, note=lambda text: report(Stage("reading the repository", text)))
-    settings = settings_of(tree, order.overrides)
+    settings = order.settings or settings_of(tree, order.overrides)
     request = _request(order, tree)
-    saver = _Saver(order.output, settings)
+    saver = _Saver(order.output, settings, order.trigger)
     saver.begin()
     try:
         sandbox = effects.make_sandbox(settings, request.tree, repository, report)
@@ -82,7 +88,7 @@ def run_order(order: Order, report: Report, effects: Effects | None = None) -> R
         report=report,
         save=saver.save,
     )
-    run = _with_versions(solve(request, settings, tools))
+    run = saver.complete(solve(request, settings, tools))
     if order.apply or order.commit:
         try:
             _deliver(order, repository, run)
@@ -159,6 +165,9 @@ def _sandbox(settings: Settings, tree: Tree, repository: Repository, report: Rep
         python=Path(chosen.python) if chosen.python else None,
         image=chosen.image,
         runtime=chosen.runtime,
+        dockerfile=chosen.dockerfile or "",
+        setup=chosen.setup,
+        env=tuple(chosen.env.items()),
         collect_s=min(SandboxOptions().collect_s, max(_LEAST_COLLECT_S, settings.max_seconds)),
     )
     return choose(tree, options, lambda text: report(Stage("sandbox", text)), root=repository.root)
@@ -182,6 +191,7 @@ class _Saver:
 
     folder: Path
     settings: Settings
+    trigger: Trigger | None = None
     num_written: int = 0
 
     def begin(self) -> None:
@@ -199,12 +209,16 @@ class _Saver:
 
     def save(self, run: Run) -> None:
         """Write what is new. Raises SpaceError when the folder cannot be written."""
-        run = _with_versions(run)
+        run = self.complete(run)
         write_run(self.folder / RUN_FILE, run)  # first: it matters most where space is short
         for index, outcome in enumerate(run.outcomes[self.num_written :], self.num_written + 1):
             if outcome.target is not None:
                 write_outcome(self.folder, index, outcome, run=run)
         self.num_written = len(run.outcomes)
+
+    def complete(self, run: Run) -> Run:
+        """The run with what the pipeline does not know: versions, and who asked for it."""
+        return replace(run, versions={**run.versions, **versions()}, trigger=self.trigger)
 
 
 def _unfinished(settings: Settings, detail: str) -> Run:
@@ -218,10 +232,6 @@ def _unfinished(settings: Settings, detail: str) -> Run:
         finished=False,
         detail=detail,
     )
-
-
-def _with_versions(run: Run) -> Run:
-    return replace(run, versions={**run.versions, **versions()})
 
 
 def versions() -> dict[str, str]:

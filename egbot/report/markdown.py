@@ -24,7 +24,7 @@ _TRIES = (4_000, 1_200, 300)  # characters for each long piece, from roomy to ti
 
 
 @dataclass(frozen=True, slots=True)
-class _Section:
+class Section:
     """A closed piece of the report. ``name`` is said where the section had to be left out."""
 
     name: str
@@ -39,46 +39,47 @@ def render_markdown(
     Where it is too long, every long piece is cut shorter; then whole sections go, the last first,
     and a line says which. ``run`` adds settings and versions.
     """
-    sections: list[_Section] = []
+    found: list[Section] = []
     for piece_chars in _TRIES:
-        sections = _sections(outcome, run, piece_chars)
-        text = _join(sections)
+        found = sections(outcome, run, piece_chars)
+        text = _join(found)
         if len(text) <= limit_chars:
             return text
-    return _shorten(sections, limit_chars)
+    return _shorten(found, limit_chars)
 
 
-def _sections(outcome: Outcome, run: Run | None, piece_chars: int) -> list[_Section]:
+def sections(outcome: Outcome, run: Run | None, piece_chars: int) -> list[Section]:
+    """The report in closed pieces, in their order; long ones are cut at about ``piece_chars``."""
     found = [
-        _Section("the summary", _head(outcome)),
-        _Section("the diff", _diff(outcome, piece_chars * 5)),
-        _Section("the nearest try", _nearest(outcome, piece_chars * 2)),
-        _Section("the trace", _trace(outcome)),
-        _Section("what was not checked", _unchecked(outcome)),
-        _Section("the tests", _tests(outcome)),
+        Section("the summary", _head(outcome)),
+        Section("the diff", _diff(outcome, piece_chars * 5)),
+        Section("the nearest try", _nearest(outcome, piece_chars * 2)),
+        Section("the trace", _trace(outcome)),
+        Section("what was not checked", _unchecked(outcome)),
+        Section("the tests", _tests(outcome)),
     ]
     found += [
-        _Section(f"attempt {number}", _attempt(number, attempt, piece_chars))
+        Section(f"attempt {number}", _attempt(number, attempt, piece_chars))
         for number, attempt in enumerate(outcome.attempts, 1)
     ]
-    found.append(_Section("settings, versions and cost", _numbers(outcome, run)))
+    found.append(Section("settings, versions and cost", _numbers(outcome, run)))
     return [section for section in found if section.text]
 
 
-def _join(sections: list[_Section]) -> str:
+def _join(sections: list[Section]) -> str:
     # "Not checked" closes the report but is the last to be dropped, so it is moved here.
     last = [section for section in sections if section.name == "what was not checked"]
     rest = [section for section in sections if section.name != "what was not checked"]
     return "\n\n".join(section.text for section in [*rest, *last]) + "\n"
 
 
-def _shorten(sections: list[_Section], limit_chars: int) -> str:
+def _shorten(sections: list[Section], limit_chars: int) -> str:
     """Leave out whole sections, the longest of the folded ones' tail first, until it fits."""
     kept, dropped = list(sections), list[str]()
     while len(kept) > 1:
         dropped.insert(0, kept.pop().name)
         names = ", ".join(dropped) if len(dropped) <= 6 else f"{len(dropped)} sections"
-        note = _Section("note", f"_Left out to keep this short: {names}._")
+        note = Section("note", f"_Left out to keep this short: {names}._")
         text = _join([*kept, note])
         if len(text) <= limit_chars:
             return text
@@ -160,9 +161,10 @@ def _trace(outcome: Outcome) -> str:
     if test is None or test.trace is None:
         return ""
     lines = trace_lines(seen, test.trace, limit_lines=24, width_chars=90)
-    return (
-        f"#### How it runs\n\nDuring {span(test.node_id, 200)} ({test.status.replace('_', ' ')}):"
-        f"\n\n{fence(chr(10).join(lines), 'text', 8_000)}"
+    return folded(
+        "How it runs, step by step",
+        f"During {span(test.node_id, 200)} ({test.status.replace('_', ' ')}):"
+        f"\n\n{fence(chr(10).join(lines), 'text', 8_000)}",
     )
 
 
@@ -190,7 +192,7 @@ def _tests(outcome: Outcome) -> str:
             ("flaky", outcome.verdict.flaky),
         ):
             lines += [f"- {title}: {span(text, 200)}" for text in found[:20]]
-    return _folded(f"All tests ({len(tests)})", "\n".join(lines)) if lines else ""
+    return folded(f"All tests ({len(tests)})", "\n".join(lines)) if lines else ""
 
 
 def _attempt(number: int, attempt: Attempt, piece_chars: int) -> str:
@@ -200,7 +202,7 @@ def _attempt(number: int, attempt: Attempt, piece_chars: int) -> str:
     )
     steps = (_line(index, step, piece_chars) for index, step in enumerate(attempt.lines, 1))
     parts = [told, *steps]
-    return _folded(
+    return folded(
         f"Attempt {number}: {story.FINISHES[attempt.finish]}, "
         f"{count(len(attempt.lines), 'line')} decoded",
         "\n\n".join(parts),
@@ -239,10 +241,10 @@ def _numbers(outcome: Outcome, run: Run | None) -> str:
         lines.append(f"- egbot {span(run.egbot)}")
         lines += [f"- {span(name)}: {span(text)}" for name, text in run.versions.items()]
         lines += [f"- {span(name)} = {span(repr(value))}" for name, value in run.settings.items()]
-    return _folded("Settings, versions and cost", "\n".join(lines))
+    return folded("Settings, versions and cost", "\n".join(lines))
 
 
-def _folded(title: str, body: str) -> str:
+def folded(title: str, body: str) -> str:
     """A closed ``<details>``; the title is ours, never outside text."""
     return f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>"
 

@@ -1,0 +1,1 @@
+"""From a run.json to what people see on GitHub: suggestions, pull requests, comments, checks."""
