@@ -143,7 +143,8 @@ class Guidance:
     ``candidates`` is s, ``horizon_lines`` is d and ``temperature`` is t of the paper. ``method``
     "paper" leaves out all that egbot adds to it: accepting a candidate that passes, recycling
     candidates, using them as drafts, and short signals. ``trace`` says how much of a run the
-    signal tells and ``signal_tokens`` how long it may be (0: no limit of its own).
+    signal tells and ``signal_tokens`` how long it may be (0: no limit of its own); ``tell`` "best"
+    tells of the candidates that passed more tests than others, and of none where all are equal.
     """
 
     gamma: float = 1.0
@@ -157,6 +158,7 @@ class Guidance:
     method: Literal["egbot", "paper"] = "egbot"
     trace: Literal["full", "final", "whole"] = "full"
     signal_tokens: int = 0
+    tell: Literal["all", "best"] = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +322,8 @@ class Collection:
 class CandidateRun:
     """One distinct candidate and what its run did.
 
-    ``ended_s`` is when that was known, in seconds since its line began.
+    ``ended_s`` is when that was known, in seconds since its line began. One that is not
+    ``complete`` was cut at the horizon: that it returns nothing yet says little.
     """
 
     text: str
@@ -329,6 +332,7 @@ class CandidateRun:
     num_passed: int
     detail: str = ""
     ended_s: float = 0.0
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

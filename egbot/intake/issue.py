@@ -8,8 +8,9 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-import warnings
 from dataclasses import dataclass
+
+from egbot.source.quiet import quietly
 
 MAX_TEXT_CHARS = 65_536  # an issue's body has no more
 MAX_BLOCKS = 10
@@ -72,8 +73,7 @@ def _fenced(text: str) -> tuple[list[str], str]:
 
 def _holds_tests(block: str) -> bool:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             module = ast.parse(block)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False

@@ -147,6 +147,7 @@ def _attempt(attempt: Attempt) -> Json:
             "method": g.method,
             "trace": g.trace,
             "signal_tokens": g.signal_tokens,
+            "tell": g.tell,
         },
         "finish": attempt.finish,
         "num_passed": attempt.num_passed,
@@ -173,6 +174,7 @@ def _candidate(candidate: CandidateRun) -> Json:
         "num_passed": candidate.num_passed,
         "detail": candidate.detail,
         "ended_s": number(candidate.ended_s),
+        "complete": candidate.complete,
         "tests": [_test(test, with_trace=False) for test in candidate.executions],
     }
 

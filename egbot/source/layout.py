@@ -10,10 +10,10 @@ import inspect
 import io
 import re
 import tokenize
-import warnings
 from dataclasses import dataclass
 
 from egbot.errors import UsageError
+from egbot.source.quiet import quietly
 
 CANONICAL_UNIT = "    "
 _BOM = b"\xef\xbb\xbf"
@@ -87,8 +87,7 @@ def read_source(source: bytes) -> SourceText:
 def parse_text(text: str) -> ast.Module:
     """Parse text without side effects. Raises SourceSyntaxError, whatever the parser's reason."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape in the user's file is theirs
+        with quietly():
             return ast.parse(text)
     except SyntaxError as error:
         raise SourceSyntaxError(error.msg or "invalid syntax", error.lineno or 0) from error

@@ -9,11 +9,11 @@ import ast
 import builtins
 import symtable
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from egbot.source.layout import SourceSyntaxError, parse_text
+from egbot.source.quiet import quietly
 
 # Modules that a program means when it writes ``name.attribute`` without having defined name.
 _MODULE_NAMES = """
@@ -150,8 +150,7 @@ def _unbound(text: str, *, lazy: bool) -> frozenset[str]:
     """The global names that the text reads; without those of annotations when they are lazy."""
     future = "from __future__ import annotations\n" if lazy else ""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             top = symtable.symtable(future + text, "<source>", "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 0

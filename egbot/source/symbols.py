@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
@@ -15,6 +14,7 @@ from typing import Any, Literal, TypeGuard
 
 from egbot.records import Tree
 from egbot.source.modules import Modules, is_test_path, place_module, read_modules, resolve_relative
+from egbot.source.quiet import quietly
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 MAX_DEPTH = 200  # of nested syntax; the interpreter's own recursion limit is 1,000 frames
@@ -355,8 +355,7 @@ def _parse(tree: Tree, path: str) -> ast.Module | str:
     if len(file.data) > _MAX_FILE_BYTES:
         return f"{path} is larger than {_MAX_FILE_BYTES} bytes"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes in the repository are its affair
+        with quietly():
             module = ast.parse(file.data, filename=path)
     except SyntaxError as error:
         return f"syntax error in {path}, line {error.lineno or 1}: {error.msg}"

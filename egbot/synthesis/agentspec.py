@@ -20,7 +20,7 @@ def read_agents(text: str) -> tuple[tuple[Guidance, ...], ...]:
     """The agents that ``text`` names, in that order; ``+`` joins those that try at the same time.
 
     ``greedy``; ``samples:N`` (N whole functions, ``:t=`` is their temperature); ``guided`` with any
-    of ``gamma= s= d= t= top_p= style= trace= signal= seed=``. Raises UsageError that names the
+    of ``gamma= s= d= t= top_p= style= trace= tell= signal= seed=``. Raises UsageError that names the
     part that cannot be read.
     """
     stages = tuple(
@@ -101,6 +101,7 @@ _KEYS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "style": ("style", _word("style")),
     "method": ("method", _word("method")),
     "trace": ("trace", _word("trace")),
+    "tell": ("tell", _word("tell")),
     "signal": ("signal_tokens", _count(0, 100_000)),
     "seed": ("seed", _count(0, 2**31 - 1)),
 }

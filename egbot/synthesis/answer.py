@@ -7,9 +7,10 @@ form, four spaces a level with the class header above a method, whatever the fil
 from __future__ import annotations
 
 import ast
-import warnings
 from dataclasses import dataclass
 from textwrap import indent
+
+from egbot.source.quiet import quietly
 
 _UNIT = "    "
 _FENCE = "```"
@@ -101,8 +102,7 @@ def parse_quietly(code: str) -> ast.Module:
 
     Raises SyntaxError, ValueError, and RecursionError or MemoryError for what is nested too deep.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quietly():
         return ast.parse(code)
 
 

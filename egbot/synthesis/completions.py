@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from itertools import dropwhile
 
+from egbot.source.quiet import quietly
 from egbot.synthesis.answer import Frame, is_open, parse_quietly
 
 _COLON = re.compile(r":\s*(?:#.*)?$")
@@ -62,8 +62,7 @@ def normalise(code: str) -> str | None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             node.body = _without_docstring(node.body)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             compile(tree, "<candidate>", "exec", dont_inherit=True)
         return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
     except (SyntaxError, ValueError, RecursionError, MemoryError):

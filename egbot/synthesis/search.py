@@ -20,7 +20,7 @@ from egbot.synthesis.answer import Frame, count_lines, new_lines, split_body
 from egbot.synthesis.budget import Budget
 from egbot.synthesis.completions import is_viable, make_runnable, normalise
 from egbot.synthesis.runs import Runs
-from egbot.synthesis.signal import Wording, render_signal
+from egbot.synthesis.signal import Wording, better_than_others, render_signal
 
 _LINE_TOKENS = 96
 _MEAN_LINE_TOKENS = 16
@@ -170,10 +170,12 @@ def _explore(
     runs: dict[str, CandidateRun] = {}
     ranks: dict[str, int] = {}
     for sample in samples:
-        body, program = _program(task, session.text, sample)
+        made = _made(task, session.text, sample)
+        program = made.program
         if program is not None and program not in runs:
-            run = task.runs.run(body, program)
-            runs[program] = replace(run, ended_s=time.perf_counter() - start_s)
+            run = task.runs.run(made.body, program)
+            ended_s = time.perf_counter() - start_s
+            runs[program] = replace(run, ended_s=ended_s, complete=made.complete)
         ranks[sample.text] = runs[program].num_passed if program is not None else -1
     if guidance.method == "paper":
         return _Look(tuple(runs.values()))
@@ -200,7 +202,8 @@ def _write_line(
 ) -> LineStep:
     """Render the candidates' runs and decode one line greedily under that signal."""
     wording = Wording(guidance.trace, guidance.signal_tokens, task.count_tokens)
-    signal = render_signal(look.candidates, wording) if guidance.gamma > 0 else ""
+    told = look.candidates if guidance.tell == "all" else better_than_others(look.candidates)
+    signal = render_signal(told, wording) if guidance.gamma > 0 else ""
     before = session.text
     with _booked(task, session):
         guided: GuidedText = session.advance(
@@ -258,16 +261,25 @@ def _horizon_rule(task: Task, written: str, horizon_lines: int) -> StopRule:
     def stop(new: str) -> bool:
         is_complete = count_lines(new) >= horizon_lines or _is_over(task, written + new)
         if is_complete:
-            task.runs.foresee(lambda: _program(task, written, Sample(new, 0, "stop"))[1])
+            task.runs.foresee(lambda: _made(task, written, Sample(new, 0, "stop")).program)
         return is_complete
 
     return stop
 
 
-def _program(task: Task, written: str, sample: Sample) -> tuple[str, str | None]:
-    """The body that ``sample`` makes of what is ``written``, and the program; None: none runs."""
-    body, _ = split_body(task.frame, written + _complete_lines(sample))
-    return body, make_runnable(task.frame, body)
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a sample makes of what is written: the body, and the program (None: none runs)."""
+
+    body: str
+    program: str | None
+    complete: bool
+
+
+def _made(task: Task, written: str, sample: Sample) -> _Made:
+    body, ended = split_body(task.frame, written + _complete_lines(sample))
+    program = make_runnable(task.frame, body)
+    return _Made(body, program, ended or sample.finish == "eos")
 
 
 def _line_rule(task: Task, written: str) -> StopRule:

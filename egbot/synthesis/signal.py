@@ -55,6 +55,17 @@ def render_signal(candidates: Sequence[CandidateRun], wording: Wording = _DEFAUL
     return text
 
 
+def better_than_others(candidates: Sequence[CandidateRun]) -> tuple[CandidateRun, ...]:
+    """The candidates that passed the most tests, where others passed fewer; else none.
+
+    A small model mostly repeats what it is shown: so it is shown only what is worth repeating.
+    """
+    passed = [candidate.num_passed for candidate in candidates]
+    if len(set(passed)) < 2:
+        return ()
+    return tuple(one for one in candidates if one.num_passed == max(passed))
+
+
 def _least_telling(candidates: Sequence[CandidateRun], details: Sequence[_Detail]) -> int | None:
     """Which attempt to tell in fewer words: one that still has the most; None when all is short.
 
@@ -101,7 +112,7 @@ def _results(candidate: CandidateRun, detail: _Detail, wording: Wording) -> list
     lines: list[str] = []
     for rank, outcome in enumerate(outcomes):
         has_trace = detail == "whole" or (detail == "steps" and rank == 0)
-        lines.extend(_render_outcome(outcome, candidate.program, wording if has_trace else None))
+        lines.extend(_render_outcome(outcome, candidate, wording if has_trace else None))
     if 0 < candidate.num_passed < len(candidate.executions) and detail != "whole":
         lines.append(f"{candidate.num_passed} of {len(candidate.executions)} tests pass.")
     return lines
@@ -121,19 +132,23 @@ def _most_telling(outcomes: Sequence[TestOutcome]) -> list[TestOutcome]:
     return failing or list(outcomes[:1])
 
 
-def _render_outcome(outcome: TestOutcome, program: str, trace: Wording | None) -> list[str]:
+def _render_outcome(
+    outcome: TestOutcome, candidate: CandidateRun, trace: Wording | None
+) -> list[str]:
     """One test's result; with ``trace``, what happened on the way as well."""
     events = _last_call(outcome.trace.events) if outcome.trace else ()
     call = _invocation(events)
     lines = []
     if trace is not None and events:
-        steps = [_final_state(events)] if trace.trace == "final" else _steps(events, program)
+        steps = (
+            [_final_state(events)] if trace.trace == "final" else _steps(events, candidate.program)
+        )
         if trace.trace == "full":
             steps = _folded(steps)
         lines.append(f"{call}:")
         lines.extend(f"  {step}" for step in steps if step)
         call = "Result"
-    lines.append(f"{call}: {_verdict(outcome, events)}")
+    lines.append(f"{call}: {_verdict(outcome, events, is_cut=not candidate.complete)}")
     return lines
 
 
@@ -207,7 +222,7 @@ def _statements(program: str) -> dict[int, str]:
     return {number: line.strip() for number, line in enumerate(program.split("\n"), 1)}
 
 
-def _verdict(outcome: TestOutcome, events: Sequence[TraceEvent]) -> str:
+def _verdict(outcome: TestOutcome, events: Sequence[TraceEvent], *, is_cut: bool) -> str:
     if outcome.status == "passed":
         return "the test passed"
     if outcome.status == "timeout":
@@ -215,18 +230,20 @@ def _verdict(outcome: TestOutcome, events: Sequence[TraceEvent]) -> str:
     ends = [event.value for event in events if event.kind == "return" and event.depth == 0]
     returned = ends[-1] if ends else None
     if outcome.comparison is not None:
-        return _compared(outcome.comparison, returned)
+        return _compared(outcome.comparison, returned, is_cut=is_cut and returned == "None")
     if outcome.fault is not None:
         first = outcome.fault.message.strip().split("\n")[0][:120]
         return f"{outcome.fault.type_name}: {first}"
     return outcome.status
 
 
-def _compared(comparison: Comparison, returned: str | None) -> str:
+def _compared(comparison: Comparison, returned: str | None, *, is_cut: bool) -> str:
     """Why an assertion does not hold; a side is named as the result only where it is the result."""
     left, operator, right = comparison.left, comparison.operator, comparison.right
     if operator in {"==", "is"} and returned is not None and returned in (left, right):
         expected = right if returned == left else left
+        if is_cut:
+            return f"not finished yet, {expected} is expected"
         return f"returned {returned}, but {expected} was expected"
     seen = f": {left} {operator} {right}" if left is not None and right is not None else ""
     result = f" (returned {returned})" if returned is not None else ""
