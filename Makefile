@@ -1,12 +1,13 @@
 # make demo   set-up, then watch egbot write six functions of a sample repository
 # make test   set-up, then all tests (what is missing here is skipped, with the reason)
 # make check  format, lint, types, imports
+# make screenshots  pictures of the report pages at three widths, light and dark (needs Chromium)
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check format setup clean
+.PHONY: demo test check format screenshots setup clean
 
 setup: $(READY)
 
@@ -36,6 +37,9 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+screenshots: $(READY)
+	$(BIN)/python -m tests.report.screenshots egbot-out/screenshots
 
 clean:
 	rm -rf .venv egbot-out dist .mypy_cache .ruff_cache .pytest_cache

@@ -5,6 +5,7 @@ It chooses the function to follow and runs the test; it does not know how the tr
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def trace_order(order: TraceOrder, report: Report, effects: Effects | None = Non
     settings = settings_of(tree, order.overrides)
     (node_id,) = selected_tests((order.node_id,), tree) or ("",)
     if "::" not in node_id:
-        raise UsageError(f"{order.node_id!r} names no test", hint="write PATH::test_name")
+        raise UsageError(f"{order.node_id!r} names no test", hint=_example(tree, node_id))
     functions = () if order.target else functions_of(Code(tree), node_id)
     target = named_target(order.target or _first(functions, node_id), tree)
     sandbox = effects.make_sandbox(settings, tree, repository, report)
@@ -149,9 +150,17 @@ def _first(functions: tuple[str, ...], node_id: str) -> str:
     if not functions:
         raise UsageError(
             f"{node_id} calls no function of this repository that can be found without running it",
-            hint="name the function to follow: --target PATH::QUALNAME",
+            hint="name the function to follow: --target PATH::QUALNAME; "
+            "where it is still to be written: egbot solve",
         )
     return functions[0]
+
+
+def _example(tree: Tree, path: str) -> str:
+    """What to write in place of a file's name alone: its first test, where one can be seen."""
+    text = tree[path].data.decode("utf-8", "replace") if path in tree else ""
+    first = re.search(r"^(?:async )?def (test\w*)", text, re.MULTILINE)
+    return f"name one, for example {path}::{first[1]}" if first else "write PATH::test_name"
 
 
 # --- the run -----------------------------------------------------------------------------------

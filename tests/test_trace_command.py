@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,6 +23,10 @@ from egbot.testing import ReplaySandbox
 from egbot.tracing import TraceOrder, functions_of, trace_order
 from tests.shelf import tree_of
 
+OWN_TERMINAL = (  # less reads its keys from /dev/tty, so that has to be ours
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
 PROCESS = ("--sandbox", "process", "--python", sys.executable)
 FILES = {
     "shop/__init__.py": "",
@@ -155,11 +160,12 @@ def test_all_rows_of_a_parametrised_test_are_traced(repository: Path) -> None:
     ("words", "told"),
     [
         (("tests/test_cart.py::test_totl",), "did you mean test_total"),
-        (("tests/test_cart.py",), "names no test"),
+        (("tests/test_cart.py",), "for example tests/test_cart.py::test_total"),
         (("",), "names no test"),
         (("tests/gone.py::test_it",), "there is no test file"),
         (("../else.py::test_it",), "does not lie in the repository"),
         (("tests/test_cart.py::test_own_arithmetic",), "--target PATH::QUALNAME"),
+        (("tests/test_cart.py::test_own_arithmetic",), "still to be written: egbot solve"),
         (("tests/test_cart.py::summed",), "pytest collects no test"),
         (("tests/test_cart.py::test_total", "--target", "shop/cart.py::Cart.totl"), "Cart.total"),
         (("tests/test_cart.py::test_total", "--target", "nonsense"), "names no function"),
@@ -192,18 +198,42 @@ def test_without_a_sandbox_the_surroundings_are_at_fault(repository: Path) -> No
 @pytest.mark.parametrize("pager", [True, False])
 def test_a_long_trace_opens_the_pager_in_a_terminal(repository: Path, pager: bool) -> None:
     """On a terminal of ten lines the pager is asked, unless --no-pager says otherwise."""
-    primary, secondary = pty.openpty()
     words = ["trace", "tests/test_cart.py::test_fib", "--repo", str(repository), *PROCESS]
     words += [] if pager else ["--no-pager"]
-    environment = {**os.environ, "PAGER": "sed s/^/paged:/", "LINES": "10", "TERM": "xterm"}
+    process, text = on_a_terminal(words, PAGER="sed s/^/paged:/")
+    assert process.wait(30) == 1
+    assert b"fib" in text
+    assert (b"paged:" in text) == pager
+
+
+@pytest.mark.skipif(shutil.which("less") is None, reason="less is not installed")
+@pytest.mark.parametrize("flags", ["", "-FX"])
+def test_the_pager_shows_colours_or_none_but_no_escapes(repository: Path, flags: str) -> None:
+    """Bare less is asked for colours; one that was set up without them gets plain text."""
+    words = ["trace", "tests/test_cart.py::test_fib", "--repo", str(repository), *PROCESS]
+    process, text = on_a_terminal(words, PAGER="less", LESS=flags, keys=b"q")
+    assert process.wait(30) == 1
+    assert b"fib" in text
+    assert b"ESC" not in text
+    assert (b"\x1b[1mfib" in text) == (flags == "")
+
+
+def on_a_terminal(
+    words: list[str], *, keys: bytes = b"", **variables: str
+) -> tuple[subprocess.Popen[bytes], bytes]:
+    """egbot on a terminal of ten lines, and all that it wrote there; ``keys`` wait to be read."""
+    primary, secondary = pty.openpty()
+    environment = {**os.environ, "LINES": "10", "TERM": "xterm", "LESS": "", **variables}
     process = subprocess.Popen(
-        [sys.executable, "-m", "egbot", *words],
+        [sys.executable, "-c", OWN_TERMINAL, "-m", "egbot", *words],
         stdin=secondary,
         stdout=secondary,
         stderr=subprocess.DEVNULL,
         env=environment,
+        start_new_session=True,
     )
     os.close(secondary)
+    os.write(primary, keys)
     text = b""
     while True:
         try:
@@ -214,6 +244,4 @@ def test_a_long_trace_opens_the_pager_in_a_terminal(repository: Path, pager: boo
             break
         text += part
     os.close(primary)
-    assert process.wait(30) == 1
-    assert b"fib" in text
-    assert (b"paged:" in text) == pager
+    return process, text

@@ -99,6 +99,7 @@ def _page(traced: TracedRun, *, use_pager: bool) -> None:
         show(traced.seen, traced.target, traced.others, console)
     text = captured.get()
     if use_pager and console.is_terminal and text.count("\n") >= console.height:
-        click.echo_via_pager(text, color=console.color_system is not None)
+        # None: click asks less for colours, and takes them out for a pager that shows none
+        click.echo_via_pager(text, color=None if console.color_system else False)
     else:
         sys.stdout.write(text)

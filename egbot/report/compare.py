@@ -81,7 +81,7 @@ def compare(a: Run, b: Run) -> Comparison:
     outcomes_a, outcomes_b = _by_function(a), _by_function(b)
     names = dict.fromkeys([*outcomes_a, *outcomes_b])
     return Comparison(
-        settings=tuple(_changed(_flat(a.settings), _flat(b.settings))),
+        settings=tuple(_changed(flat(a.settings), flat(b.settings))),
         versions=tuple(
             _changed({"egbot": a.egbot, **a.versions}, {"egbot": b.egbot, **b.versions})
         ),
@@ -109,11 +109,12 @@ def _by_function(run: Run) -> dict[str, Outcome]:
     }
 
 
-def _flat(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+def flat(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Settings without tables in tables: ``{"sandbox": {"test_s": 5}}`` as ``{"sandbox.test_s": 5}``."""
     found: dict[str, object] = {}
     for name, value in settings.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
+            found |= flat(value, f"{prefix}{name}.")
         else:
             found[f"{prefix}{name}"] = value
     return found

@@ -52,7 +52,7 @@ def diff_lines(diff: str) -> list[Piece]:
         kind = ""
         if line.startswith("@@"):
             kind, in_hunk = "hunk", True
-        elif not in_hunk and line.startswith(("---", "+++")):
+        elif not in_hunk and line:
             kind = "file"
         elif in_hunk and line[:1] in ("+", "-"):
             kind = "add" if line[0] == "+" else "del"

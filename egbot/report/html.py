@@ -19,18 +19,21 @@ from markupsafe import Markup
 
 from egbot.records import Outcome, Run, Target, TestOutcome, Trace, TraceEvent
 from egbot.report import story
+from egbot.report.compare import flat
 from egbot.report.highlight import diff_lines
 from egbot.report.plot import HEIGHT, plot
 from egbot.report.text import CODE_CHARS, block, count, one_line, seconds
 from egbot.report.timeline import timed_outcome
-from egbot.report.views import View, attempt_view, code_rows, test_view
+from egbot.report.views import View, attempt_view, code_rows, panels
 
 MAX_TESTS = 100
-MAX_EVENTS = 20_000
-"""Events on one page, all tests together; the rest is in trace.json."""
+MAX_EVENTS = 100_000
+MAX_EVENT_CHARS = 10_000_000
+"""What one page holds of all tests together; the rest is in trace.json."""
 
 _MAX_CHANGES = 50
 _VALUE_CHARS = 500
+_INDEX_CHARS = 5  # a text's number in the data block, about
 
 
 def render_html(outcome: Outcome, *, run: Run | None = None) -> str:
@@ -39,14 +42,17 @@ def render_html(outcome: Outcome, *, run: Run | None = None) -> str:
     return _page(
         seen,
         head=_head(outcome),
-        attempts=[attempt_view(number, each) for number, each in enumerate(outcome.attempts, 1)],
+        attempts=[
+            attempt_view(number, attempt, story.score(outcome)[1])
+            for number, attempt in enumerate(outcome.attempts, 1)
+        ],
         plot=plot(timed_outcome(outcome, load_s=_load_s(outcome, run))),
         diff=diff_lines(block(outcome.patch.unified_diff, CODE_CHARS)) if outcome.patch else [],
         faults=_faults(outcome),
         unchecked=story.not_checked(outcome),
         left=[(one_line(each.node_id), one_line(each.why)) for each in outcome.left[:50]],
         cost=story.cost(outcome),
-        settings=_pairs(run.settings.items()) if run else [],
+        settings=_pairs(flat(run.settings).items()) if run else [],
         versions=_pairs([("egbot", run.egbot), *run.versions.items()]) if run else [],
     )
 
@@ -59,11 +65,14 @@ def render_trace_html(
     is_good = passed == len(seen.tests)
     num_events = sum(len(test.trace.events) for test in seen.tests if test.trace)
     head: View = {
+        "brand": "egbot traced",
         "name": one_line(target.qualname),
         "path": one_line(target.path, 300),
         "verdict": "Passed" if is_good else "Failed",
         "is_good": is_good,
-        "words": f"traced during {count(len(seen.tests), 'test')}",
+        "words": "What this function did while the test below ran."
+        if len(seen.tests) == 1
+        else "What this function did while the tests below ran.",
         "detail": "",
         "facts": [
             ("Tests", f"{passed} of {len(seen.tests)}"),
@@ -96,7 +105,7 @@ def _page(seen: story.Shown, **views: object) -> str:
         policy=_policy(css, script),
         code=code_rows(seen),
         is_final=seen.is_final,
-        tests=[test_view(index, seen, test) for index, test in enumerate(tests)],
+        tests=panels(seen, tests),
         num_tests_left_out=len(seen.tests) - len(tests),
         **{**nothing, "plot": None, "plot_height": HEIGHT, **views},
     )
@@ -131,16 +140,33 @@ def _policy(css: str, script: str) -> str:
 def _data_block(first_line: int, tests: tuple[TestOutcome, ...]) -> str:
     """The runs as JSON that can stand inside a script element: ASCII, without ``<``, ``>``, ``&``.
 
-    An event is ``[kind, function, line, depth, [[name, value], ...], value or null]``.
+    An event is ``[kind, function, line, depth, [name, value, name, ...], value or -1]``; every
+    text is its index in ``texts``, because a loop repeats the same few thousands of times.
     """
+    places: dict[str, int] = {}
+
+    def place(text: str, limit_chars: int) -> int:
+        return places.setdefault(one_line(text, limit_chars), len(places))
+
+    def packed(event: TraceEvent) -> list[object]:
+        changes = [
+            index
+            for name, value in event.changes[:_MAX_CHANGES]
+            for index in (place(name, 80), place(value, _VALUE_CHARS))
+        ]
+        value = -1 if event.value is None else place(event.value, _VALUE_CHARS)
+        own = (place(event.kind, 80), place(event.function, 80))
+        return [*own, event.line, event.depth, changes, value]
+
     found: list[View] = [
         {
-            "events": [_event(event) for event in test.trace.events] if test.trace else [],
+            "events": [packed(event) for event in test.trace.events] if test.trace else [],
             "dropped": test.trace.num_dropped if test.trace else 0,
         }
         for test in tests
     ]
-    text = json.dumps({"first": first_line, "tests": found}, separators=(",", ":"))
+    data = {"first": first_line, "texts": list(places), "tests": found}
+    text = json.dumps(data, separators=(",", ":"))
     for char in "<>&":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return text
@@ -148,25 +174,30 @@ def _data_block(first_line: int, tests: tuple[TestOutcome, ...]) -> str:
 
 def _bounded(tests: tuple[TestOutcome, ...]) -> Iterator[TestOutcome]:
     """The tests with the events that one page holds; the others count as dropped."""
-    left = MAX_EVENTS
+    events_left, chars_left = MAX_EVENTS, MAX_EVENT_CHARS
+    known: set[str] = set()  # the page holds a text once
     for test in tests:
         trace = test.trace
-        if trace is None or len(trace.events) <= left:
-            left -= len(trace.events) if trace else 0
+        if trace is None:
             yield test
-        else:
-            cut = Trace(trace.events[:left], trace.num_dropped + len(trace.events) - left)
-            left = 0
-            yield replace(test, trace=cut)
+            continue
+        kept = 0
+        for event in trace.events[:events_left]:
+            chars_left -= _num_chars(event, known)
+            if chars_left < 0:
+                break
+            kept += 1
+        events_left = events_left - kept if chars_left >= 0 else 0
+        num_dropped = trace.num_dropped + len(trace.events) - kept
+        yield replace(test, trace=Trace(trace.events[:kept], num_dropped))
 
 
-def _event(event: TraceEvent) -> list[object]:
-    changes = [
-        [one_line(name, 80), one_line(value, _VALUE_CHARS)]
-        for name, value in event.changes[:_MAX_CHANGES]
-    ]
-    value = None if event.value is None else one_line(event.value, _VALUE_CHARS)
-    return [event.kind, one_line(event.function, 80), event.line, event.depth, changes, value]
+def _num_chars(event: TraceEvent, known: set[str]) -> int:
+    """About as many as the event adds to the page; its texts are ``known`` from now on."""
+    changed = [text for change in event.changes[:_MAX_CHANGES] for text in change]
+    new = {*changed, event.value or ""} - known
+    known |= new
+    return _INDEX_CHARS * len(changed) + sum(min(len(text), _VALUE_CHARS) for text in new)
 
 
 # --- the head and the foot ----------------------------------------------------------------------
@@ -175,11 +206,12 @@ def _event(event: TraceEvent) -> list[object]:
 def _head(outcome: Outcome) -> View:
     passed, total = story.score(outcome)
     return {
+        "brand": _brand(outcome),
         "name": story.name(outcome),
         "path": story.path(outcome),
         "verdict": story.VERDICTS[outcome.reason],
         "is_good": outcome.reason in ("patched", "nothing_to_do"),
-        "words": story.verdict_words(outcome),
+        "words": _lead(outcome, passed, total),
         "detail": block(outcome.detail, 2_000),
         "facts": [
             ("Tests", f"{passed} of {total}"),
@@ -189,6 +221,28 @@ def _head(outcome: Outcome) -> View:
             ("Test runs", f"{outcome.stats.num_executions:,}"),
         ],
     }
+
+
+def _brand(outcome: Outcome) -> str:
+    if outcome.reason == "patched":
+        return "egbot wrote"
+    return "egbot tried to write" if outcome.attempts else "egbot"
+
+
+def _lead(outcome: Outcome, passed: int, total: int) -> str:
+    """What came of it and why that can be believed, in a sentence or three."""
+    if outcome.reason == "patched":
+        asked = f"{passed} of {count(total, 'test')} that asked for it pass"
+        if passed == total:
+            one = "The test that asked for it passes"
+            all_of = "Both" if total == 2 else f"All {total:,}"
+            asked = one if total == 1 else f"{all_of} tests that asked for it pass"
+        return f"{asked}: {story.verdict_words(outcome)}."
+    words = story.verdict_words(outcome)
+    lead = f"{words[:1].upper()}{words[1:]}."
+    if outcome.attempts:
+        lead += f" The nearest try passes {passed} of {count(total, 'test')}."
+    return f"{lead} Nothing was changed."
 
 
 def _faults(outcome: Outcome) -> list[tuple[str, str]]:

@@ -26,18 +26,22 @@ _NOTE = (
 def perfetto_document(run: Run) -> Json:
     """Targets, attempts, lines and candidates over time, and how many tests passed by then."""
     timed = timed_run(run)
-    events = [
-        _named("process_name", 0, f"egbot {one_line(run.egbot, 40)}"),
-        _named("thread_name", _TARGETS, "targets, attempts, lines"),
-        _named("thread_name", _CANDIDATES, "candidates"),
-    ]
+    events: list[Json] = []
     first = timed[0].period.start_s if timed else 0.0
     if first > 0:
         events.append(_slice("looking for what fails", "run", _TARGETS, Period(0.0, first), {}))
     for outcome in timed:
         events += _outcome(outcome)
+    candidates = [event for event in events if event["cat"] == "candidate"]
+    lanes = _in_lanes([(int(str(one["ts"])), int(str(one["dur"]))) for one in candidates])
+    for candidate, lane in zip(candidates, lanes, strict=True):
+        candidate["tid"] = _CANDIDATES + lane
+    threads = {_TARGETS: "targets, attempts, lines"}
+    threads |= {_CANDIDATES + lane: "candidates" for lane in {0, *lanes}}
+    names = [_named("process_name", 0, f"egbot {one_line(run.egbot, 40)}")]
+    names += [_named("thread_name", thread, name) for thread, name in threads.items()]
     return {
-        "traceEvents": events,
+        "traceEvents": [*names, *events],
         "displayTimeUnit": "ms",
         "otherData": {"note": _NOTE, "schema": run.schema},
     }
@@ -64,7 +68,8 @@ def _outcome(timed: TimedOutcome) -> Iterator[Json]:
         yield _slice(f"attempt {attempt.number}", "attempt", _TARGETS, attempt.period, arguments)
         for line in attempt.lines:
             yield _line(line)
-            for number, each in enumerate(line.candidates, 1):
+            candidates = sorted(enumerate(line.candidates, 1), key=lambda one: one[1].period.end_s)
+            for number, each in candidates:
                 yield _candidate(number, each)
                 if each.candidate.num_passed > best:
                     best = each.candidate.num_passed
@@ -94,7 +99,19 @@ def _candidate(number: int, timed: TimedCandidate) -> Json:
     return _slice(name, "candidate", _CANDIDATES, timed.period, arguments)
 
 
-# --- events -----------------------------------------------------------------------------------
+def _in_lanes(slices: list[tuple[int, int]]) -> list[int]:
+    """A lane for each (start, length): slices that ran at the same time cannot share one."""
+    ends: list[int] = []
+    found = [0] * len(slices)
+    for index in sorted(range(len(slices)), key=slices.__getitem__):
+        start, length = slices[index]
+        free = (lane for lane, end in enumerate(ends) if end <= start)
+        found[index] = next(free, len(ends))
+        ends[found[index] : found[index] + 1] = [start + length]
+    return found
+
+
+# --- events: all have all of the common keys, as Chrome's own have --------------------------------
 
 
 def _slice(name: str, kind: str, thread: int, period: Period, arguments: Json) -> Json:
@@ -115,16 +132,18 @@ def _slice(name: str, kind: str, thread: int, period: Period, arguments: Json) -
 def _counter(at_s: float, value: int) -> Json:
     return {
         "name": "tests passed, best so far",
+        "cat": "tests",
         "ph": "C",
         "ts": _microseconds(at_s),
         "pid": _PROCESS,
+        "tid": _TARGETS,
         "args": {"tests": value},
     }
 
 
 def _named(what: str, thread: int, name: str) -> Json:
-    found: Json = {"name": what, "ph": "M", "pid": _PROCESS, "args": {"name": name}}
-    return {**found, "tid": thread} if thread else found
+    common: Json = {"cat": "__metadata", "ph": "M", "ts": 0, "pid": _PROCESS, "tid": thread}
+    return {"name": what, **common, "args": {"name": name}}
 
 
 def _microseconds(value_s: float) -> int:

@@ -18,6 +18,7 @@ _TOP, _BOTTOM = 92, 204
 _MAX_LINES = 150
 _MAX_DOTS = 600
 _MAX_TICKS = 6
+_DOT_SHARE = 0.008  # of the width: dots nearer than this would hide one another
 _STEPS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 
 
@@ -37,21 +38,26 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A result: ``kind`` is ``none``, ``some`` or ``all`` of the tests, ``shape`` what it is of."""
+    """A result: ``kind`` is ``none``, ``some`` or ``all`` of the tests, ``shape`` what it is of.
+
+    ``label`` says how many candidates one dot stands for; "" for one.
+    """
 
     shape: str
     kind: str
     x: str
     y: float
     words: str
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A labelled place on an axis."""
+    """A labelled place on an axis; a narrow page leaves out the labels of minor ones."""
 
     at: str
     label: str
+    is_minor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,9 @@ def _words(timed: TimedOutcome) -> str:
 def _phases(timed: TimedOutcome, scale: _Scale) -> Iterator[Block]:
     first, last = timed.attempts[0].period.start_s, timed.attempts[-1].period.end_s
     if first > timed.period.start_s:
-        yield _block("other", Period(timed.period.start_s, first), scale, "loading the model")
+        yield _block(
+            "other", Period(timed.period.start_s, first), scale, "loading", "loading the model"
+        )
     for each in timed.attempts:
         told = f"{story.FINISHES[each.attempt.finish]}, {each.attempt.num_passed} passed"
         name = f"attempt {each.number}"
@@ -171,20 +179,33 @@ def _line(attempt: int, line: TimedLine, scale: _Scale) -> Block:
 def _dots(timed: TimedOutcome, scale: _Scale) -> Iterator[Dot]:
     for attempt in timed.attempts:
         for line in attempt.lines:
-            for number, each in enumerate(line.candidates, 1):
-                passed = each.candidate.num_passed
-                yield Dot(
-                    "candidate",
-                    scale.kind(passed),
-                    scale.x(each.period.start_s),
-                    scale.y(passed),
-                    f"attempt {attempt.number}, line {line.number}, candidate {number}: "
-                    f"passed {passed} of {len(each.candidate.executions)}",
-                )
+            yield from _line_dots(attempt.number, line, scale)
         passed = attempt.attempt.num_passed
         told = f"end of attempt {attempt.number}: passed {passed} of {scale.num_tests}"
         at_s = attempt.period.end_s
         yield Dot("end", scale.kind(passed), scale.x(at_s), scale.y(passed), told)
+
+
+def _line_dots(attempt: int, line: TimedLine, scale: _Scale) -> Iterator[Dot]:
+    """The candidates where their results were known; those at one place share a dot."""
+    places: dict[tuple[int, int], list[int]] = {}
+    for number, each in enumerate(line.candidates, 1):
+        place = round(each.period.end_s / scale.total_s / _DOT_SHARE)
+        places.setdefault((place, each.candidate.num_passed), []).append(number)
+    for (_, passed), numbers in places.items():
+        first = line.candidates[numbers[0] - 1]
+        who = f"candidate {numbers[0]}"
+        if len(numbers) > 1:
+            who = f"candidates {', '.join(map(str, numbers))}, each"
+        yield Dot(
+            "candidate",
+            scale.kind(passed),
+            scale.x(first.period.end_s),
+            scale.y(passed),
+            f"attempt {attempt}, line {line.number}, {who}: "
+            f"passed {passed} of {len(first.candidate.executions)}",
+            f"\N{MULTIPLICATION SIGN}{len(numbers)}" if len(numbers) > 1 else "",
+        )
 
 
 def _times(total_s: float) -> Iterator[Tick]:
@@ -192,8 +213,15 @@ def _times(total_s: float) -> Iterator[Tick]:
     step_s = next((each for each in (*_STEPS_S, *minutes) if total_s / each <= _MAX_TICKS), total_s)
     for index in range(int(total_s / step_s) + 1):
         at_s = index * step_s
-        label = "0" if index == 0 else seconds(at_s).replace(".0 s", " s")
-        yield Tick(f"{at_s / total_s * 100:.2f}%", label)
+        yield Tick(f"{at_s / total_s * 100:.2f}%", _clock(at_s), index % 2 == 1)
+
+
+def _clock(at_s: float) -> str:
+    """A place on the time axis, shortly: ``0``, ``0.5 s`` or ``500 ms``, ``30 s``, ``1:30 min``."""
+    if at_s == 0:
+        return "0"
+    minutes, rest = divmod(round(at_s), 60)
+    return f"{minutes}:{rest:02d} min" if minutes else seconds(at_s).replace(".0 s", " s")
 
 
 def _heights(scale: _Scale) -> Iterator[Tick]:

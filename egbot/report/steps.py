@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from egbot.records import TraceEvent
 from egbot.report.text import one_line
 
-MAX_LOOPS = 12
+MAX_LOOPS = 8
 MAX_ROWS = 60
 MAX_COLUMNS = 8
 MAX_CALLS = 200

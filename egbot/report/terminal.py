@@ -58,7 +58,7 @@ def trace(seen: story.Shown, target: Target, others: Sequence[str], console: Con
     if others:
         names = ", ".join(one_line(name) for name in others[:5])
         rest = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        told = f"the test also calls {names}{rest}; to follow one of them: --target PATH::QUALNAME"
+        told = f"the test also calls {names}{rest}; to follow another one: --target PATH::QUALNAME"
         console.print(Text(told, style="dim"))
     for test in seen.tests:
         console.print()
@@ -231,9 +231,10 @@ def _attempt(attempt: Attempt) -> Group:
 
 
 def _line(step: LineStep) -> list[RenderableType]:
+    took = f"{count(len(step.tokens), 'token')}, {seconds(step.wall_s)}"
     parts: list[RenderableType] = [
         Text(one_line(step.text.rstrip("\n"), 200), style="bold").append(
-            f"    {story.why_line(step)}, {seconds(step.wall_s)}", style="not bold dim"
+            f"    {story.why_line(step)} ({took})", style="not bold dim"
         )
     ]
     for candidate in step.candidates[:6]:

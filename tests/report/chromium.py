@@ -22,7 +22,15 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--disable-dev-shm-usage", "--mute-audio", "--hide-scrollbars", "--remote-debugging-pipe"),
 )
-KEYS = {"ArrowLeft": 37, "ArrowRight": 39, "Home": 36, "End": 35, "Tab": 9}
+KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+KEYS |= {"Home": 36, "End": 35, "Tab": 9, "PageUp": 33, "PageDown": 34}
+LISTENER = """
+window.violations = [];
+document.addEventListener('securitypolicyviolation', (event) => {
+  violations.push(`${event.effectiveDirective}: ${event.blockedURI} ${event.sample}`);
+});
+"""
+"""Runs in every page before its own scripts."""
 
 
 def binary() -> str | None:
@@ -55,6 +63,7 @@ class Chromium:
         self._session = found["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=LISTENER)
 
     def __enter__(self) -> Self:
         return self
@@ -143,14 +152,14 @@ class Chromium:
         """The visible text of an element, "" when there is none."""
         return str(self.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
 
-    def shot(self, path: Path) -> None:
-        """A picture of the whole page."""
-        found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    def shot(self, path: Path, *, whole: bool = True) -> None:
+        """A picture of the page, or of what is seen of it without scrolling."""
+        found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(found["data"]))
 
     def complaints(self) -> list[str]:
         """Errors, policy violations and requests to anything but files and data."""
-        found = []
+        found = [str(each) for each in self.run("violations")]
         for event in self.events:
             method, params = event.get("method"), event.get("params", {})
             if method == "Runtime.exceptionThrown":

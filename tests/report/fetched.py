@@ -9,9 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
-import zipfile
 from pathlib import Path
 
 import platformdirs
@@ -29,29 +27,30 @@ def cache() -> Path:
 
 def from_npm(package: str, version: str, member: str) -> str:
     """The text of one file of an npm package."""
-    path = cache() / f"{package}-{version}.tgz"
-    if not path.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip(f"{path.name} is not in the cache and npm is not installed")
-        _fetch([npm, "pack", "--silent", f"{package}@{version}"], path)
-    with tarfile.open(path) as archive:
+    with tarfile.open(_packed(package, version)) as archive:
         file = archive.extractfile(f"package/{member}")
         assert file is not None
         return file.read().decode("utf-8")
 
 
-def from_wheel(package: str, version: str) -> Path:
-    """The folder of an unpacked pure wheel, to be put on ``sys.path``."""
-    name = package.replace("-", "_")
-    path = cache() / f"{name}-{version}-py3-none-any.whl"
-    if not path.exists():
-        words = ["-m", "pip", "download", "--quiet", "--no-deps", f"{package}=={version}"]
-        _fetch([sys.executable, *words], path)
-    folder = cache() / path.stem
-    if not folder.exists():
-        zipfile.ZipFile(path).extractall(folder)
+def node_modules(packages: dict[str, str], folder: Path) -> Path:
+    """A new folder in which node finds the packages (name to version); none is set up or run."""
+    for package, version in packages.items():
+        with tarfile.open(_packed(package, version)) as archive:
+            archive.extractall(folder / "unpacked", filter="data")
+        (folder / package).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "unpacked" / "package").rename(folder / package)
     return folder
+
+
+def _packed(package: str, version: str) -> Path:
+    path = cache() / f"{package.lstrip('@').replace('/', '-')}-{version}.tgz"
+    if not path.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip(f"{path.name} is not in the cache and npm is not installed")
+        _fetch([npm, "pack", "--silent", f"{package}@{version}"], path)
+    return path
 
 
 def _fetch(words: list[str], path: Path) -> None:

@@ -302,6 +302,15 @@ def hostile(size: int = 1_000_000) -> Outcome:
     )
 
 
+def hidden(value: object) -> list[str]:
+    """The texts of a document, keys too, that hold a character that does not show."""
+    if isinstance(value, str):
+        return [] if value.isprintable() else [value[:200]]
+    if isinstance(value, dict):
+        return [text for pair in value.items() for each in pair for text in hidden(each)]
+    return [text for each in value for text in hidden(each)] if isinstance(value, list) else []
+
+
 def sample_run(*outcomes: Outcome) -> Run:
     return Run(
         schema=SCHEMA_RUN,

@@ -1,5 +1,8 @@
 """Pictures of report pages at three widths, light and dark, to be looked at by a person.
 
+Each page comes whole and as its first screen (``-top``), the list of steps
+open on the whole one.
+
     python -m tests.report.screenshots FOLDER [RUN.json | PAGE.html]...
 
 Without a run or page the samples of these tests are drawn. It does not judge what it draws.
@@ -13,11 +16,20 @@ from pathlib import Path
 
 from egbot.records import Run
 from egbot.report.files import read_run
-from egbot.report.html import render_html
+from egbot.report.html import render_html, render_trace_html
 from tests.report.chromium import Chromium, binary
-from tests.report.samples import hostile, sample_run, solved, unsolved
+from tests.report.samples import (
+    fib_seen,
+    fib_target,
+    hostile,
+    no_target,
+    sample_run,
+    solved,
+    unsolved,
+)
 
-WIDTHS = (1400, 900, 420)
+WIDTHS = (1400, 900, 360)
+OPEN_LIST = "document.querySelectorAll('#all').forEach((each) => { each.open = true; })"
 
 
 def pages(arguments: list[str], folder: Path) -> Iterator[tuple[str, Path]]:
@@ -30,7 +42,10 @@ def pages(arguments: list[str], folder: Path) -> Iterator[tuple[str, Path]]:
         else:
             runs.append((f"{path.stem}-", read_run(path)))
     if not arguments:
-        runs.append(("", sample_run(solved(), unsolved(), hostile(3_000))))
+        runs.append(("", sample_run(solved(), unsolved(), hostile(3_000), no_target())))
+        traced = folder / "traced.html"
+        traced.write_text(render_trace_html(fib_seen(), fib_target()), encoding="utf-8")
+        yield traced.stem, traced
     for name, run in runs:
         for number, outcome in enumerate(run.outcomes, 1):
             page = folder / f"{name}{number:02d}.html"
@@ -50,9 +65,12 @@ def shoot(folder: Path, arguments: list[str]) -> int:
             for width in WIDTHS:
                 for dark in (False, True):
                     browser.open(page, width=width, dark=dark)
-                    picture = folder / f"{name}-{width}-{'dark' if dark else 'light'}.png"
-                    browser.shot(picture)
-                    sys.stdout.write(f"{picture}\n")
+                    kind = f"{name}-{width}-{'dark' if dark else 'light'}"
+                    browser.shot(folder / f"{kind}-top.png", whole=False)
+                    browser.run(f"{OPEN_LIST};0")
+                    browser.settle()
+                    browser.shot(folder / f"{kind}.png")
+                    sys.stdout.write(f"{folder / kind}.png, -top.png\n")
     return 0
 
 

@@ -35,7 +35,7 @@ from tests.report.samples import (
 TAGS = {
     *("html", "head", "meta", "title", "style", "body", "a", "header", "p", "div", "h1", "h2"),
     *("h3", "code", "span", "dl", "dt", "dd", "main", "section", "button", "table", "caption"),
-    *("tbody", "tr", "th", "td", "aside", "input", "kbd", "noscript", "pre", "details", "summary"),
+    *("tbody", "tr", "th", "td", "aside", "input", "kbd", "pre", "details", "summary"),
     *("ol", "ul", "li", "svg", "rect", "footer", "script"),
     *("thead", "mark", "figure", "figcaption", "desc", "circle", "path", "line", "text"),
 }
@@ -80,10 +80,11 @@ def page(outcome: Outcome) -> tuple[str, Page]:
     return text, Page(text)
 
 
-def test_golden_page() -> None:
-    """The page of the sample, without its style and script, is reviewed when it changes."""
-    text, _ = page(solved())
-    check("solved.report.html", bare(text))
+@pytest.mark.parametrize("name", ["solved", "unsolved", "no_target"])
+def test_golden_page(name: str) -> None:
+    """The pages of the samples, without style and script, are reviewed when they change."""
+    text, _ = page({"solved": solved, "unsolved": unsolved, "no_target": no_target}[name]())
+    check(f"{name}.report.html", bare(text))
 
 
 @pytest.mark.parametrize("build", [solved, unsolved, no_target, hostile])
@@ -126,9 +127,10 @@ def test_data_block_cannot_end_its_element() -> None:
     block = found.scripts[0]
     assert block.isascii()
     assert not set("<>&") & set(block)
-    event = json.loads(block)["tests"][0]["events"][0]
-    assert event[0] == "call"
-    assert event[4][0][0].startswith("<script>alert(1)</script>")
+    data = json.loads(block)
+    event = data["tests"][0]["events"][0]
+    assert data["texts"][event[0]] == "call"
+    assert data["texts"][event[4][0]].startswith("<script>alert(1)</script>")
 
 
 def test_hostile_text_is_shown_visibly() -> None:
@@ -155,6 +157,21 @@ def test_golden_trace_page() -> None:
     check("traced.report.html", bare(text))
 
 
+def test_settings_are_told_one_by_one() -> None:
+    """A table of settings is not shown as Python's repr of it."""
+    run = replace(sample_run(solved()), settings={"sandbox": {"test_s": 5.0}})
+    text = render_html(solved(), run=run)
+    assert "<dt>sandbox.test_s</dt><dd>5.0</dd>" in text
+
+
+def test_the_head_says_what_came_of_it() -> None:
+    """Who reads no further knows what was written and why to believe it, or what fails."""
+    assert "All 3 tests that asked for it pass: a fresh sandbox accepted it" in page(solved())[0]
+    told = page(unsolved())[0]
+    assert "egbot tried to write" in told
+    assert "The nearest try passes 2 of 3 tests. Nothing was changed." in told
+
+
 def test_hostile_trace_page_is_inert() -> None:
     """A traced function whose every text is an attack makes no element of its own."""
     outcome = hostile(3_000)
@@ -174,23 +191,38 @@ def test_loops_are_tables_and_lead_to_their_steps() -> None:
 def test_page_without_script_tells_the_run() -> None:
     """With scripts off the rows of code, every test and its steps are in the page."""
     text, _ = page(solved())
-    static = "".join(re.findall(r"<noscript>(.*?)</noscript>", text, flags=re.DOTALL))
+    static = "".join(re.findall(r'<pre class="listing".*?</pre>', text, flags=re.DOTALL))
     assert static.count("call running_total(") == 3
     assert "return → [3, 2, 6, 16, 21, 30, 32]" in static
     assert 'id="tabs" role="tablist" aria-label="Tests" hidden' in text
 
 
 def test_thousands_of_events_stay_quick_and_bounded() -> None:
-    """Fifty tests of two thousand events each make a page in a few seconds, capped and told."""
-    trace = Trace(loop_trace(list(range(660))).events)
-    tests = tuple(replace(passing()[0], trace=trace) for _ in range(50))
+    """Sixty tests of two thousand events each make a page in a few seconds, capped and told."""
+    trace = Trace(loop_trace([index % 5 for index in range(660)]).events[:1_000] * 2)
+    tests = tuple(replace(passing()[0], trace=trace) for _ in range(60))
     start_s = time.perf_counter()
     text, found = page(replace(solved(), evidence=tests))
     assert time.perf_counter() - start_s < 8
     data = json.loads(found.scripts[0])
     assert sum(len(test["events"]) for test in data["tests"]) == MAX_EVENTS
     assert data["tests"][-1]["dropped"] == len(trace.events)
-    assert len(text) < 20_000_000
+    assert len(text) < 5_000_000
+
+
+def test_wide_events_are_bounded_by_their_length_too() -> None:
+    """Thousands of events of fifty long values each do not make a page of fifty megabytes."""
+    trace = Trace(
+        tuple(
+            TraceEvent("line", "f", 14, 0, tuple((f"v{n}", f"{step}.{n} " * 90) for n in range(60)))
+            for step in range(2_000)
+        )
+    )
+    text, found = page(replace(solved(), evidence=(replace(passing()[0], trace=trace),)))
+    (test,) = json.loads(found.scripts[0])["tests"]
+    assert 0 < len(test["events"]) < 2_000
+    assert len(test["events"]) + test["dropped"] == 2_000
+    assert len(text) < 12_000_000
 
 
 def test_megabyte_strings_are_cut() -> None:

@@ -21,7 +21,7 @@ def test_every_attempt_line_and_candidate_has_its_place() -> None:
     found = drawn()
     kinds = [(block.kind, block.label) for block in found.phases]
     assert kinds == [
-        ("other", "loading the model"),
+        ("other", "loading"),
         ("attempt", "attempt 1"),
         ("attempt", "attempt 2"),
         ("other", ""),  # the final check has no room for its words

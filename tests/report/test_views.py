@@ -184,6 +184,7 @@ def test_picture_follows_the_line_loop() -> None:
     for part in ("1/2  running_total", "attempt 2, gamma 1", "    total = start", "✕ 2/3"):
         assert part in text
     assert "writing · 3.2 s · 812 tokens" in text
+    check("live.txt", "\n".join(line.rstrip() for line in text.splitlines()) + "\n")
     assert picture.candidates
     assert not advance(picture, LineStarted(2, "x")).candidates
 
