@@ -254,16 +254,13 @@ def test_no_function_that_passes_is_no_patch() -> None:
 
 
 def test_the_schedule_goes_on_until_an_agent_solves_it() -> None:
-    scripts = [
-        Script("\n    return 1\n"),
-        Script("\n    return 2\n", guided="\n    return x + x\n"),
-    ]
-    decoder = ScriptedDecoder(lambda _prompt, again: scripts[min(again, 1)])
+    answers = ["\n    return 1\n", "\n    return 2\n", "\n    return x + x\n"]
+    decoder = ScriptedDecoder(lambda _prompt, again: Script(answers[min(again, 2)]))
     bench = Bench(decoder=decoder)
     run = bench.solve(STUB, settings=settings_of(guidance={}))
     (outcome,) = run.outcomes
     assert outcome.reason == "patched"
-    assert [attempt.finish for attempt in outcome.attempts] == ["wrong", "candidate"]
+    assert [attempt.finish for attempt in outcome.attempts] == ["wrong", "wrong", "candidate"]
     assert outcome.stats.num_tokens_forwarded == run.stats.num_tokens_forwarded > 0
     assert run.stats.num_executions == outcome.stats.num_executions > 0
 

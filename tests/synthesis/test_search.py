@@ -142,6 +142,53 @@ def test_a_complete_candidate_runs_while_others_are_drawn() -> None:
     assert ran.is_set()
 
 
+def test_a_signal_can_be_kept_for_what_did_better_than_others() -> None:
+    """Told of the best alone: two that fail alike give no signal, one that passes more does."""
+    alike = ("\n    y = 1\n    return y\n", "\n    y = 2\n    return y\n")
+    better = (alike[0], "\n    return 4\n")
+    session = session_of("")
+    for rows, has_signal in ((alike, False), (better, True)):
+        session = session_of("\n    y = 1\n    return y\n", rows)
+        attempt, _ = write(session, replace(GUIDED, tell="best", max_lines=1))
+        assert bool(session.advances[0].signal) == has_signal
+        assert len(attempt.lines[0].candidates) == 2, "all are in the record"
+    assert "return 4" in session.advances[0].signal
+    assert "y = 1" not in session.advances[0].signal
+
+
+def test_a_candidate_knows_whether_it_came_to_its_end() -> None:
+    rows = ("\n    y = 1\n    z = 2\n    return y\n", "\n    return 1\n")
+    attempt, _ = write(session_of(WRONG, rows), replace(GUIDED, horizon_lines=2, max_lines=1))
+    assert [one.complete for one in attempt.lines[0].candidates] == [False, True]
+
+
+def test_samples_end_when_one_of_them_passes_every_test() -> None:
+    """The longer rows are cut, which no other row's speed decides, and are no candidates."""
+    long = "\n" + "".join(f"    y{n} = x\n" for n in range(20)) + "    return 0\n"
+    session = session_of("", (f"{WRONG}```", f"{GOOD}```", f"{long}```"))
+    attempt, bench = write(session, replace(GUIDED, gamma=0.0, candidates=3))
+    assert attempt.finish == "candidate"
+    (step,) = attempt.lines
+    assert [one.num_passed for one in step.candidates] == [0, 2]
+    assert bench.runs.num_executions == 4
+    assert session.advances == []
+
+
+def test_an_agent_that_only_samples_decodes_nothing_after_them() -> None:
+    """Greedy decoding is another agent's; the nearest sample is what this one has to show."""
+    half = "\n    return 4\n"
+    session = session_of(GOOD, (WRONG, half))
+    attempt, _ = write(session, replace(GUIDED, gamma=0.0, candidates=2))
+    assert (attempt.finish, attempt.num_passed, session.advances) == ("wrong", 1, [])
+    assert attempt.code == "def double(x):\n    return 4\n"
+    assert [step.text for step in attempt.lines] == ["    return 4"]
+
+
+def test_samples_without_code_are_told_apart() -> None:
+    attempt, _ = write(session_of("", ("", "\n    )\n")), replace(GUIDED, gamma=0.0, candidates=2))
+    assert (attempt.finish, attempt.lines) == ("no_code", ())
+
+
 def test_the_paper_s_method_draws_afresh_uses_no_drafts_and_accepts_no_candidate() -> None:
     session = session_of("\n    y = x\n    return y\n", (GOOD,) * 3)
     paper = replace(GUIDED, method="paper", horizon_lines=8)

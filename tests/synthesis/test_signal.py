@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egbot.records import CandidateRun, Comparison, Fault, TestOutcome, Trace, TraceEvent
-from egbot.synthesis.signal import Wording, render_signal
+from egbot.synthesis.signal import Wording, better_than_others, render_signal
 
 PROGRAM = "def total(xs):\n    s = 0\n    for x in xs:\n        s += x\n    return s\n"
 FIRST = 12  # the line of the file at which the function starts
@@ -248,6 +248,27 @@ def test_passing_tests_take_one_line() -> None:
     text = render_signal([run_of(1, 9, *outcomes, failed(message="bad"))])
     assert text.count("pass") == 1
     assert "9 of 10 tests pass." in text
+
+
+def test_a_candidate_that_was_cut_is_not_blamed_for_returning_nothing() -> None:
+    """It has not come to its end; what is expected is told all the same."""
+    nothing = Comparison("assert total([1]) == 7", "None", "==", "7")
+    events = (event("call", 0, ("xs", "[1]")), event("return", 1, value="None"))
+    run = run_of(1, 0, failed(*events, comparison=nothing))
+    assert "Result: returned None, but 7 was expected" in render_signal([run])
+    assert "Result: not finished yet, 7 is expected" in render_signal(
+        [replace(run, complete=False)]
+    )
+    wrong = run_of(1, 0, failed(*traced([1]), comparison=EQUAL))
+    assert "returned 1" in render_signal([replace(wrong, complete=False)])
+
+
+def test_the_better_ones_are_those_that_passed_more_than_others() -> None:
+    two, one, none = run_of(1, 2), run_of(2, 1), run_of(3, 0)
+    assert better_than_others([one, two, none, two]) == (two, two)
+    assert better_than_others([one, one]) == ()
+    assert better_than_others([two]) == ()
+    assert better_than_others([]) == ()
 
 
 EVENTS = st.builds(
