@@ -9,6 +9,9 @@ from pathlib import Path
 
 from egbot.errors import SpaceError, SurroundingsError, UsageError
 
+DEMO_AGENTS = "greedy,guided:gamma=1:s=3:d=2,samples:8:t=0.9:seed=1,guided:gamma=0.5:s=4:d=6:seed=2"
+"""Who tries in the demo, in this order."""
+
 _MARK = ".git/egbot-demo"
 _IDENTITY = ("-c", "user.name=egbot demo", "-c", "user.email=demo@egbot.invalid")
 

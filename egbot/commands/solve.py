@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from egbot.commands.shared import EXIT_CODES, Command, guarded, sandbox_options
-from egbot.demo import lay_out
+from egbot.demo import DEMO_AGENTS, lay_out
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED
 from egbot.local import Order, run_order
 from egbot.records import Run
@@ -170,6 +170,8 @@ def demo(output: Path, plain: bool, **options: Any) -> int:
     """Watch egbot write six functions of a small sample repository.
 
     Real model, real sandbox, nothing canned: another --seed or --model decodes something else.
+    Guidance comes before plain samples here, so that there is something to watch; `egbot solve`
+    tries samples first, because that is cheaper.
 
     \b
     Examples:
@@ -177,7 +179,8 @@ def demo(output: Path, plain: bool, **options: Any) -> int:
       egbot demo --plain --sandbox bubblewrap --seed 7
     """
     repository = lay_out(output / "repository")
-    order = Order(repository=repository, output=output, overrides=_overrides(options))
+    overrides = _overrides({**options, "agents": DEMO_AGENTS})
+    order = Order(repository=repository, output=output, overrides=overrides)
     return _run(order, plain=plain, as_json=False)
 
 
