@@ -43,7 +43,7 @@ from egbot.synthesis.agents import Gather, schedule, try_agents
 from egbot.synthesis.answer import Frame, make_frame
 from egbot.synthesis.budget import Budget
 from egbot.synthesis.runs import Runs
-from egbot.synthesis.search import Task
+from egbot.synthesis.task import Task
 from egbot.synthesis.together import Open
 from egbot.verify import Claim, verify
 

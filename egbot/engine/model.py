@@ -6,13 +6,15 @@ without it.
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal
 
 from egbot.engine import catalog
 from egbot.errors import ModelError
@@ -31,11 +33,20 @@ Report = Callable[[str], None]
 _FAST_BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16"})
 
 
+@dataclass(slots=True)
+class _Counter:
+    """A tokenizer of its own: one serves a single thread at a time, and groups decode in theirs."""
+
+    lock: Lock = field(default_factory=Lock)
+    tokenizer: Any = None
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
     """Implements ``egbot.ports.GroupDecoder``."""
 
     network: Network
+    _counter: _Counter = field(default_factory=_Counter, repr=False)
 
     @property
     def name(self) -> str:
@@ -55,10 +66,13 @@ class LoadedModel:
         return Group(self.network)
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens the model needs for ``text``."""
+        """How many tokens the model needs for ``text``; may be asked in any thread."""
         from egbot.engine.chat import encode_text
 
-        return len(encode_text(self.network.tokenizer, text))
+        with self._counter.lock:
+            if self._counter.tokenizer is None:
+                self._counter.tokenizer = copy.deepcopy(self.network.tokenizer)
+            return len(encode_text(self._counter.tokenizer, text))
 
 
 def load(

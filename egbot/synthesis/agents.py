@@ -16,7 +16,8 @@ from egbot.errors import UsageError
 from egbot.progress import AttemptEnded, AttemptStarted
 from egbot.records import Attempt, Guidance
 from egbot.synthesis.agentspec import read_agents
-from egbot.synthesis.search import Task, write_function
+from egbot.synthesis.search import write_function
+from egbot.synthesis.task import Task
 from egbot.synthesis.together import Open, try_together
 
 Stage = tuple[Guidance, ...]

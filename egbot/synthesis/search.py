@@ -8,19 +8,19 @@ algorithm is that of Lavon, Katz and Wolf, "Execution Guided Line-by-Line Code G
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from egbot.ports import DecodeSession, StopRule
-from egbot.progress import CandidatesRun, LineChosen, LineStarted, Report, Tick
+from egbot.ports import DecodeSession
+from egbot.progress import CandidatesRun, LineChosen, LineStarted, Tick
 from egbot.records import Attempt, CandidateRun, Guidance, GuidedText, LineStep, Sample
-from egbot.synthesis.answer import Frame, count_lines, new_lines, split_body
-from egbot.synthesis.budget import Budget
+from egbot.synthesis.answer import new_lines, split_body
 from egbot.synthesis.completions import is_viable, make_runnable, normalise
-from egbot.synthesis.runs import Runs
+from egbot.synthesis.rules import SolutionRule, horizon_rule, line_rule, made
 from egbot.synthesis.signal import Wording, better_than_others, render_signal
+from egbot.synthesis.task import Task
 
 _LINE_TOKENS = 96
 _MEAN_LINE_TOKENS = 16
@@ -29,17 +29,6 @@ _MAX_LOST_LINES = 1  # a header like `match x:` needs its next line; two in a ro
 _SEED_STRIDE = 1009  # a prime, so that the seeds of lines and agents do not meet
 
 Finish = Literal["solved", "candidate", "wrong", "max_lines", "no_code", "over_budget", "stopped"]
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What the loop needs to know of one target. ``count_tokens`` measures texts for the model."""
-
-    frame: Frame
-    runs: Runs
-    budget: Budget
-    report: Report
-    count_tokens: Callable[[str], int] = len
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +168,7 @@ def _explore(
     start_s = time.perf_counter()
     is_whole = guidance.gamma == 0.0
     horizon = guidance.max_lines if is_whole else guidance.horizon_lines
-    rule = _Solutions(task, session.text) if is_whole else None
+    rule = SolutionRule(task, session.text, guidance.max_lines) if is_whole else None
     ended = tuple(one for one in recycled if one.finish == "eos")[: guidance.candidates]
     with _booked(task, session):
         drawn = session.sample(
@@ -188,7 +177,7 @@ def _explore(
             top_p=guidance.top_p,
             max_tokens=min(horizon * _MEAN_LINE_TOKENS + _LINE_TOKENS, _MAX_SAMPLE_TOKENS),
             seed=guidance.seed * _SEED_STRIDE + number,
-            stop=rule.stop if rule else _horizon_rule(task, session.text, horizon),
+            stop=rule.stop if rule else horizon_rule(task, session.text, horizon),
             starts=tuple(one.text for one in recycled if one not in ended)[
                 : guidance.candidates - len(ended)
             ],
@@ -199,12 +188,12 @@ def _explore(
     for sample in samples:
         if rule is not None and not rule.counts(sample):
             continue
-        made = _made(task, session.text, sample)
-        program = made.program
+        one = made(task, session.text, sample)
+        program = one.program
         if program is not None and program not in runs:
-            run = task.runs.run(made.body, program)
+            run = task.runs.run(one.body, program)
             ended_s = time.perf_counter() - start_s
-            runs[program] = replace(run, ended_s=ended_s, complete=made.complete)
+            runs[program] = replace(run, ended_s=ended_s, complete=one.complete)
         ranks[sample.text] = runs[program].num_passed if program is not None else -1
     if guidance.method == "paper":
         return _Look(tuple(runs.values()))
@@ -239,7 +228,7 @@ def _write_line(
             signal=signal,
             gamma=guidance.gamma,
             max_tokens=_LINE_TOKENS,
-            stop=_line_rule(task, before),
+            stop=line_rule(task, before),
             drafts=look.drafts,
         )
     body, _ = split_body(task.frame, session.text)
@@ -272,88 +261,6 @@ def _solution_text(task: Task, best: CandidateRun) -> str:
     written = task.frame.code(best.text)
     is_same = normalise(written) == best.program and task.runs.fits(written)
     return written if is_same else best.program
-
-
-def _complete_lines(sample: Sample) -> str:
-    """The sample's text without a last line that the limit or the stop cut in the middle."""
-    if sample.finish == "eos":
-        return sample.text
-    return sample.text[: sample.text.rfind("\n") + 1]
-
-
-def _horizon_rule(task: Task, written: str, horizon_lines: int) -> StopRule:
-    """Stop a candidate after ``horizon_lines`` lines, at the function's end or the budget's.
-
-    A candidate that is complete runs while others are still being drawn.
-    """
-
-    def stop(new: str) -> bool:
-        is_complete = count_lines(new) >= horizon_lines or _is_over(task, written + new)
-        if is_complete:
-            task.runs.foresee(lambda: _made(task, written, Sample(new, 0, "stop")).program)
-        return is_complete
-
-    return stop
-
-
-@dataclass(slots=True)
-class _Solutions:
-    """Ends whole functions at their end, and all rows as soon as one of them passes every test.
-
-    A row that ends is run at once, between two steps of the batch: so the same rows are cut at the
-    same tokens every time, however long a run takes. Long rows would else cost most of the time.
-    """
-
-    task: Task
-    written: str
-    ended: set[str] = field(default_factory=set)
-    is_solved: bool = False
-
-    def stop(self, new: str) -> bool:
-        """The stop rule."""
-        if self.is_solved:
-            return True
-        if not _is_over(self.task, self.written + new):
-            return False
-        self.ended.add(new)
-        made = _made(self.task, self.written, Sample(new, 0, "stop"))
-        if made.program is not None:
-            run = self.task.runs.run(made.body, made.program)
-            self.is_solved = self.task.runs.solves(run)
-        return True
-
-    def counts(self, sample: Sample) -> bool:
-        """Whether ``sample`` ended by itself, rather than by another one's success."""
-        return not self.is_solved or sample.finish != "stop" or sample.text in self.ended
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """What a sample makes of what is written: the body, and the program (None: none runs)."""
-
-    body: str
-    program: str | None
-    complete: bool
-
-
-def _made(task: Task, written: str, sample: Sample) -> _Made:
-    body, ended = split_body(task.frame, written + _complete_lines(sample))
-    program = make_runnable(task.frame, body)
-    return _Made(body, program, ended or sample.finish == "eos")
-
-
-def _line_rule(task: Task, written: str) -> StopRule:
-    """Stop behind the first newline that follows something, at the function's or budget's end."""
-
-    def stop(new: str) -> bool:
-        return count_lines(new) >= 1 or _is_over(task, written + new)
-
-    return stop
-
-
-def _is_over(task: Task, text: str) -> bool:
-    """Whether the function has come to its end, or the time that there was for it."""
-    return split_body(task.frame, text)[1] or bool(task.budget.exhausted)
 
 
 @contextmanager

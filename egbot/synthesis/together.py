@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from egbot.ports import DecodeSession, SessionCancelledError
 from egbot.progress import AttemptEnded, AttemptStarted, Progress, Report
 from egbot.records import Attempt, Guidance
-from egbot.synthesis.search import Task, write_function
+from egbot.synthesis.search import write_function
+from egbot.synthesis.task import Task
 
 Open = Callable[[Guidance], DecodeSession]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -187,3 +188,13 @@ def test_a_name_close_to_an_alias_is_not_looked_for_on_the_hub(name: str, alias:
     """Without a network the hub answers after a minute, and a typing error is likelier."""
     with pytest.raises(ModelError, match=f"did you mean {re.escape(alias)}"):
         load(name, "cpu", report=lambda _: None)
+
+
+def test_tokens_are_counted_in_any_thread_while_others_decode() -> None:
+    """Agents measure their signals while a group decodes in a thread of its own."""
+    net = tiny("llama")
+    model = LoadedModel(net)
+    texts = [f"return {n} + a\n" for n in range(200)]
+    expected = [len(net.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(model.count_tokens, texts)) == expected

@@ -16,7 +16,7 @@ from egbot.source.splice import prepare
 from egbot.synthesis.answer import make_frame
 from egbot.synthesis.budget import Budget
 from egbot.synthesis.runs import Runs
-from egbot.synthesis.search import Task
+from egbot.synthesis.task import Task
 from egbot.testing import ReplaySandbox, Script, ScriptedDecoder, ScriptedSession
 
 E = TypeVar("E")
