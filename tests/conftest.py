@@ -1,16 +1,24 @@
 """Turns the skip of a required kind of test into a failure (EGBOT_REQUIRE=docker,weights,...).
 
-It does not know what those tests need; each of them says so itself when it skips.
+It does not know what those tests need; each of them says so itself when it skips. It also lets
+Ctrl-C work where a shell has started the tests in the background.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
 
 REQUIRED = frozenset(filter(None, os.environ.get("EGBOT_REQUIRE", "").split(",")))
+
+
+def pytest_configure() -> None:
+    """A shell's background jobs ignore SIGINT, and so would every process that a test starts."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
