@@ -4,9 +4,12 @@ Two ways in. An ordinary user gets a user namespace. Root does not: a process th
 outside could write the kernel's settings below ``/proc/sys`` and escapes the limit on the number
 of processes; so root's launcher becomes an ordinary user for good before the runner starts.
 
-Not covered: a hole in the kernel; memory as a sum (each process has its limit, each run a tighter
-one, and the writable folders have theirs, but not the total over many processes); CPU time shared
-with the host.
+Memory and processes are bounded as sums by a control group where egbot may make one (root, or a
+delegated place); elsewhere each process has its limit, each run a tighter one, and the writable
+folders have theirs.
+
+Not covered: a hole in the kernel; memory as a sum without a control group; CPU time shared with
+the host.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import os
 import platform
 import re
 import secrets
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +38,7 @@ from egbot.execution.confinement import (
     inner_environment,
 )
 from egbot.execution.environment import choose_interpreter
+from egbot.execution.groups import make_group
 from egbot.execution.interpreter import Interpreter
 from egbot.execution.mounts import interpreter_arguments, system_arguments
 from egbot.execution.options import Report, SandboxOptions
@@ -75,6 +80,10 @@ if os.getuid() == 0:
     os.setresuid(user, user, user)
 os.execv(sys.argv[6], sys.argv[6:])
 """
+_SPARE_PROCESSES = 64
+_SPARE_BYTES = 256 * 1024 * 1024
+"""What a group may use beyond the limits that its processes should meet first: those are told
+then, where a group's limit kills or keeps the harness itself from forking."""
 _FILTER = "filter.bpf"
 _ACCOUNTS = {
     "passwd": f"sandbox:x:{USER_ID}:{USER_ID}::{WORK}:/bin/sh\n",
@@ -117,10 +126,17 @@ class BubblewrapSandbox:
         return WarmExecutor(self._launch, opening)
 
     def _launch(self) -> Launch:
-        argv = tuple(self.command(["-m", "sandbox.runner"]))
-        return Launch(argv=argv, env={"PATH": os.defpath}, work=WORK)
+        memory_bytes = self.options.memory_bytes + _SPARE_BYTES
+        group = make_group(memory_bytes, self.options.pids + _SPARE_PROCESSES)
+        entrances = group.entrances if group else ()
+        return Launch(
+            argv=tuple(self.command(["-m", "sandbox.runner"], entrances)),
+            env={"PATH": os.defpath},
+            work=WORK,
+            on_close=group.remove if group else lambda: None,
+        )
 
-    def command(self, python_arguments: Sequence[str]) -> list[str]:
+    def command(self, python_arguments: Sequence[str], entrances: Sequence[str] = ()) -> list[str]:
         """Return the command that runs the interpreter inside, by way of the launcher.
 
         The command must be started with an empty environment: bwrap's own first process stays
@@ -137,14 +153,19 @@ class BubblewrapSandbox:
         path = f"{self.interpreter.path.parent}:/usr/local/bin:/usr/bin:/bin"
         for name, value in inner_environment(path, RUNNER_PATH, WORK).items():
             arguments += ["--setenv", name, value]
-        return [*self._filtered(arguments), "--", *launcher, python, *python_arguments]
+        prepared = self._prepared(arguments, entrances)
+        return [*prepared, "--", *launcher, python, *python_arguments]
 
-    def _filtered(self, arguments: list[str]) -> list[str]:
-        """Hand bwrap the system-call filter on a descriptor, which a shell opens."""
+    def _prepared(self, arguments: list[str], entrances: Sequence[str]) -> list[str]:
+        """Let a shell enter control groups, and hand bwrap the filter on a descriptor."""
         file = self.payload / "etc" / _FILTER
-        if not file.is_file():
+        steps = [f"echo $$ > {shlex.quote(path)}" for path in entrances]
+        if file.is_file():
+            steps.append(f"exec 9< {shlex.quote(str(file))}")
+            arguments = [*arguments, "--seccomp", "9"]
+        if not steps:
             return arguments
-        return ["/bin/sh", "-c", 'exec 9<"$0"; exec "$@"', str(file), *arguments, "--seccomp", "9"]
+        return ["/bin/sh", "-c", "; ".join([*steps, 'exec "$@"']), "sh", *arguments]
 
 
 def bubblewrap_sandbox(
@@ -155,6 +176,11 @@ def bubblewrap_sandbox(
     interpreter = choose_interpreter(options, tree, root, report)
     payload = write_payload(runner_files(), cache_folder(options) / "runner")
     sandbox = BubblewrapSandbox(program, way_in(), interpreter, payload, options)
+    group = make_group(options.memory_bytes, options.pids)
+    if group is None:
+        report("no control group can be had: memory is limited for each process, not as a sum")
+    else:
+        group.remove()
     why = _try(sandbox)
     if why:
         raise _refusal(why, str(interpreter.path))

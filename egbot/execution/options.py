@@ -19,8 +19,8 @@ class SandboxOptions:
     """What a person may set about the sandbox.
 
     ``memory_bytes``, ``pids`` and ``cpus`` bound the whole container (one test's own limits are
-    ``egbot.records.Limits``); bubblewrap bounds ``pids`` and leaves memory to the limits of each
-    run. ``tmpfs_bytes`` bounds each writable folder inside. ``python`` is an interpreter for
+    ``egbot.records.Limits``), bubblewrap's too where there are control groups; elsewhere it bounds
+    ``pids`` and leaves memory to the limits of each process. ``tmpfs_bytes`` bounds each writable folder inside. ``python`` is an interpreter for
     bubblewrap and process; ``image`` and ``runtime`` (``runsc``, say) are for Docker, and so are
     ``dockerfile`` (a path in the tree, built instead of ``image``) and ``setup`` (shell commands,
     run while the image is built). ``env`` are names and values that the tests see everywhere.

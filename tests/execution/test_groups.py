@@ -1,0 +1,98 @@
+"""Control groups bound memory and processes as sums, and leave nothing behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from egbot.execution.groups import Group, make_group
+from egbot.execution.options import MIB
+
+HOGS = """
+import os, signal, sys, time
+children = []
+for _ in range(4):
+    pid = os.fork()
+    if pid == 0:
+        kept = bytearray(60 << 20)
+        time.sleep(1)
+        os._exit(0)
+    children.append(pid)
+killed = [os.waitpid(pid, 0)[1] for pid in children]
+print(sum(os.WIFSIGNALED(status) for status in killed))
+"""
+FORKS = """
+import os, time
+num_forked = 0
+try:
+    for _ in range(40):
+        if os.fork() == 0:
+            time.sleep(1)
+            os._exit(0)
+        num_forked += 1
+except BlockingIOError:
+    pass
+print(num_forked)
+"""
+
+
+@pytest.fixture
+def group() -> Group:
+    made = make_group(128 * MIB, 20)
+    if made is None:
+        pytest.skip("no control group can be made here")
+    return made
+
+
+def run_in(group: Group, code: str) -> int:
+    enter = "; ".join(f"echo $$ > {path}" for path in group.entrances)
+    command = ["/bin/sh", "-c", f'{enter}; exec "$@"', "sh", sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return int(done.stdout)
+
+
+def test_memory_is_bounded_as_a_sum(group: Group) -> None:
+    """Each of four processes would fit, all together do not."""
+    assert run_in(group, HOGS) >= 1
+    group.remove()
+
+
+def test_processes_are_bounded_as_a_sum(group: Group) -> None:
+    assert 10 <= run_in(group, FORKS) < 20
+    group.remove()
+
+
+def test_nothing_is_left(group: Group) -> None:
+    assert all(folder.is_dir() for folder in group.folders)
+    group.remove()
+    assert not any(folder.exists() for folder in group.folders)
+    group.remove()
+
+
+def test_groups_of_dead_bots_are_reaped(group: Group) -> None:
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], check=True, capture_output=True
+    )
+    dead = group.folders[0].parent / f"egbot-{int(gone.stdout)}-00000000"
+    dead.mkdir()
+    other = make_group(128 * MIB, 20)
+    assert not dead.exists()
+    assert all(folder.is_dir() for folder in group.folders), "ours is alive"
+    for one in (group, other):
+        if one is not None:
+            one.remove()
+
+
+@pytest.mark.parametrize("layout", [(), ("memory", "pids")], ids=["version 2", "version 1"])
+def test_where_the_kernel_makes_no_files_there_is_no_group(
+    tmp_path: Path, layout: tuple[str, ...]
+) -> None:
+    """An ordinary folder, a foreign system, missing rights: limits for each process remain."""
+    for name in layout:
+        (tmp_path / name).mkdir()
+    assert make_group(128 * MIB, 20, root=tmp_path) is None
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith("egbot-")]
+    assert make_group(128 * MIB, 20, root=tmp_path / "missing") is None
