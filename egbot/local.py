@@ -17,7 +17,7 @@ from egbot import __version__
 from egbot.config import Settings, load_settings
 from egbot.engine.model import load
 from egbot.errors import EgbotError, UsageError
-from egbot.execution.options import SandboxOptions
+from egbot.execution.options import options_of
 from egbot.execution.select import choose
 from egbot.intake.failures import selected_tests
 from egbot.intake.issue import tests_in_issue
@@ -159,17 +159,9 @@ def _read(path: Path) -> bytes:
 
 
 def _sandbox(settings: Settings, tree: Tree, repository: Repository, report: Report) -> Sandbox:
-    chosen = settings.sandbox
-    options = SandboxOptions(
-        backend=chosen.backend,
-        python=Path(chosen.python) if chosen.python else None,
-        image=chosen.image,
-        runtime=chosen.runtime,
-        dockerfile=chosen.dockerfile or "",
-        setup=chosen.setup,
-        env=tuple(chosen.env.items()),
-        collect_s=min(SandboxOptions().collect_s, max(_LEAST_COLLECT_S, settings.max_seconds)),
-    )
+    options = options_of(settings.sandbox)
+    collect_s = min(options.collect_s, max(_LEAST_COLLECT_S, settings.max_seconds))
+    options = replace(options, collect_s=collect_s)
     return choose(tree, options, lambda text: report(Stage("sandbox", text)), root=repository.root)
 
 

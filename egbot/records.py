@@ -346,6 +346,9 @@ class LineStep:
     wall_s: float
 
 
+Finish = Literal["solved", "candidate", "wrong", "max_lines", "no_code", "over_budget", "stopped"]
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One agent's try at the function.
@@ -356,9 +359,7 @@ class Attempt:
     """
 
     guidance: Guidance
-    finish: Literal[
-        "solved", "candidate", "wrong", "max_lines", "no_code", "over_budget", "stopped"
-    ]
+    finish: Finish
     lines: tuple[LineStep, ...]
     code: str
     num_passed: int

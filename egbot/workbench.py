@@ -9,7 +9,7 @@ import ast
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from egbot.config import Settings
@@ -98,13 +98,15 @@ def write_target(
     bench.report(Stage("opening the sandbox", f"{bench.sandbox.backend}, {len(bench.tests)} tests"))
     with (
         bench.sandbox.open(bench.tree, modules, bench.limits) as executor,
-        Runs(
-            executor=executor,
-            slot=slot,
-            before=bench.tree[bench.target.path].data,
-            target=bench.target,
-            tests=bench.tests,
-            limits=bench.limits,
+        closing(
+            Runs(
+                executor=executor,
+                slot=slot,
+                before=bench.tree[bench.target.path].data,
+                target=bench.target,
+                tests=bench.tests,
+                limits=bench.limits,
+            )
         ) as runs,
     ):
         task = Task(frame, runs, bench.budget, bench.report, decoder.count_tokens)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from egbot.bench.packages import package_tree
 from egbot.bench.solving import Tools
 from egbot.bench.tasks import BlankedFunction
 from egbot.config import Settings
 from egbot.engine.model import load
-from egbot.execution.options import SandboxOptions
+from egbot.execution.options import options_of
 from egbot.execution.requirements import detect
 from egbot.execution.select import choose
 from egbot.ports import Decoder, Sandbox
@@ -25,14 +24,7 @@ Say = Callable[[str], None]
 
 
 def _sandbox(settings: Settings, tree: Tree, say: Say) -> Sandbox:
-    chosen = settings.sandbox
-    options = SandboxOptions(
-        backend=chosen.backend,
-        python=Path(chosen.python) if chosen.python else None,
-        image=chosen.image,
-        runtime=chosen.runtime,
-    )
-    return choose(tree, options, say)
+    return choose(tree, options_of(settings.sandbox), say)
 
 
 def _decoder(settings: Settings, say: Say) -> Decoder:

@@ -11,7 +11,13 @@ from typing import Any
 
 import click
 
-from egbot.commands.shared import Command, sandbox_options
+from egbot.commands.shared import (
+    Command,
+    agent_options,
+    model_options,
+    sandbox_options,
+    sandbox_overrides,
+)
 from egbot.errors import UsageError
 
 
@@ -23,27 +29,8 @@ def run_options(command: Command) -> Command:
 
 
 _OPTIONS: tuple[Callable[[Command], Command], ...] = (
-    click.option(
-        "--model",
-        envvar="EGBOT_MODEL",
-        metavar="NAME",
-        help="Alias, folder, .gguf file or hub name.  [default: smollm2]",
-    ),
-    click.option(
-        "--device",
-        type=click.Choice(("auto", "cpu", "cuda")),
-        help="Where the model runs.  [default: auto]",
-    ),
-    click.option(
-        "--method",
-        metavar="NAME",
-        help="egbot, paper, greedy or samples:N.  [default: egbot]",
-    ),
-    click.option(
-        "--agents",
-        metavar="SPEC",
-        help="Agents in their order, such as greedy,guided:gamma=1:s=3:d=2,samples:8.",
-    ),
+    model_options,
+    agent_options,
     sandbox_options,
     click.option("--seed", type=click.IntRange(0), help="Seed of the samples.  [default: 0]"),
     click.option("--limit", type=click.IntRange(1), help="Only the first tasks of the set."),
@@ -84,11 +71,7 @@ def overrides_of(options: dict[str, Any]) -> dict[str, object]:
         "max_seconds": options.get("max_seconds_per_task"),
         "max_tokens": options.get("max_tokens_per_task"),
         "guidance": {"method": options.get("method"), "agents": options.get("agents")},
-        "sandbox": {
-            "backend": options.get("sandbox"),
-            "image": options.get("image"),
-            "python": options.get("python"),
-        },
+        "sandbox": sandbox_overrides(options),
     }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -84,3 +84,42 @@ def sandbox_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def sandbox_overrides(options: Mapping[str, Any]) -> dict[str, object]:
+    """``sandbox_options`` in the shape of ``[tool.egbot.sandbox]``; None: not given."""
+    return {
+        "backend": options.get("sandbox"),
+        "image": options.get("image"),
+        "python": options.get("python"),
+    }
+
+
+def model_options(command: Command) -> Command:
+    """The options of every command that runs a model."""
+    command = click.option(
+        "--device",
+        type=click.Choice(("auto", "cpu", "cuda")),
+        help="Where the model runs.  [default: auto]",
+    )(command)
+    return click.option(
+        "--model",
+        envvar="EGBOT_MODEL",
+        metavar="NAME",
+        help="Alias, folder, .gguf file or hub name.  [default: smollm2]",
+    )(command)
+
+
+def agent_options(command: Command) -> Command:
+    """The options that say who tries to write a function."""
+    command = click.option(
+        "--agents",
+        metavar="SPEC",
+        help="The agents in their order, e.g. greedy,guided:gamma=1:s=3:d=2,samples:8.",
+    )(command)
+    return click.option(
+        "--method",
+        metavar="METHOD",
+        help="egbot, paper (its grid, without what egbot adds), greedy or samples:N.  "
+        "[default: egbot]",
+    )(command)

@@ -9,7 +9,15 @@ from typing import Any
 import click
 from rich.console import Console
 
-from egbot.commands.shared import EXIT_CODES, Command, guarded, sandbox_options
+from egbot.commands.shared import (
+    EXIT_CODES,
+    Command,
+    agent_options,
+    guarded,
+    model_options,
+    sandbox_options,
+    sandbox_overrides,
+)
 from egbot.demo import DEMO_AGENTS, lay_out
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED
 from egbot.local import Order, run_order
@@ -19,21 +27,11 @@ from egbot.report.progress import make_view
 from egbot.report.terminal import summary
 
 
-def _model_options(command: Command) -> Command:
+def _run_options(command: Command) -> Command:
     """The options that ``solve`` and ``demo`` share."""
     for option in reversed(
         (
-            click.option(
-                "--model",
-                envvar="EGBOT_MODEL",
-                metavar="NAME",
-                help="Alias, folder, .gguf file or hub name.  [default: smollm2]",
-            ),
-            click.option(
-                "--device",
-                type=click.Choice(("auto", "cpu", "cuda")),
-                help="Where the model runs.  [default: auto]",
-            ),
+            model_options,
             sandbox_options,
             click.option(
                 "--seed", type=click.IntRange(0), help="Seed of the samples.  [default: 0]"
@@ -84,17 +82,8 @@ def _model_options(command: Command) -> Command:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Take the tests that an issue's text holds or names.",
 )
-@_model_options
-@click.option(
-    "--method",
-    metavar="METHOD",
-    help="egbot, paper (its grid, without what egbot adds), greedy or samples:N.  [default: egbot]",
-)
-@click.option(
-    "--agents",
-    metavar="SPEC",
-    help="The agents in their order, e.g. greedy,guided:gamma=1:s=3:d=2,samples:8.",
-)
+@_run_options
+@agent_options
 @click.option("--gamma", type=click.FloatRange(0), help="Guidance scale; one agent only.")
 @click.option("--candidates", type=click.IntRange(0), help="Samples before each line.")
 @click.option("--horizon", type=click.IntRange(1), help="Lines that a sample looks ahead.")
@@ -157,7 +146,7 @@ def solve(
 
 
 @click.command(epilog=EXIT_CODES)
-@_model_options
+@_run_options
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -209,9 +198,5 @@ def _overrides(options: dict[str, Any]) -> dict[str, object]:
     return {
         **{name: options.get(name) for name in top},
         "guidance": {name: options.get(name) for name in guidance},
-        "sandbox": {
-            "backend": options.get("sandbox"),
-            "image": options.get("image"),
-            "python": options.get("python"),
-        },
+        "sandbox": sandbox_overrides(options),
     }

@@ -75,13 +75,19 @@ def from_pyproject(path: str, text: str) -> Declared:
     )
 
 
-def from_setup_cfg(path: str, text: str) -> Declared:
-    """Read setuptools' declarative metadata."""
+def read_ini(text: str) -> configparser.RawConfigParser:
+    """An INI file as setuptools and tox read it. Raises ValueError."""
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(text)
     except configparser.Error as error:
         raise ValueError(str(error)) from error
+    return parser
+
+
+def from_setup_cfg(path: str, text: str) -> Declared:
+    """Read setuptools' declarative metadata."""
+    parser = read_ini(text)
     options = parser["options"] if parser.has_section("options") else {}
     extras: dict[str, tuple[str, ...]] = {}
     if parser.has_section("options.extras_require"):

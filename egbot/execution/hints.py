@@ -7,12 +7,11 @@ raises ValueError (or a subclass) when the text is not what its name promises.
 from __future__ import annotations
 
 import ast
-import configparser
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 
-from egbot.execution.declared import TEST_NAMES, Declared, from_requirements_text
+from egbot.execution.declared import TEST_NAMES, Declared, from_requirements_text, read_ini
 
 _TOX_SECTIONS = ("testenv", *(f"testenv:{name}" for name in TEST_NAMES))
 _INSTALLERS = ("install", "conda_install")
@@ -49,11 +48,7 @@ def _locked(dependency: Mapping[str, object], versions: Mapping[str, set[str]]) 
 
 def from_tox(path: str, text: str) -> Declared:
     """Read ``deps`` of tox's test environments; lines for one factor alone are left out."""
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string(text)
-    except configparser.Error as error:
-        raise ValueError(str(error)) from error
+    parser = read_ini(text)
     lines = [
         line.strip()
         for section in _TOX_SECTIONS

@@ -6,6 +6,7 @@ the older one stays, and it gets the text of whoever came later.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,7 +31,7 @@ def put_comment(forge: Forge, place: Place, marker: str, body: str) -> Put:
     number = place.issue.number
     mine = [one for one in place.own_comments if is_marked(one.body, marker)]
     if mine:
-        return _update(forge, mine, body)
+        return _keep(mine, body, forge.edit_comment, forge.delete_comment)
     posted = forge.post_comment(number, body)
     now = own(forge.comments(number), place.me, marker)
     if not now or now[0].id == posted.id:
@@ -40,12 +41,18 @@ def put_comment(forge: Forge, place: Place, marker: str, body: str) -> Put:
     return Put(now[0].url, "updated")
 
 
-def _update(forge: Forge, mine: list[Comment], body: str) -> Put:
+def _keep(
+    mine: list[Comment],
+    body: str,
+    edit: Callable[[int, str], Comment],
+    delete: Callable[[int], None],
+) -> Put:
+    """The first of ``mine`` says ``body``; the others go."""
     for extra in mine[1:]:
-        forge.delete_comment(extra.id)
+        delete(extra.id)
     if _plain(mine[0].body) == _plain(body):
         return Put(mine[0].url, "unchanged")
-    forge.edit_comment(mine[0].id, body)
+    edit(mine[0].id, body)
     return Put(mine[0].url, "updated")
 
 
@@ -58,7 +65,7 @@ def put_suggestion(
     """
     mine = [one for one in place.own_reviews if is_marked(one.body, marker)]
     if mine:
-        put = _keep_review(forge, mine, suggestion.body)
+        put = _keep(mine, suggestion.body, forge.edit_review_comment, forge.delete_review_comment)
     else:
         put = _post_review(forge, place, marker, suggestion)
     for old in place.own_reviews:
@@ -67,15 +74,6 @@ def put_suggestion(
             if _plain(old.body) != _plain(gone):
                 forge.edit_review_comment(old.id, gone)
     return put
-
-
-def _keep_review(forge: Forge, mine: list[Comment], body: str) -> Put:
-    for extra in mine[1:]:
-        forge.delete_review_comment(extra.id)
-    if _plain(mine[0].body) == _plain(body):
-        return Put(mine[0].url, "unchanged")
-    forge.edit_review_comment(mine[0].id, body)
-    return Put(mine[0].url, "updated")
 
 
 def _post_review(forge: Forge, place: Place, marker: str, suggestion: Suggestion) -> Put:

@@ -47,7 +47,6 @@ _ESCALATION: tuple[Stage, ...] = (
 """Chosen by measurement: docs/engine.md has the table."""
 _PAPER_BATCH = 8
 _STYLES: tuple[Literal["few_shot", "long_code"], ...] = ("few_shot", "long_code")
-_TRACE: dict[str, Literal["full", "whole"]] = {"egbot": "full", "paper": "whole"}
 _PAPER = tuple(
     Guidance(
         gamma=gamma,
@@ -117,8 +116,8 @@ def _single(settings: GuidanceSettings) -> Guidance:
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if settings.gamma == 0.0:
         given.setdefault("candidates", 0)  # plain decoding, unless samples are asked for
-    method: Literal["egbot", "paper"] = "paper" if settings.method == "paper" else "egbot"
-    return replace(Guidance(method=method, trace=_TRACE[method]), **given)
+    plain = Guidance(method="paper", trace="whole") if settings.method == "paper" else Guidance()
+    return replace(plain, **given)
 
 
 def try_agents(

@@ -12,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
-from types import TracebackType
-from typing import Self
 
 from egbot.errors import EgbotError, UsageError
 from egbot.ports import Executor
@@ -27,9 +25,8 @@ from egbot.source.splice import Slot
 class Runs:
     """The executions of one target's candidates, cached for the whole task and for all agents.
 
-    Use it in a ``with`` block, which ends before the executor does.
-
     ``slot`` is the function's place in its file, ``before`` that file's bytes.
+    Close it before the executor.
     """
 
     executor: Executor
@@ -49,16 +46,7 @@ class Runs:
         default_factory=lambda: ThreadPoolExecutor(1, "egbot-runs"), repr=False
     )
 
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Wait for the run under way; those that nobody asked for yet are not begun."""
         self._ahead.shutdown(cancel_futures=True)
 

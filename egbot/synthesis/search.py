@@ -8,14 +8,21 @@ algorithm is that of Lavon, Katz and Wolf, "Execution Guided Line-by-Line Code G
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
-from egbot.ports import DecodeSession
+from egbot.ports import DecodeSession, StopRule
 from egbot.progress import CandidatesRun, LineChosen, LineStarted, Tick
-from egbot.records import Attempt, CandidateRun, Guidance, GuidedText, LineStep, Sample
+from egbot.records import (
+    Attempt,
+    CandidateRun,
+    Finish,
+    Guidance,
+    GuidedText,
+    LineStep,
+    Sample,
+)
 from egbot.synthesis.answer import new_lines, split_body
 from egbot.synthesis.completions import is_viable, make_runnable, normalise
 from egbot.synthesis.rules import SolutionRule, horizon_rule, line_rule, made
@@ -27,8 +34,6 @@ _MEAN_LINE_TOKENS = 16
 _MAX_SAMPLE_TOKENS = 320
 _MAX_LOST_LINES = 1  # a header like `match x:` needs its next line; two in a row never recover
 _SEED_STRIDE = 1009  # a prime, so that the seeds of lines and agents do not meet
-
-Finish = Literal["solved", "candidate", "wrong", "max_lines", "no_code", "over_budget", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +111,7 @@ def _decode(task: Task, session: DecodeSession, guidance: Guidance, progress: _P
                 return "candidate"
         before = session.text
         step = _write_line(task, session, guidance, look, start_s)
-        if guidance.method != "paper":
-            progress.recycled = _left_of(look.samples, session.text[len(before) :])
+        progress.recycled = _left_of(look.samples, session.text[len(before) :])
         if step.text:
             progress.steps.append(step)
             task.report(LineChosen(step))
@@ -126,10 +130,11 @@ def _sample_only(
     """Draw whole functions until one passes every test; the best one is the attempt's only step."""
     start_s = time.perf_counter()
     task.report(LineStarted(1, task.frame.code(session.text)))
-    look = _explore(task, session, guidance, 1, ())
-    progress.note(look.candidates)
+    rule = SolutionRule(task, session.text, guidance.max_lines)
+    drawn = _draw(task, session, guidance, 1, rule.stop)
+    look = _run(task, session.text, [one for one in drawn if rule.counts(one)], start_s)
     task.report(CandidatesRun(look.candidates))
-    solution = next((one for one in look.candidates if task.runs.solves(one)), None)
+    solution = _accepted(task, guidance, progress, look)
     progress.best = solution or progress.best
     if progress.best is not None:
         text = new_lines(session.text, progress.best.text)
@@ -163,42 +168,57 @@ def _explore(
 
     What is left of samples that began with the line that was chosen are samples from here: they
     come first, as they did before, and those that have not ended are drawn to the full horizon.
-    As drafts, samples whose programs passed more tests come first.
+    The paper's method recycles none and uses none as drafts.
     """
     start_s = time.perf_counter()
-    is_whole = guidance.gamma == 0.0
-    horizon = guidance.max_lines if is_whole else guidance.horizon_lines
-    rule = SolutionRule(task, session.text, guidance.max_lines) if is_whole else None
+    stop = horizon_rule(task, session.text, guidance.horizon_lines)
+    samples = _draw(task, session, guidance, number, stop, recycled)
+    look = _run(task, session.text, samples, start_s)
+    return _Look(look.candidates) if guidance.method == "paper" else look
+
+
+def _draw(
+    task: Task,
+    session: DecodeSession,
+    guidance: Guidance,
+    number: int,
+    stop: StopRule,
+    recycled: tuple[Sample, ...] = (),
+) -> tuple[Sample, ...]:
+    """As many samples as the agent wants: the recycled ones first, drawn on unless they ended."""
     ended = tuple(one for one in recycled if one.finish == "eos")[: guidance.candidates]
+    num_samples = guidance.candidates - len(ended)
+    num_lines = guidance.horizon_lines if guidance.gamma > 0 else guidance.max_lines
     with _booked(task, session):
         drawn = session.sample(
-            guidance.candidates - len(ended),
+            num_samples,
             temperature=guidance.temperature,
             top_p=guidance.top_p,
-            max_tokens=min(horizon * _MEAN_LINE_TOKENS + _LINE_TOKENS, _MAX_SAMPLE_TOKENS),
+            max_tokens=min(num_lines * _MEAN_LINE_TOKENS + _LINE_TOKENS, _MAX_SAMPLE_TOKENS),
             seed=guidance.seed * _SEED_STRIDE + number,
-            stop=rule.stop if rule else horizon_rule(task, session.text, horizon),
-            starts=tuple(one.text for one in recycled if one not in ended)[
-                : guidance.candidates - len(ended)
-            ],
+            stop=stop,
+            starts=tuple(one.text for one in recycled if one not in ended)[:num_samples],
         )
-    samples = (*ended, *drawn)
+    return (*ended, *drawn)
+
+
+def _run(task: Task, written: str, samples: Sequence[Sample], start_s: float) -> _Look:
+    """Run the distinct programs that ``samples`` make of what is ``written``.
+
+    As drafts, samples whose programs passed more tests come first.
+    """
     runs: dict[str, CandidateRun] = {}
     ranks: dict[str, int] = {}
     for sample in samples:
-        if rule is not None and not rule.counts(sample):
-            continue
-        one = made(task, session.text, sample)
+        one = made(task, written, sample)
         program = one.program
         if program is not None and program not in runs:
             run = task.runs.run(one.body, program)
             ended_s = time.perf_counter() - start_s
             runs[program] = replace(run, ended_s=ended_s, complete=one.complete)
         ranks[sample.text] = runs[program].num_passed if program is not None else -1
-    if guidance.method == "paper":
-        return _Look(tuple(runs.values()))
     drafts = sorted(ranks, key=lambda text: ranks[text], reverse=True)
-    return _Look(tuple(runs.values()), tuple(drafts), samples)
+    return _Look(tuple(runs.values()), tuple(drafts), tuple(samples))
 
 
 def _left_of(samples: Iterable[Sample], line: str) -> tuple[Sample, ...]:
@@ -221,7 +241,7 @@ def _write_line(
     """Render the candidates' runs and decode one line greedily under that signal."""
     wording = Wording(guidance.trace, guidance.signal_tokens, task.count_tokens)
     told = look.candidates if guidance.tell == "all" else better_than_others(look.candidates)
-    signal = render_signal(told, wording) if guidance.gamma > 0 else ""
+    signal = render_signal(told, wording)
     before = session.text
     with _booked(task, session):
         guided: GuidedText = session.advance(

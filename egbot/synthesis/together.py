@@ -31,14 +31,14 @@ def try_together(
     When nobody asks for more, ``cancel`` ends what is still under way; it must make every session
     raise SessionCancelledError.
     """
-    turns = _Turns(task.report, [number for number, _ in agents])
+    turns = _Turns(task.report)
     with ThreadPoolExecutor(len(agents), thread_name_prefix="egbot-agent") as threads:
         tries: list[Future[Attempt]] = [
             threads.submit(_try, task, turns, number, guidance, open_session)
             for number, guidance in agents
         ]
         try:
-            for number, done in zip((number for number, _ in agents), tries, strict=True):
+            for (number, _), done in zip(agents, tries, strict=True):
                 turns.begin(number)
                 attempt = done.result()
                 turns.rest()
@@ -69,7 +69,6 @@ class _Turns:
     """
 
     report: Report
-    numbers: list[int]
     _turn: int = -1
     _waiting: dict[int, list[Progress]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)

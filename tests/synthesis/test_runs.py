@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_each_program_is_run_once_on_each_test() -> None:
 
 def test_a_program_that_was_foreseen_has_run_when_its_result_is_needed() -> None:
     """It counts as run once, and not as recalled."""
-    with make_bench().runs as runs:
+    with closing(make_bench().runs) as runs:
         runs.foresee(lambda: DOUBLE)
         runs.foresee(lambda: DOUBLE)
         runs.foresee(lambda: None)
@@ -48,7 +49,7 @@ def test_a_program_that_was_foreseen_has_run_when_its_result_is_needed() -> None
 
 def test_a_fault_ahead_of_time_shows_where_the_result_is_needed() -> None:
     bench = make_bench()
-    with bench.runs as runs:
+    with closing(bench.runs) as runs:
         bench.sandbox.executors[0].close()
         runs.foresee(lambda: DOUBLE)
         with pytest.raises(SandboxError, match="closed"):
@@ -57,7 +58,7 @@ def test_a_fault_ahead_of_time_shows_where_the_result_is_needed() -> None:
 
 def test_what_nobody_asked_for_is_not_begun_at_the_end() -> None:
     bench = make_bench()
-    with bench.runs as runs:
+    with closing(bench.runs) as runs:
         began, go_on = threading.Event(), threading.Event()
 
         def slow() -> str:

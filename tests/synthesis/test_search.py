@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -136,7 +137,7 @@ def test_a_complete_candidate_runs_while_others_are_drawn() -> None:
     rows = ("\n    first = x\n    y = x\n", "\n    second = x\n    y = x\n")
     decoder = ScriptedDecoder(Script(GOOD, None, (rows,)), tokenise=tokenise)
     bench = make_bench(sandbox=ReplaySandbox(answer))
-    with bench.runs:
+    with closing(bench.runs):
         guidance = replace(GUIDED, candidates=2, horizon_lines=1, max_lines=1)
         write_function(bench.task, decoder.open(PROMPT), guidance)
     assert ran.is_set()
