@@ -36,18 +36,20 @@ def draw(log_probs: Tensor, temperature: float, top_p: float, generator: torch.G
         return int(log_probs.argmax())
     scaled = torch.log_softmax(log_probs / temperature, dim=-1)
     likely = min(_NUM_LIKELY, scaled.shape[-1])
-    mass, order = _cumulate(scaled, likely)
-    while float(mass[-1]) < top_p and likely < scaled.shape[-1]:
+    probs, ids = _likeliest(scaled, likely)
+    while float(probs.sum()) < top_p and likely < scaled.shape[-1]:
         likely = min(likely * _NUM_MORE, scaled.shape[-1])
-        mass, order = _cumulate(scaled, likely)
-    kept = int((mass < top_p).sum()) + 1
-    kept = min(kept, mass.shape[-1])
-    point = float(torch.rand((), generator=generator, dtype=torch.float64)) * float(mass[kept - 1])
-    chosen = int((mass[:kept] <= point).sum())
-    return int(order[min(chosen, kept - 1)])
+        probs, ids = _likeliest(scaled, likely)
+    kept = int((probs.cumsum(dim=-1) < top_p).sum()) + 1
+    # in the order of ids: which of two equals comes first must not depend on how logits were rounded
+    ids, by_id = ids[:kept].sort()
+    mass = probs[by_id].cumsum(dim=-1)
+    point = float(torch.rand((), generator=generator, dtype=torch.float64)) * float(mass[-1])
+    chosen = int((mass <= point).sum())
+    return int(ids[min(chosen, len(ids) - 1)])
 
 
-def _cumulate(log_probs: Tensor, num_tokens: int) -> tuple[Tensor, Tensor]:
-    """Cumulated probability (num_tokens), float64, and ids of the likeliest tokens, descending."""
-    values, order = torch.topk(log_probs, num_tokens)
-    return values.double().exp().cumsum(dim=-1), order
+def _likeliest(log_probs: Tensor, num_tokens: int) -> tuple[Tensor, Tensor]:
+    """Probabilities (num_tokens), float64, and ids of the likeliest tokens, descending."""
+    values, ids = torch.topk(log_probs, num_tokens)
+    return values.double().exp(), ids
