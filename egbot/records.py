@@ -408,6 +408,7 @@ class Stats:
     num_tokens_generated: int = 0
     num_executions: int = 0
     num_execution_cache_hits: int = 0
+    num_draft_tokens_accepted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,9 @@ class Result:
     """One line of results.jsonl. ``agent`` counts from 1, 0 where none solved the task.
 
     ``num_judged`` and ``num_judged_passed`` count the tests that judge; ``num_visible`` those that
-    the model was given, without ``num_dropped`` that the set's own solution fails. ``targets`` are
-    the functions of a package that egbot took for missing.
+    the model was given, without ``num_dropped`` that the set's own solution fails. Of the
+    ``num_guided_tokens`` that guided agents wrote, ``num_draft_tokens_accepted`` came without a
+    step of their own. ``targets`` are the functions of a package that egbot took for missing.
     """
 
     task: str
@@ -91,6 +92,8 @@ class Result:
     num_tokens_generated: int
     wall_s: float
     attempts: tuple[Try, ...]
+    num_guided_tokens: int = 0
+    num_draft_tokens_accepted: int = 0
     targets: tuple[str, ...] = ()
     dataset_sha256: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)

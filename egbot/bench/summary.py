@@ -36,7 +36,8 @@ class Summary:
     """The figures of summary.json. Tasks are counted in their first repeat.
 
     ``interval_95`` is Wilson's for solved / total, ``pass_at`` maps k to the unbiased estimate over
-    all repeats. Costs are over all repeats: all that was spent by what it solved.
+    all repeats. Costs are over all repeats: all that was spent by what it solved. ``draft_share`` is
+    that of guided tokens without a step of their own, None where none were written.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Summary:
     wall_s: float
     tokens_per_solved: float | None
     seconds_per_solved: float | None
+    draft_share: float | None
     relative: Relative | None
     bad_references: tuple[str, ...]
     faults: tuple[Fault, ...]
@@ -92,6 +94,7 @@ def summarise(
         wall_s=round(wall_s, 3),
         tokens_per_solved=tokens / all_solved if all_solved else None,
         seconds_per_solved=wall_s / all_solved if all_solved else None,
+        draft_share=_draft_share(all_counted),
         relative=_relative(first, baseline),
         bad_references=tuple(
             f"{one.place} {one.task}: {one.detail}"
@@ -111,6 +114,11 @@ def summary_json(summary: Summary) -> dict[str, object]:
 def counted(results: Iterable[Result]) -> dict[str, Result]:
     """Each task's first repeat, where the task is one that could have been solved."""
     return {one.task: one for one in results if one.repeat == 0 and one.status in COUNTED}
+
+
+def _draft_share(results: Sequence[Result]) -> float | None:
+    guided = sum(one.num_guided_tokens for one in results)
+    return sum(one.num_draft_tokens_accepted for one in results) / guided if guided else None
 
 
 def _pass_at(results: Iterable[Result]) -> dict[str, float]:
@@ -221,6 +229,8 @@ def _solved_rows(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "tokens forwarded", f"{summary.tokens:,}"
     yield "tokens for each one solved", _number(summary.tokens_per_solved)
     yield "seconds for each one solved", _number(summary.seconds_per_solved)
+    if summary.draft_share is not None:
+        yield "guided tokens without a step", f"{summary.draft_share:.1%}"
     yield from _relative_rows(summary.relative)
 
 
