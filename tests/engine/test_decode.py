@@ -56,6 +56,17 @@ def test_cached_equals_uncached(kind: str, gamma: float) -> None:
     assert fast.text == slow.text
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_rows_are_each_what_the_slow_twin_draws(kind: str) -> None:
+    """More rows than are looked at together, of different lengths, beyond a sliding window."""
+    ways = (Session(tiny(kind), PROMPT), NaiveSession(tiny(kind), PROMPT))
+    fast, slow = (
+        way.sample(40, temperature=1.0, top_p=0.95, max_tokens=9, seed=5, stop=at_line_end)
+        for way in ways
+    )
+    assert fast == slow
+
+
 @settings(max_examples=12, deadline=None)
 @given(
     gamma=st.floats(0, 5),
