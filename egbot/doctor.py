@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
+from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,7 +69,13 @@ def _gpu() -> Probe:
 
     if not torch.cuda.is_available():
         return Probe("gpu", ok=False, detail="none that torch can use", hint=hint)
-    return Probe("gpu", ok=True, detail=torch.cuda.get_device_name(0))
+    names = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+    return Probe("gpu", ok=True, detail=_counted(names))
+
+
+def _counted(names: list[str]) -> str:
+    """How many there are of each, in the order of the first."""
+    return ", ".join(f"{count} x {name}" for name, count in Counter(names).items())
 
 
 def _model() -> Probe:

@@ -109,7 +109,7 @@ class SessionGroup(Protocol):
     """
 
     def open(self, prompt: Prompt) -> DecodeSession:
-        """Start an answer to ``prompt``; one that was opened before is not read again.
+        """Start an answer to ``prompt``; a device reads one that was opened before no second time.
 
         Raises ModelError when the prompt exceeds the context. The session's methods, as this one,
         raise SessionCancelledError once the group is cancelled.

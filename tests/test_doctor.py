@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from egbot.cli import cli
-from egbot.doctor import examine, is_ready
+from egbot.doctor import _counted, examine, is_ready
 from egbot.execution.options import SandboxOptions
 from egbot.execution.select import Probe
 
@@ -56,6 +56,10 @@ def test_git_that_is_not_there_is_seen(tmp_path: Path, monkeypatch: pytest.Monke
     found = {check.name: check for check in examine(SandboxOptions(), tmp_path)}
     assert not found["git"].ok
     assert "git" in found["git"].hint
+
+
+def test_gpus_are_counted_by_name() -> None:
+    assert _counted(["A100", "T4", "A100"]) == "2 x A100, 1 x T4"
 
 
 def test_a_model_that_was_not_pulled_is_seen(

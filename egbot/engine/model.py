@@ -10,7 +10,7 @@ import copy
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from threading import Lock
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from egbot.engine.network import Network
+    from egbot.engine.opening import Opening
 
 Device = Literal["auto", "cpu", "cuda"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -43,10 +44,15 @@ class _Counter:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """Implements ``egbot.ports.GroupDecoder``."""
+    """Implements ``egbot.ports.GroupDecoder``.
+
+    ``replicas`` gives the network's copies on further devices, for groups alone.
+    """
 
     network: Network
+    replicas: Callable[[], tuple[Network, ...]] = field(default=tuple, repr=False)
     _counter: _Counter = field(default_factory=_Counter, repr=False)
+    _openings: dict[Prompt, Opening] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -54,16 +60,28 @@ class LoadedModel:
         return self.network.name
 
     def open(self, prompt: Prompt) -> DecodeSession:
-        """Start an answer to ``prompt``. Raises ModelError when the prompt exceeds the context."""
-        from egbot.engine.decode import Session
+        """Start an answer to ``prompt``; the last one that was opened is not read again.
 
-        return Session(self.network, prompt)
+        Raises ModelError when the prompt exceeds the context.
+        """
+        from egbot.engine.decode import Session
+        from egbot.engine.driving import Alone, Meter
+        from egbot.engine.opening import forward_prompt
+
+        meter = Meter(self.network)
+        if prompt not in self._openings:
+            self._openings.clear()
+            self._openings[prompt] = Alone(self.network)(forward_prompt(meter, prompt))
+        return Session(self.network, replace(self._openings[prompt], meter=meter))
 
     def together(self) -> SessionGroup:
-        """A group whose sessions advance in one batch."""
+        """A group whose sessions advance in one batch on each device."""
+        from egbot.engine.spread import Spread
         from egbot.engine.together import Group
 
-        return Group(self.network)
+        others = [Group(one) for one in self.replicas()]
+        groups = [Group(self.network, openings=self._openings), *others]
+        return groups[0] if len(groups) == 1 else Spread(groups)
 
     def count_tokens(self, text: str) -> int:
         """How many tokens the model needs for ``text``; may be asked in any thread."""
@@ -80,8 +98,9 @@ def load(
 ) -> LoadedModel:
     """Load an alias of the catalog, a folder, a ``.gguf`` file or a model of the hub.
 
-    ``report`` is told what takes long. Raises ModelError (not to be had, not usable, no such
-    device) and SpaceError (an alias had to be fetched and the disk is full).
+    ``report`` is told what takes long, and later which of several GPUs cannot be used. Raises
+    ModelError (not to be had, not usable, no such device) and SpaceError (an alias had to be
+    fetched and the disk is full).
     """
     _wait_without_spinning()
     try:
@@ -89,6 +108,7 @@ def load(
 
         from egbot.engine.network import network
         from egbot.engine.pretrained import load_model, load_tokenizer
+        from egbot.engine.replicas import Replicas
         from egbot.engine.weights import arrange_weights
     except ImportError as error:
         raise _no_engine(error) from error
@@ -99,7 +119,9 @@ def load(
     tokenizer = load_tokenizer(source)
     model = _placed(name, load_model(source, number_format), where)
     arrange_weights(model)
-    return LoadedModel(network(name, model, tokenizer))
+    loaded = network(name, model, tokenizer)
+    others = _other_devices(where, torch.cuda.device_count())
+    return LoadedModel(loaded, Replicas(loaded, others, report))
 
 
 def load_random(config_file: Path, device: Device = "auto", *, report: Report) -> LoadedModel:
@@ -146,6 +168,11 @@ def _device(asked: Device, *, has_cuda: bool) -> str:
             hint="Use --device cpu, or install a torch build that fits the GPU's driver.",
         )
     return asked
+
+
+def _other_devices(device: str, num_visible: int) -> tuple[str, ...]:
+    """Where agents can work as well; plain "cuda" is the first of the visible ones."""
+    return tuple(f"cuda:{n}" for n in range(1, num_visible)) if device == "cuda" else ()
 
 
 def _dtype(asked: Dtype, device: str, cpu_flags: frozenset[str]) -> str:

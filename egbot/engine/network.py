@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,7 +14,9 @@ from torch import Tensor
 from egbot.engine.attention import NAMES, use_own_attention
 from egbot.engine.packing import OPTION, Pack
 from egbot.engine.piece import Piece
+from egbot.engine.recorded import RecordedSteps, recorded_steps
 from egbot.engine.store import Store, windows_of
+from egbot.engine.threads import has_small_weights, threads_for
 from egbot.errors import ModelError
 
 _END_OF_TURN = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|EOT|>", "<|end|>", "<|endoftext|>")
@@ -26,7 +29,8 @@ class Network:
 
     ``model`` and ``tokenizer`` are transformers objects. ``num_context_tokens`` is 0 where the
     model states no limit. ``windows`` are the sliding windows of the layers of its cache, None
-    where that cannot be a ``Store``; ``packs`` says whether it forwards many contexts as one row.
+    where that cannot be a ``Store``; ``packs`` says whether it forwards many contexts as one row;
+    ``small_weights`` is for ``threads_for``, ``steps`` are recorded ones where that pays.
     """
 
     name: str
@@ -37,6 +41,8 @@ class Network:
     takes_logits_to_keep: bool
     windows: tuple[int | None, ...] | None = None
     packs: bool = False
+    small_weights: bool = False
+    steps: RecordedSteps | None = None
 
     @property
     def device(self) -> torch.device:
@@ -46,7 +52,8 @@ class Network:
 
     def new_cache(self) -> Any:
         """An empty cache; None where the model makes its own."""
-        return None if self.windows is None else Store(self.windows)
+        arena = None if self.steps is None else self.steps.arena
+        return None if self.windows is None else Store(self.windows, arena)
 
     def forward(
         self, tokens: list[list[int]], cache: Any, num_logits: int = 1
@@ -59,7 +66,9 @@ class Network:
         ids = torch.tensor(tokens, dtype=torch.long, device=self.device)  # (rows, n)
         options = {"logits_to_keep": num_logits} if self.takes_logits_to_keep else {}
         cache = self.new_cache() if cache is None else cache
-        with torch.inference_mode():
+        if isinstance(cache, Store) and len(tokens) == 1:
+            cache.reserve(cache.num_cells + ids.shape[1])
+        with torch.inference_mode(), self._threads(ids):
             output = self.model(input_ids=ids, past_key_values=cache, use_cache=True, **options)
         extended = getattr(output, "past_key_values", None)
         if extended is None:
@@ -76,9 +85,17 @@ class Network:
         Returns each piece's logits (1, num_logits, V). Only for a network that packs. Raises what
         torch raises without memory.
         """
+        for piece in pieces:
+            piece.cache.reserve(piece.cache.num_cells + piece.num_tokens)
+        if self.steps is not None and (found := self.steps.forward(pieces)) is not None:
+            return found
         tokens = [token for piece in pieces for token in piece.tokens[0]]
         ids = torch.tensor([tokens], dtype=torch.long, device=self.device)  # (1, n)
-        return _run_pack(self.model, ids, pieces)
+        with self._threads(ids):
+            return _run_pack(self.model, ids, pieces)
+
+    def _threads(self, ids: Tensor) -> AbstractContextManager[None]:
+        return threads_for(ids.numel(), small_weights=self.small_weights)
 
     def checked(self, log_probs: Tensor) -> Tensor:
         """``log_probs`` itself. Raises ModelError when it holds NaN."""
@@ -126,7 +143,7 @@ def network(name: str, model: Any, tokenizer: Any) -> Network:
     limit = getattr(config, "max_position_embeddings", None)
     parameters = inspect.signature(model.forward).parameters
     windows = _windows(model)
-    return Network(
+    plain = Network(
         name=name,
         model=model,
         tokenizer=tokenizer,
@@ -135,7 +152,9 @@ def network(name: str, model: Any, tokenizer: Any) -> Network:
         takes_logits_to_keep="logits_to_keep" in parameters,
         windows=windows,
         packs=windows is not None and _can_pack(model, windows, parameters),
+        small_weights=has_small_weights(model),
     )
+    return replace(plain, steps=recorded_steps(plain))
 
 
 def _windows(model: Any) -> tuple[int | None, ...] | None:

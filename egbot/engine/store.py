@@ -7,12 +7,15 @@ left as transformers makes them; they can only be copied whole.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+from egbot.engine.arena import Arena
 
 _SIMPLE = (DynamicLayer, DynamicSlidingWindowLayer)
 _SPARE_CELLS = 64
@@ -34,6 +37,15 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     def held(self) -> tuple[Tensor, Tensor]:
         """Views of the keys and values (rows, heads, cells, d)."""
         return self._keys[:, :, : self.num_cells], self._values[:, :, : self.num_cells]
+
+    def settle(self, keys: Tensor, values: Tensor) -> None:
+        """Move what is held into these tensors (1, heads, room, d), and grow there from now on."""
+        if self.is_initialized:
+            held = self.held()
+            keys[:, :, : self.num_cells], values[:, :, : self.num_cells] = held
+        self.dtype, self.device = keys.dtype, keys.device
+        self._keys, self._values = keys, values
+        self.is_initialized = True
 
     def update(  # type: ignore[explicit-override]
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
@@ -66,16 +78,48 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
 class Store(DynamicCache):
     """The cache of one context, or of several rows of equal length."""
 
-    def __init__(self, windows: Sequence[int | None]) -> None:
-        """Hold nothing yet; ``windows`` are the layers' sliding windows, None where all is seen."""
+    def __init__(self, windows: Sequence[int | None], arena: Arena | None = None) -> None:
+        """Hold nothing yet; ``windows`` are the layers' sliding windows, None where all is seen.
+
+        Its cells are in ``arena`` as long as there is room for them.
+        """
         super().__init__()
         self.grown = [GrowingLayer(window) for window in windows]
         self.layers = list(self.grown)
+        self._arena = arena
+        self._place: tuple[int, int] | None = None
+        self._leave: Callable[[], object] = _nothing
 
     @property
     def num_cells(self) -> int:
         """How many tokens a row holds."""
         return self.grown[0].num_cells
+
+    @property
+    def start(self) -> int | None:
+        """Its first cell in the arena; None where it is not there."""
+        return None if self._place is None else self._place[0]
+
+    def reserve(self, num_cells: int) -> None:
+        """Have a place for so many cells in the arena, if there is one; called before each forward.
+
+        A place that is too small is left, for a larger one or for tensors of its own.
+        """
+        arena = self._arena
+        if arena is None or (self._place and num_cells <= self._place[1] - self._place[0]):
+            return
+        place = arena.take(_roomy(num_cells))
+        if place is not None:
+            cells = slice(*place)
+            for layer, keys, values in zip(self.grown, arena.keys, arena.values, strict=True):
+                layer.settle(keys[:, :, cells], values[:, :, cells])
+        else:
+            self._arena = None
+            for layer in self.grown if self._place else ():
+                layer.settle(*(one.clone() for one in layer.held()))
+        self._leave()
+        self._place = place
+        self._leave = weakref.finalize(self, arena.give_back, *place) if place else _nothing
 
     def cut(self, num_cells: int) -> None:
         """Keep the first ``num_cells`` alone; also mends layers that an error left uneven."""
@@ -84,7 +128,8 @@ class Store(DynamicCache):
 
     def fork(self) -> Store:
         """A copy that can grow without changing this one."""
-        forked = Store([layer.sliding_window for layer in self.grown])
+        forked = Store([layer.sliding_window for layer in self.grown], self._arena)
+        forked.reserve(self.num_cells)
         for mine, theirs in zip(self.grown, forked.grown, strict=True):
             if mine.is_initialized:
                 theirs.update(*mine.held())
@@ -111,6 +156,14 @@ def pick_rows(cache: Any, rows: list[int], device: torch.device) -> None:
 def _wider(tensor: Tensor, num_kept: int, num_needed: int) -> Tensor:
     """Room for ``num_needed`` cells and a quarter more, holding the first ``num_kept``."""
     rows, heads, _, size = tensor.shape
-    wider = tensor.new_empty(rows, heads, num_needed + num_needed // 4 + _SPARE_CELLS, size)
+    wider = tensor.new_empty(rows, heads, _roomy(num_needed), size)
     wider[:, :, :num_kept] = tensor[:, :, :num_kept]
     return wider
+
+
+def _roomy(num_cells: int) -> int:
+    return num_cells + num_cells // 4 + _SPARE_CELLS
+
+
+def _nothing() -> None:
+    """Leave no place."""

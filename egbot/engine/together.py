@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+import torch
 
 from egbot.engine.batch import forward_all
 from egbot.engine.decode import Session
@@ -68,15 +72,24 @@ class Group:
     is then left first, which ends the calls that the pool waits for.
     """
 
-    def __init__(self, network: Network, *, log: list[Forward] | None = None) -> None:
-        """A group without sessions. ``log`` is told every forward."""
+    def __init__(
+        self,
+        network: Network,
+        *,
+        log: list[Forward] | None = None,
+        openings: Mapping[Prompt, Opening] | None = None,
+    ) -> None:
+        """A group without sessions. ``log`` is told every forward.
+
+        ``openings`` are prompts that were read before; nobody else may use them meanwhile.
+        """
         self._network = network
         self._log = log
         self._changed = threading.Condition()
         self._new: deque[_Work] = deque()
         self._is_cancelled = False
         self._num_just_done = 0
-        self._openings: dict[Prompt, Opening] = {}
+        self._openings = dict(openings or {})
         self._opening_lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="egbot-engine", daemon=True)
 
@@ -128,8 +141,9 @@ class Group:
         """The rounds, until the group is cancelled; whoever still waits is told so."""
         works: list[_Work] = []
         try:
-            while self._admit(works):
-                self._round(works)
+            with _current(self._network.device):
+                while self._admit(works):
+                    self._round(works)
         finally:
             with self._changed:
                 self._is_cancelled = True
@@ -181,3 +195,8 @@ class Group:
                     piece.cache.cut(count)
             return [found for work in works for found in self._forward([work])]
         return [[next(results) for _ in work.asked] for work in works]
+
+
+def _current(device: torch.device) -> AbstractContextManager[Any]:
+    """Make ``device`` this thread's current one, on which torch opens streams and records."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()

@@ -69,6 +69,7 @@ def write_function(task: Task, session: DecodeSession, guidance: Guidance) -> At
     """
     start_s = time.perf_counter()
     progress = _Progress()
+    task.budget.spend(session.usage.num_tokens_forwarded)  # of the prompt, if nobody read it before
     if guidance.gamma == 0.0 and guidance.candidates and guidance.method != "paper":
         finish = _sample_only(task, session, guidance, progress)
     else:

@@ -12,8 +12,9 @@ import torch
 from egbot.engine.batch import NoMemoryError, is_no_memory
 from egbot.engine.decode import Session
 from egbot.engine.network import Network
+from tests.engine.agents import agent, alone
 from tests.engine.test_odd_models import hybrid
-from tests.engine.test_together import agent, alone, together
+from tests.engine.test_together import together
 from tests.engine.tiny_models import KINDS, PROMPT, never, tiny
 
 CPU_MESSAGE = "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"

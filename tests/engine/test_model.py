@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,10 +16,15 @@ from transformers import BertConfig, BertForMaskedLM
 
 from egbot.engine import catalog
 from egbot.engine.decode import Session
-from egbot.engine.model import LoadedModel, _device, _dtype, load
+from egbot.engine.model import LoadedModel, _device, _dtype, _other_devices, load
 from egbot.engine.naive import NaiveSession
+from egbot.engine.network import Network
+from egbot.engine.replicas import Replicas
+from egbot.engine.spread import Spread
+from egbot.engine.together import Group
 from egbot.errors import ModelError
-from egbot.ports import Decoder
+from egbot.ports import Decoder, GroupDecoder
+from tests.engine.agents import PROMPTS, Agent, agent, alone
 from tests.engine.tiny_models import PROMPT, SIGNAL, at_line_end, tiny, tokenizer
 
 
@@ -129,6 +135,55 @@ def test_the_device_is_what_was_asked_for() -> None:
     assert _device("cpu", has_cuda=True) == "cpu"
     with pytest.raises(ModelError, match="CUDA"):
         _device("cuda", has_cuda=False)
+
+
+def test_agents_work_on_every_visible_gpu() -> None:
+    """The first one is where everything else runs, so that it needs no copy."""
+    assert _other_devices("cuda", 3) == ("cuda:1", "cuda:2")
+    assert _other_devices("cuda", 1) == ()
+    assert _other_devices("cpu", 2) == ()
+
+
+def test_one_device_makes_a_plain_group(folder: Path) -> None:
+    loaded = load(str(folder), "cpu", "float32", report=ignore)
+    assert isinstance(loaded, GroupDecoder)
+    assert type(loaded.together()) is Group
+
+
+def test_several_devices_make_a_spread_with_copies_that_are_kept(folder: Path) -> None:
+    """A session opened alone needs none; what agents write is what they write alone."""
+    network = load(str(folder), "cpu", "float32", report=ignore).network
+    replicas = Replicas(network, ("cpu", "cpu"), ignore)
+    model = LoadedModel(network, replicas)
+    model.open(PROMPT)
+    assert replicas._made is None
+    agents = [agent(seed, 1.0, 2) for seed in range(4)]
+    for _ in range(2):
+        found, used = spread_out(model, agents)
+        assert found == alone(network, agents)
+        assert used == [network, *replicas()]
+
+
+@pytest.mark.gpu
+def test_on_several_gpus_agents_write_what_they_write_alone(folder: Path) -> None:
+    """With a network on every visible one."""
+    if torch.cuda.device_count() < 2:
+        pytest.skip("fewer than two CUDA devices")
+    model = load(str(folder), "cuda", "float32", report=ignore)
+    agents = [agent(seed, 1.0, 2) for seed in range(4)]
+    found, used = spread_out(model, agents)
+    assert found == alone(model.network, agents)
+    assert [one.device.index for one in used] == list(range(torch.cuda.device_count()))
+
+
+def spread_out(model: LoadedModel, agents: list[Agent]) -> tuple[list[Any], list[Network]]:
+    """What the agents write as a spread group, and the networks that it has."""
+    with ThreadPoolExecutor(len(agents)) as threads, model.together() as group:
+        assert isinstance(group, Spread)
+        sessions = [group.open(PROMPTS[number % 2]) for number in range(len(agents))]
+        found = list(threads.map(lambda one, session: one(session), agents, sessions))
+        groups: list[Any] = list(group._groups)
+    return found, [one._network for one in groups]
 
 
 def test_bfloat16_only_where_the_hardware_has_it() -> None:

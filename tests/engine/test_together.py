@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -18,37 +17,8 @@ from egbot.engine.piece import Forward
 from egbot.engine.together import Group
 from egbot.errors import ModelError
 from egbot.ports import DecodeSession, SessionCancelledError
-from tests.engine.tiny_models import KINDS, PROMPT, SIGNAL, at_line_end, never, tiny
-
-Agent = Callable[[DecodeSession], list[Any]]
-PROMPTS = (PROMPT, replace(PROMPT, head=PROMPT.head + "assert add(0, 0) == 0\n"))
-
-
-def agent(seed: int, gamma: float, num_samples: int) -> Agent:
-    """Three lines: a look ahead, its samples as drafts, a signal of the agent's own."""
-
-    def write(session: DecodeSession) -> list[Any]:
-        done: list[Any] = []
-        for line in range(3):
-            samples = session.sample(
-                num_samples,
-                temperature=1.1,
-                top_p=0.95,
-                max_tokens=3 + (seed + line) % 5,
-                seed=seed * 7 + line,
-                stop=at_line_end,
-            )
-            guided = session.advance(
-                signal=SIGNAL * (seed % 4) + f"x = {seed}\n" * line,
-                gamma=gamma,
-                max_tokens=2 + (seed * 3 + line) % 6,
-                stop=never,
-                drafts=tuple(sample.text for sample in samples),
-            )
-            done += [samples, guided.text, [token.text for token in guided.tokens]]
-        return [*done, session.text]
-
-    return write
+from tests.engine.agents import PROMPTS, Agent, agent, alone
+from tests.engine.tiny_models import KINDS, PROMPT, SIGNAL, never, tiny
 
 
 def together(network: Network, agents: list[Agent], log: list[Forward] | None = None) -> list[Any]:
@@ -56,11 +26,6 @@ def together(network: Network, agents: list[Agent], log: list[Forward] | None = 
     with ThreadPoolExecutor(len(agents)) as threads, Group(network, log=log) as group:
         sessions = [group.open(PROMPTS[number % 2]) for number in range(len(agents))]
         return list(threads.map(lambda one, session: one(session), agents, sessions))
-
-
-def alone(network: Network, agents: list[Agent]) -> list[Any]:
-    """The slow twin: the same one after another."""
-    return [one(Session(network, PROMPTS[number % 2])) for number, one in enumerate(agents)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
