@@ -92,6 +92,25 @@ class Agents:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """A step of one token: the bytes that it must read and its seconds, and what a copy moves.
+
+    ``step_bytes`` is None for a model whose cache cannot be measured.
+    """
+
+    step_bytes: int | None
+    step_s: float
+    copy_bytes_per_s: float
+
+    @property
+    def share(self) -> float | None:
+        """Of the copy's bandwidth: 1 where a step is as fast as memory lets it be."""
+        if self.step_bytes is None:
+            return None
+        return self.step_bytes / self.step_s / self.copy_bytes_per_s
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What was measured. ``bound`` says how often each shape is needed; ``shape_s`` how long."""
 
@@ -108,6 +127,7 @@ class Figures:
     shape_s: dict[Shape, float]
     strong: Course
     agents: Agents
+    memory: Memory
 
     @property
     def num_bound_tokens(self) -> int:
@@ -142,6 +162,7 @@ def to_json(figures: Figures) -> dict[str, object]:
             "gamma_3_without_drafts": _courses_json(figures.strong, len(figures.strong.steps)),
             "greedy": asdict(figures.greedy),
             "agents8": asdict(figures.agents),
+            "memory": asdict(figures.memory),
             "bound_s": figures.bound_s,
             "bound_tokens": figures.num_bound_tokens,
             "shapes": [
@@ -153,7 +174,10 @@ def to_json(figures: Figures) -> dict[str, object]:
 
 
 def ratios(figures: Figures) -> dict[str, float]:
-    """The ratios that the targets name. Above 1 is faster for ``fast_vs_naive``."""
+    """The ratios that the targets name. Above 1 is faster for ``fast_vs_naive``.
+
+    What could not be measured with this model is missing.
+    """
     fast, naive = figures.fast, figures.naive
     num_same = len(naive.steps)
     fast_same, naive_all = fast.total(num_same), naive.total(num_same)
@@ -176,6 +200,9 @@ def ratios(figures: Figures) -> dict[str, float]:
         "agents8_with_prefill": figures.agents.alone.wall_s / figures.agents.together.wall_s,
         "agents8_same_text_share": figures.agents.num_same / NUM_AGENTS,
         "same_text_share": _same_share(fast, naive),
+        **(
+            {} if figures.memory.share is None else {"step_vs_copy_bandwidth": figures.memory.share}
+        ),
     }
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
-from egbot.bench.figures import Course, Figures, Phase, Shape
+from egbot.bench.bandwidth import copy_bytes_per_s, step_bytes
+from egbot.bench.figures import Course, Figures, Memory, Phase, Shape
 from egbot.bench.together import Clock, measure_agents, prefill_of
 from egbot.bench.workload import Workload, make_signal, make_speed_prompt, never
 from egbot.engine.chat import encode_text
@@ -59,6 +60,7 @@ def measure(network: Network, workload: Workload, report: Report) -> Figures:
     agents = measure_agents(network, prompt, workload, count_tokens)
     report("the time of each shape of forward")
     bound = bound_of(workload, num_prompt, fast.course)
+    shape_s = {shape: time_shape(network, shape) for shape in bound}
     return Figures(
         model=network.name,
         dtype=str(network.model.dtype).removeprefix("torch."),
@@ -70,9 +72,14 @@ def measure(network: Network, workload: Workload, report: Report) -> Figures:
         naive=naive.course,
         greedy=sum(greedy.course.steps, Phase()),
         bound=bound,
-        shape_s={shape: time_shape(network, shape) for shape in bound},
+        shape_s=shape_s,
         strong=strong,
         agents=agents,
+        memory=Memory(
+            step_bytes=step_bytes(network, workload.prompt_tokens),
+            step_s=shape_s[Shape(1, 1, workload.prompt_tokens)],
+            copy_bytes_per_s=copy_bytes_per_s(network.device),
+        ),
     )
 
 

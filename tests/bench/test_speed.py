@@ -72,6 +72,20 @@ def test_agents_together_write_what_they_write_alone(figures: Figures) -> None:
     assert agents.throughput > 0
 
 
+def test_a_step_reads_its_weights_and_what_stands_before_it(
+    figures: Figures, network: Network
+) -> None:
+    """Two layers: queries and outputs 32 x 32, keys and values 32 x 16, three of 32 x 48, logits."""
+    layer = 2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 48
+    weights = 2 * layer + 32 * len(network.tokenizer)
+    keys_and_values = 2 * 2 * 2 * 8 * WORK.prompt_tokens
+    assert figures.memory.step_bytes == 4 * (weights + keys_and_values)
+    moved = figures.memory.step_bytes / figures.memory.step_s
+    share = ratios(figures)["step_vs_copy_bandwidth"]
+    assert share == pytest.approx(moved / figures.memory.copy_bytes_per_s)
+    assert figures.memory.copy_bytes_per_s > 1e8
+
+
 def test_the_json_has_the_keys(figures: Figures) -> None:
     found = json.loads(json.dumps(to_json(figures)))
     assert found.keys() >= KEYS
