@@ -32,7 +32,7 @@ class _Model(nn.Module):
 
 
 @pytest.mark.usefixtures("two_threads")
-@pytest.mark.parametrize(("num_tokens", "num_threads"), [(1, 1), (16, 1), (17, 2), (1_500, 2)])
+@pytest.mark.parametrize(("num_tokens", "num_threads"), [(1, 1), (32, 1), (33, 2), (1_500, 2)])
 def test_few_tokens_use_one_thread_and_many_use_all(num_tokens: int, num_threads: int) -> None:
     with threads_for(num_tokens, small_weights=True):
         assert torch.get_num_threads() == num_threads
