@@ -29,7 +29,9 @@ _GREEDY = Guidance(gamma=0.0, candidates=0)
 _ESCALATION: tuple[Stage, ...] = (
     (_GREEDY,),
     (Guidance(gamma=0.0, candidates=8, temperature=0.9, seed=1),),
+    (Guidance(gamma=0.0, candidates=24, temperature=0.9, seed=5),),
     (Guidance(gamma=1.0, candidates=3, horizon_lines=2, tell="best"),),
+    (Guidance(gamma=0.0, candidates=64, temperature=0.9, seed=6),),
     (
         Guidance(gamma=0.5, candidates=4, horizon_lines=6, tell="best", seed=2),
         Guidance(
@@ -45,6 +47,8 @@ _ESCALATION: tuple[Stage, ...] = (
     ),
 )
 """Chosen by measurement: docs/engine.md has the table."""
+_SEEDS_OF_A_SCHEDULE = 1000
+"""So far apart are the agents of two seeds, so that none draws what one of the other drew."""
 _PAPER_BATCH = 8
 _STYLES: tuple[Literal["few_shot", "long_code"], ...] = ("few_shot", "long_code")
 _PAPER = tuple(
@@ -70,8 +74,9 @@ def schedule(settings: GuidanceSettings, seed: int) -> tuple[Stage, ...]:
 
     Agents named by ``settings.agents`` are those. A gamma, a number of candidates, a horizon or a
     temperature asked for by itself: that one agent. Otherwise what ``settings.method`` says: the
-    paper's grid, greedy decoding, samples, or egbot's own escalation: greedy decoding, a handful
-    of samples, then guidance, and agents that look further and wider.
+    paper's grid, greedy decoding, samples, or egbot's own escalation: greedy decoding, samples,
+    then guidance, and agents that look further and wider. No two agents of any two ``seed`` draw
+    with the same one, the paper's grid apart.
     Raises UsageError for agents that cannot be read or that contradict the other settings.
     """
     if settings.agents is not None:
@@ -93,7 +98,10 @@ def schedule(settings: GuidanceSettings, seed: int) -> tuple[Stage, ...]:
         stages = _ESCALATION
     return tuple(
         tuple(
-            replace(agent, max_lines=settings.max_lines, seed=agent.seed + seed) for agent in stage
+            replace(
+                agent, max_lines=settings.max_lines, seed=agent.seed + seed * _SEEDS_OF_A_SCHEDULE
+            )
+            for agent in stage
         )
         for stage in stages
     )

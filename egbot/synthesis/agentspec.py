@@ -5,8 +5,9 @@ The names are those of the paper: gamma, s (candidates), d (horizon in lines), t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from typing import Any, get_args, get_type_hints
 
 from egbot.errors import UsageError
@@ -20,11 +21,13 @@ def read_agents(text: str) -> tuple[tuple[Guidance, ...], ...]:
     """The agents that ``text`` names, in that order; ``+`` joins those that try at the same time.
 
     ``greedy``; ``samples:N`` (N whole functions, ``:t=`` is their temperature); ``guided`` with any
-    of ``gamma= s= d= t= top_p= style= trace= tell= signal= seed=``. Raises UsageError that names the
-    part that cannot be read.
+    of ``gamma= s= d= t= top_p= style= trace= tell= signal= seed=``. Those that draw have seeds of
+    their own, 0, 1, 2 and so on, so that none draws what another did. Raises UsageError that names
+    the part that cannot be read.
     """
+    seeds = count()
     stages = tuple(
-        tuple(_agent(one.strip()) for one in part.split("+"))
+        tuple(_agent(one.strip(), seeds) for one in part.split("+"))
         for part in text.split(",")
         if part.strip()
     )
@@ -33,14 +36,15 @@ def read_agents(text: str) -> tuple[tuple[Guidance, ...], ...]:
     return stages
 
 
-def _agent(text: str) -> Guidance:
+def _agent(text: str, seeds: Iterator[int]) -> Guidance:
     kind, *options = text.split(":")
     if kind == "greedy":
         return _with(text, Guidance(gamma=0.0, candidates=0), options)
     if kind == "guided":
-        return _with(text, Guidance(), options)
+        return _with(text, Guidance(seed=next(seeds)), options)
     if kind == "samples" and options:
-        return _with(text, Guidance(gamma=0.0), [f"s={options[0]}", *options[1:]])
+        drawing = Guidance(gamma=0.0, seed=next(seeds))
+        return _with(text, drawing, [f"s={options[0]}", *options[1:]])
     raise UsageError(f"agent {text!r}: not greedy, guided or samples:N", hint=_EXAMPLE)
 
 

@@ -33,10 +33,14 @@ def test_the_default_schedule_starts_cheap_and_reaches_the_paper_s_grid() -> Non
     assert all(0.7 <= agent.temperature <= 1.5 for agent in agents)
 
 
-def test_the_seed_moves_every_agent_that_samples() -> None:
-    seeds = {agent.seed for agent in agents_of(GuidanceSettings(), 1000) if agent.candidates}
-    others = {agent.seed for agent in agents_of(GuidanceSettings()) if agent.candidates}
-    assert not seeds & others
+@pytest.mark.parametrize("spec", [None, "samples:8,greedy,samples:8+guided,guided:s=4"])
+def test_no_agent_draws_what_another_drew(spec: str | None) -> None:
+    """Neither one of the same schedule nor one of the next seed's."""
+    settings = GuidanceSettings(agents=spec)
+    seeds = [
+        agent.seed for seed in range(3) for agent in agents_of(settings, seed) if agent.candidates
+    ]
+    assert len(set(seeds)) == len(seeds)
 
 
 def test_max_lines_holds_for_every_agent() -> None:
@@ -48,14 +52,14 @@ def test_max_lines_holds_for_every_agent() -> None:
 @pytest.mark.parametrize(
     ("settings", "agent"),
     [
-        (GuidanceSettings(gamma=0.0), Guidance(gamma=0.0, candidates=0, seed=4)),
-        (GuidanceSettings(gamma=0.0, candidates=2), Guidance(0.0, 2, seed=4)),
-        (GuidanceSettings(candidates=0), Guidance(candidates=0, seed=4)),
-        (GuidanceSettings(horizon=8), Guidance(horizon_lines=8, seed=4)),
-        (GuidanceSettings(temperature=0.0), Guidance(temperature=0.0, seed=4)),
+        (GuidanceSettings(gamma=0.0), Guidance(gamma=0.0, candidates=0, seed=4000)),
+        (GuidanceSettings(gamma=0.0, candidates=2), Guidance(0.0, 2, seed=4000)),
+        (GuidanceSettings(candidates=0), Guidance(candidates=0, seed=4000)),
+        (GuidanceSettings(horizon=8), Guidance(horizon_lines=8, seed=4000)),
+        (GuidanceSettings(temperature=0.0), Guidance(temperature=0.0, seed=4000)),
         (
             GuidanceSettings(gamma=3.0, candidates=5, horizon=3, temperature=1.5, max_lines=9),
-            Guidance(3.0, 5, 3, 1.5, max_lines=9, seed=4),
+            Guidance(3.0, 5, 3, 1.5, max_lines=9, seed=4000),
         ),
     ],
 )
@@ -69,10 +73,10 @@ def test_what_is_asked_for_by_name_is_the_one_agent(
 def test_named_agents_are_those_in_that_order() -> None:
     settings = GuidanceSettings(agents="greedy, guided:gamma=3:s=4:d=6:t=1.2 + samples:8:t=0.9")
     assert schedule(settings, seed=5) == (
-        (Guidance(gamma=0.0, candidates=0, seed=5),),
+        (Guidance(gamma=0.0, candidates=0, seed=5000),),
         (
-            Guidance(3.0, 4, 6, 1.2, seed=5),
-            Guidance(gamma=0.0, candidates=8, temperature=0.9, seed=5),
+            Guidance(3.0, 4, 6, 1.2, seed=5000),
+            Guidance(gamma=0.0, candidates=8, temperature=0.9, seed=5001),
         ),
     )
 
@@ -112,7 +116,7 @@ def test_every_field_of_an_agent_can_be_named() -> None:
         ":trace=final:tell=best:signal=300:seed=7"
     )
     assert agents_of(settings, 1) == (
-        Guidance(0.5, 2, 3, 0.7, 0.9, 24, 8, "long_code", "paper", "final", 300, "best"),
+        Guidance(0.5, 2, 3, 0.7, 0.9, 24, 1007, "long_code", "paper", "final", 300, "best"),
     )
 
 
