@@ -19,7 +19,7 @@ from typing_extensions import override
 from egbot.bench.odds import pass_at_k
 from egbot.bench.results import read_results
 from egbot.bench.runs import run_bench
-from egbot.bench.summary import summarise
+from egbot.bench.summary import summarise, summary_markdown
 from egbot.config import Settings
 from egbot.errors import InterruptedRunError, ModelError, SandboxError, UsageError
 from egbot.ports import Decoder, Sandbox
@@ -134,6 +134,25 @@ def test_pass_at_k_is_averaged_over_the_tasks(tmp_path: Path) -> None:
         for n in range(4)
     ]
     assert summarise("x", runs).pass_at == {str(k): pass_at_k(4, 2, k) for k in range(1, 5)}
+
+
+def test_the_share_of_foretold_tokens_is_that_of_guided_ones(tmp_path: Path) -> None:
+    """Greedy decoding writes none, and then there is no such share."""
+    bench = shelf()
+    tasks = jsonl(tmp_path / "t.jsonl", adders(2))
+    greedy = run_bench(order_of(tasks, tmp_path / "greedy"), bench.say, bench.effects())
+    assert greedy.draft_share is None
+    overrides = {"guidance": {"gamma": 1.0, "candidates": 0}}
+    guided = order_of(tasks, tmp_path / "out", overrides=overrides)
+    assert run_bench(guided, bench.say, bench.effects()).draft_share == 0.0
+    one, other = read_results(tmp_path / "out" / "results.jsonl")
+    assert one.num_guided_tokens > 0
+    runs = [
+        replace(one, num_guided_tokens=30, num_draft_tokens_accepted=21),
+        replace(other, num_guided_tokens=10, num_draft_tokens_accepted=0),
+    ]
+    assert summarise("x", runs).draft_share == 21 / 40
+    assert "| guided tokens without a step | 52.5% |" in summary_markdown(summarise("x", runs))
 
 
 def test_bad_lines_are_told_and_kept_in_the_summary(tmp_path: Path) -> None:
