@@ -28,10 +28,10 @@ Gather = Callable[[], AbstractContextManager[tuple[Open, Callable[[], None]]]]
 _GREEDY = Guidance(gamma=0.0, candidates=0)
 _ESCALATION: tuple[Stage, ...] = (
     (_GREEDY,),
-    (Guidance(gamma=0.0, candidates=8, temperature=0.9, seed=1),),
-    (Guidance(gamma=0.0, candidates=24, temperature=0.9, seed=5),),
+    (Guidance(gamma=0.0, candidates=8, seed=1),),
+    (Guidance(gamma=0.0, candidates=24, seed=5),),
+    (Guidance(gamma=0.0, candidates=64, seed=6),),
     (Guidance(gamma=1.0, candidates=3, horizon_lines=2, tell="best"),),
-    (Guidance(gamma=0.0, candidates=64, temperature=0.9, seed=6),),
     (
         Guidance(gamma=0.5, candidates=4, horizon_lines=6, tell="best", seed=2),
         Guidance(
@@ -45,6 +45,7 @@ _ESCALATION: tuple[Stage, ...] = (
         ),
         Guidance(gamma=3.0, candidates=4, horizon_lines=8, style="long_code", tell="best", seed=4),
     ),
+    (Guidance(gamma=0.0, candidates=128, seed=7),),
 )
 """Chosen by measurement: docs/engine.md has the table."""
 _SEEDS_OF_A_SCHEDULE = 1000
