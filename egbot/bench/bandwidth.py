@@ -11,6 +11,7 @@ from statistics import median
 import torch
 
 from egbot.engine.network import Network
+from egbot.engine.weights import linear_bytes
 
 _COPY_BYTES = 256 * 1024 * 1024
 """Far beyond any cache."""
@@ -42,13 +43,7 @@ def step_bytes(network: Network, num_before: int) -> int | None:
     store = network.new_cache()
     network.forward([[0]], store)
     keys_and_values: int = sum(one.nbytes for layer in store.grown for one in layer.held())
-    return _weight_bytes(network) + num_before * keys_and_values
-
-
-def _weight_bytes(network: Network) -> int:
-    linear = (one for one in network.model.modules() if hasattr(one, "in_features"))
-    num_weights: int = sum(one.in_features * one.out_features for one in linear)
-    return num_weights * network.model.dtype.itemsize  # type: ignore[no-any-return]
+    return sum(linear_bytes(network.model).values()) + num_before * keys_and_values
 
 
 def _wait(device: torch.device) -> None:

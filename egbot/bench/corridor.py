@@ -58,7 +58,7 @@ def solve_blanked(
         wall_s=round(time.monotonic() - start_s, 3),
         attempts=_tries(own),
         num_guided_tokens=guided_tokens(own) if own else 0,
-        num_draft_tokens_accepted=run.stats.num_draft_tokens_accepted,
+        num_draft_tokens_accepted=own.stats.num_draft_tokens_accepted if own else 0,
         targets=tuple(_name(one) for one in run.outcomes if one.target),
         versions=run.versions,
     )

@@ -185,7 +185,7 @@ def ratios(figures: Figures) -> dict[str, float]:
     greedy_token_s = figures.greedy.wall_s / (
         figures.workload.num_lines * figures.workload.line_tokens
     )
-    return {
+    found = {
         "fast_vs_naive_wall": naive_all.wall_s / fast_same.wall_s,
         "fast_vs_naive_cpu": naive_all.cpu_s / max(fast_same.cpu_s, 1e-9),
         "fast_vs_naive_tokens": naive_all.num_tokens / fast_same.num_tokens,
@@ -200,10 +200,10 @@ def ratios(figures: Figures) -> dict[str, float]:
         "agents8_with_prefill": figures.agents.alone.wall_s / figures.agents.together.wall_s,
         "agents8_same_text_share": figures.agents.num_same / NUM_AGENTS,
         "same_text_share": _same_share(fast, naive),
-        **(
-            {} if figures.memory.share is None else {"step_vs_copy_bandwidth": figures.memory.share}
-        ),
     }
+    if figures.memory.share is not None:
+        found["step_vs_copy_bandwidth"] = figures.memory.share
+    return found
 
 
 def _same_share(fast: Course, naive: Course) -> float:

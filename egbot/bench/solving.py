@@ -142,12 +142,6 @@ def check_reference(work: Function, tools: Tools, limits: Limits) -> Check:
     )
 
 
-def guided_tokens(outcome: Outcome) -> int:
-    """How many tokens the guided agents wrote."""
-    guided = (one for one in outcome.attempts if one.guidance.gamma > 0)
-    return sum(len(step.tokens) for one in guided for step in one.lines)
-
-
 # --- one task -----------------------------------------------------------------------------------
 
 
@@ -185,6 +179,12 @@ def solve_task(task: Task, work: Function, repeat: int, settings: Settings, tool
         num_draft_tokens_accepted=stats.num_draft_tokens_accepted,
         versions={"sandbox": tools.sandbox(work.tree).backend},
     )
+
+
+def guided_tokens(outcome: Outcome) -> int:
+    """How many tokens the guided agents wrote."""
+    guided = (one for one in outcome.attempts if one.guidance.gamma > 0)
+    return sum(len(step.tokens) for one in guided for step in one.lines)
 
 
 def _written(work: Function, settings: Settings, tools: Tools, budget: Budget) -> _Answer:

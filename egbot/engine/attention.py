@@ -15,7 +15,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask, sdpa_mask
 
-from egbot.engine.packing import OPTION, Pack
+from egbot.engine.packing import OPTION, Contexts
 
 NAMES = {"sdpa": "egbot_sdpa", "eager": "egbot_eager"}
 _BLOCK_TOKENS = 128
@@ -52,7 +52,7 @@ def sdpa_attention(
     **options: Any,
 ) -> tuple[Tensor, None]:
     """Attention as transformers calls it: ``query`` (rows, heads, n, d) to (rows, n, heads, d)."""
-    pack: Pack | None = options.pop(OPTION, None)
+    pack: Contexts | None = options.pop(OPTION, None)
     if pack is None:
         return _grouped(module, query, key, value, attention_mask, **options)
 
@@ -72,7 +72,7 @@ def eager_attention(
 ) -> tuple[Tensor, Tensor | None]:
     """The same by the plain products of the model's own module (soft caps, sinks)."""
     own: Any = sys.modules[type(module).__module__].eager_attention_forward
-    pack: Pack | None = options.pop(OPTION, None)
+    pack: Contexts | None = options.pop(OPTION, None)
     if pack is None:
         output: tuple[Tensor, Tensor | None] = own(
             module, query, key, value, attention_mask, **options

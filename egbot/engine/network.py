@@ -67,7 +67,7 @@ class Network:
         options = {"logits_to_keep": num_logits} if self.takes_logits_to_keep else {}
         cache = self.new_cache() if cache is None else cache
         if isinstance(cache, Store) and len(tokens) == 1:
-            cache.reserve(cache.num_cells + ids.shape[1])
+            cache.reserve(ids.shape[1])
         with torch.inference_mode(), self._threads(ids):
             output = self.model(input_ids=ids, past_key_values=cache, use_cache=True, **options)
         extended = getattr(output, "past_key_values", None)
@@ -86,7 +86,7 @@ class Network:
         torch raises without memory.
         """
         for piece in pieces:
-            piece.cache.reserve(piece.cache.num_cells + piece.num_tokens)
+            piece.cache.reserve(piece.num_tokens)
         if self.steps is not None and (found := self.steps.forward(pieces)) is not None:
             return found
         tokens = [token for piece in pieces for token in piece.tokens[0]]

@@ -29,6 +29,7 @@ The mask (1, 1, n, cells) is True where a query sees a cell; None: everything.
 
 _GROUP_TOKENS = 16
 _WORTH_PICKING = 0.75
+"""Of the cells: a group that sees more than this looks at all of them, since picking copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +44,22 @@ class _View:
     seen: Tensor | None
 
 
-def _views(seen: Tensor | None, num_tokens: int) -> list[_View]:
+def _views(seen: Tensor) -> list[_View]:
     """Tokens that see (n, cells) of the cells, in groups that see few of them.
 
     Each of many branches sees its stem and itself. On a CPU, where the kernel also computes what a
     mask hides, a group gets only those cells that any of its tokens sees: 64 rows of 130 tokens took
     33 s instead of 44 (SmolLM2, one thread).
     """
-    if seen is None:
-        return [_View(slice(0, num_tokens), None, None)]
-    size = _GROUP_TOKENS if seen.device.type == "cpu" else num_tokens
+    if not seen.is_cpu:
+        return [_View(slice(None), None, seen[None, None])]
     found: list[_View] = []
-    for start in range(0, num_tokens, size):
-        tokens = slice(start, start + size)
+    for start in range(0, len(seen), _GROUP_TOKENS):
+        tokens = slice(start, start + _GROUP_TOKENS)
         mine, cells = seen[tokens], None
-        if seen.device.type == "cpu":
-            (picked,) = mine.any(dim=0).nonzero(as_tuple=True)
-            if len(picked) < _WORTH_PICKING * seen.shape[1]:
-                mine, cells = mine[:, picked], picked
+        (picked,) = mine.any(dim=0).nonzero(as_tuple=True)
+        if len(picked) < _WORTH_PICKING * seen.shape[1]:
+            mine, cells = mine[:, picked], picked
         found.append(_View(tokens, cells, mine[None, None]))
     return found
 
@@ -104,11 +103,12 @@ class _Part:
             seen = self._seen
             if seen is not None and window is not None:
                 seen = seen & (self.positions[:, None] - self._cells < window)
-            if self._is_branching:
-                self._views[window] = _views(seen, self.num_tokens)
+            if seen is None:
+                self._views[window] = [_View(slice(None), None, None)]
+            elif self._is_branching:
+                self._views[window] = _views(seen)
             else:
-                mask = None if seen is None else seen[None, None]
-                self._views[window] = [_View(slice(None), None, mask)]
+                self._views[window] = [_View(slice(None), None, seen[None, None])]
         return self._views[window]
 
 
@@ -118,7 +118,20 @@ def _picked(keys: Tensor, values: Tensor, cells: Tensor | None) -> tuple[Tensor,
     return keys.index_select(2, cells), values.index_select(2, cells)
 
 
-class Pack(DynamicCache):
+class Contexts(DynamicCache):
+    """What a model takes for its cache in a forward of many contexts, and attention for its pack."""
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:  # type: ignore[explicit-override]
+        """Nothing: positions are told, and masks are not made of it."""
+        del layer_idx
+        return 0
+
+    def attend(self, query: Tensor, layer_idx: int, attend: Attend) -> Tensor:
+        """Attention of all tokens' queries (1, heads, n, d): (1, n, heads, d)."""
+        raise NotImplementedError
+
+
+class Pack(Contexts):
     """Stands for the caches of all pieces during one forward."""
 
     def __init__(self, pieces: list[Piece], device: torch.device) -> None:
@@ -143,12 +156,9 @@ class Pack(DynamicCache):
             part.store.grown[layer_idx].update(key, value)
         return key_states, value_states
 
-    def get_seq_length(self, layer_idx: int = 0) -> int:  # type: ignore[explicit-override]
-        """Nothing: positions are told, and masks are not made of it."""
-        del layer_idx
-        return 0
-
-    def attend(self, query: Tensor, layer_idx: int, attend: Attend) -> Tensor:
+    def attend(  # type: ignore[explicit-override]
+        self, query: Tensor, layer_idx: int, attend: Attend
+    ) -> Tensor:
         """Attention of all tokens' queries (1, heads, n, d): (1, n, heads, d)."""
         self.num_attended += 1
         queries = torch.split(query, self._sizes, dim=2)

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache
 
 from egbot.engine.arena import SCRATCH, Arena
-from egbot.engine.packing import OPTION, Attend
+from egbot.engine.packing import OPTION, Attend, Contexts
 from egbot.engine.piece import Piece
 from egbot.engine.store import Store
 
@@ -75,7 +74,7 @@ def _power(number: int) -> int:
     return 1 << (number - 1).bit_length()
 
 
-class _Step(DynamicCache):
+class _Step(Contexts):
     """One recorded forward of ``num_tokens`` tokens that sees the first ``num_cells`` cells.
 
     For the model it is the pack and the cache. Where there are fewer tokens the rest writes to the
@@ -91,9 +90,9 @@ class _Step(DynamicCache):
         self._model = model
         self._ids = torch.zeros(1, num_tokens, dtype=torch.long, device=device)
         self._positions = torch.zeros(1, num_tokens, dtype=torch.long, device=device)
-        self._cells = torch.full((num_tokens,), SCRATCH, dtype=torch.long, device=device)
-        self._seen = torch.zeros(1, 1, num_tokens, num_cells, dtype=torch.bool, device=device)
-        self._seen[..., SCRATCH] = True
+        self._cells = torch.empty(num_tokens, dtype=torch.long, device=device)
+        self._seen = torch.empty(1, 1, num_tokens, num_cells, dtype=torch.bool, device=device)
+        self._clear()
         self._mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device)
         self._replay = record(self._run)
 
@@ -111,9 +110,7 @@ class _Step(DynamicCache):
 
     def _fill(self, pieces: Sequence[Piece]) -> None:
         """Write what this forward is about to where the recording reads it."""
-        self._seen.zero_()
-        self._seen[..., SCRATCH] = True
-        self._cells.fill_(SCRATCH)
+        self._clear()
         first = 0
         for piece in pieces:
             last = first + piece.num_tokens
@@ -128,6 +125,12 @@ class _Step(DynamicCache):
             self._seen[0, 0, first:last, SCRATCH] = False
             self._seen[0, 0, first:last, begin : begin + len(cells)] = seen
             first = last
+
+    def _clear(self) -> None:
+        """Let every token write to the scratch cell and see nothing else."""
+        self._cells.fill_(SCRATCH)
+        self._seen.zero_()
+        self._seen[..., SCRATCH] = True
 
     def _run(self) -> Tensor:
         output = self._model(
@@ -150,12 +153,9 @@ class _Step(DynamicCache):
         self._arena.values[layer_idx].index_copy_(2, self._cells, value_states)
         return key_states, value_states
 
-    def get_seq_length(self, layer_idx: int = 0) -> int:  # type: ignore[explicit-override]
-        """Nothing: positions are told, and masks are not made of it."""
-        del layer_idx
-        return 0
-
-    def attend(self, query: Tensor, layer_idx: int, attend: Attend) -> Tensor:
+    def attend(  # type: ignore[explicit-override]
+        self, query: Tensor, layer_idx: int, attend: Attend
+    ) -> Tensor:
         """Attention of all tokens' queries (1, heads, n, d): (1, n, heads, d)."""
         num_cells = self._seen.shape[-1]
         keys = self._arena.keys[layer_idx][:, :, :num_cells]

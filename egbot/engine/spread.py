@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Self
 
 from egbot.ports import DecodeSession, SessionGroup
@@ -53,12 +52,7 @@ class Spread:
             self._entered = entering.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Cancel all before leaving any, so that their last forwards are waited for at once."""
         self.cancel()
-        self._entered.__exit__(kind, error, trace)
+        self._entered.close()

@@ -100,12 +100,12 @@ class Store(DynamicCache):
         """Its first cell in the arena; None where it is not there."""
         return None if self._place is None else self._place[0]
 
-    def reserve(self, num_cells: int) -> None:
-        """Have a place for so many cells in the arena, if there is one; called before each forward.
+    def reserve(self, num_tokens: int) -> None:
+        """Have a place for so many more in the arena, if there is one; called before each forward.
 
         A place that is too small is left, for a larger one or for tensors of its own.
         """
-        arena = self._arena
+        arena, num_cells = self._arena, self.num_cells + num_tokens
         if arena is None or (self._place and num_cells <= self._place[1] - self._place[0]):
             return
         place = arena.take(_roomy(num_cells))

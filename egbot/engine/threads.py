@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from egbot.engine.weights import linear_bytes
+
 _FEW_TOKENS = 64
 """By the number of threads: the more there are, the sooner they are worth waking."""
 _SMALL_WEIGHT_BYTES = 2 * 1024 * 1024
@@ -26,11 +28,7 @@ def has_small_weights(model: Any) -> bool:
     if model.device.type != "cpu" or os.environ.get("OMP_WAIT_POLICY", "").upper() != "PASSIVE":
         return False
     output = model.get_output_embeddings()
-    sizes = [
-        layer.in_features * layer.out_features * model.dtype.itemsize
-        for layer in model.modules()
-        if hasattr(layer, "in_features") and layer is not output
-    ]
+    sizes = [size for layer, size in linear_bytes(model).items() if layer is not output]
     return bool(sizes) and sum(sizes) <= _SMALL_WEIGHT_BYTES * len(sizes)
 
 

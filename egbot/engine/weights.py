@@ -29,6 +29,15 @@ def arrange_weights(model: Any) -> None:
                 setattr(parent, name, _ArrangedLinear(layer))
 
 
+def linear_bytes(model: Any) -> dict[Any, int]:
+    """The linear layers of ``model``, rearranged or not, and the bytes of each one's weight."""
+    return {
+        layer: layer.in_features * layer.out_features * model.dtype.itemsize
+        for layer in model.modules()
+        if hasattr(layer, "in_features")
+    }
+
+
 class _ArrangedLinear(nn.Module):
     """A linear layer for inference: ``x`` (..., in) to (..., out)."""
 
