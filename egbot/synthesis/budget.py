@@ -33,6 +33,11 @@ class Budget:
         """Seconds since the run began."""
         return self.clock() - self.start_s
 
+    @property
+    def num_tokens_left(self) -> int:
+        """Tokens that may still be forwarded."""
+        return max(self.max_tokens - self.num_tokens_spent, 0)
+
     def spend(self, num_tokens: int) -> None:
         """Book tokens that were forwarded."""
         with self._lock:
@@ -44,7 +49,7 @@ class Budget:
         """One of ``num_parts`` equal parts of what is left; what it saves stays with the whole."""
         return Budget(
             max_s=max(self.max_s - self.elapsed_s, 0.0) / num_parts,
-            max_tokens=max(self.max_tokens - self.num_tokens_spent, 0) // num_parts,
+            max_tokens=self.num_tokens_left // num_parts,
             clock=self.clock,
             parent=self,
         )

@@ -31,6 +31,7 @@ from egbot.synthesis.task import Task
 
 _LINE_TOKENS = 96
 _MEAN_LINE_TOKENS = 16
+_MEAN_SAMPLE_TOKENS = 64  # whole functions: 60 to 70 in the sets of docs/benchmarks.md
 _MAX_SAMPLE_TOKENS = 320
 _MAX_LOST_LINES = 1  # a header like `match x:` needs its next line; two in a row never recover
 _SEED_STRIDE = 1009  # a prime, so that the seeds of lines and agents do not meet
@@ -186,10 +187,16 @@ def _draw(
     stop: StopRule,
     recycled: tuple[Sample, ...] = (),
 ) -> tuple[Sample, ...]:
-    """As many samples as the agent wants: the recycled ones first, drawn on unless they ended."""
+    """As many samples as the agent wants: the recycled ones first, drawn on unless they ended.
+
+    Samples are drawn side by side, so that the budget must be looked at before: what is left of it
+    pays for so many of the usual length, and for one in any case.
+    """
     ended = tuple(one for one in recycled if one.finish == "eos")[: guidance.candidates]
-    num_samples = guidance.candidates - len(ended)
     num_lines = guidance.horizon_lines if guidance.gamma > 0 else guidance.max_lines
+    usual_tokens = min(num_lines * _MEAN_LINE_TOKENS, _MEAN_SAMPLE_TOKENS)
+    num_affordable = max(task.budget.num_tokens_left // usual_tokens, 1)
+    num_samples = min(guidance.candidates - len(ended), num_affordable)
     with _booked(task, session):
         drawn = session.sample(
             num_samples,

@@ -185,6 +185,16 @@ def test_an_agent_that_only_samples_decodes_nothing_after_them() -> None:
     assert [step.text for step in attempt.lines] == ["    return 4"]
 
 
+@pytest.mark.parametrize(("num_tokens", "num_rows"), [(10**6, 24), (200, 3), (70, 1), (1, 1)])
+def test_no_more_samples_are_drawn_than_the_token_budget_pays_for(
+    num_tokens: int, num_rows: int
+) -> None:
+    session = session_of("", (WRONG,))
+    bench = make_bench(budget=Budget(1e9, num_tokens, lambda: 0.0))
+    write_function(bench.task, session, replace(GUIDED, gamma=0.0, candidates=24))
+    assert [call.num_samples for call in session.samplings] == [num_rows]
+
+
 def test_samples_without_code_are_told_apart() -> None:
     attempt, _ = write(session_of("", ("", "\n    )\n")), replace(GUIDED, gamma=0.0, candidates=2))
     assert (attempt.finish, attempt.lines) == ("no_code", ())
