@@ -18,7 +18,7 @@ from egbot.engine.guidance import combine, log_probs
 from egbot.engine.network import Network
 from egbot.engine.opening import open_prompt, shortened_signal
 from egbot.engine.piece import Forward, Piece
-from egbot.engine.sampling import draw, row_generator
+from egbot.engine.sampling import nucleus, row_generator
 from egbot.engine.side import Side
 from egbot.engine.text import decode_ids, visible_text
 from egbot.ports import StopRule
@@ -72,7 +72,7 @@ class NaiveSession:
             finish = "stop" if tokens and stop(text) else "length"
             while not self._finished and finish == "length" and len(tokens) < max_tokens:
                 scores = self._network.checked(log_probs(self._drive(side.logits())))
-                token = draw(scores, temperature, top_p, generator)
+                token = nucleus(scores, temperature, top_p).draw(generator)
                 if token in self._network.end_ids:
                     finish = "eos"
                     break

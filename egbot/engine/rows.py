@@ -28,8 +28,8 @@ class Rows(Protocol):
         """Append a token to each row; the logits (rows, V) behind them."""
         ...
 
-    def keep(self, rows: list[int]) -> None:
-        """Let the other rows leave."""
+    def pick(self, rows: list[int]) -> None:
+        """Go on with these of the rows, in this order; one that is named twice becomes two."""
         ...
 
     def close(self) -> None:
@@ -40,8 +40,8 @@ class Rows(Protocol):
 class Branches:
     """Rows as branches within their context's own store: nothing is copied.
 
-    Their tokens stand behind the context, and masks let each see the context and its own row.
-    Cells of rows that have left stay until the end, unseen.
+    Their tokens stand behind the context, and masks let each see the context and its own row. Rows
+    that part share the cells that they had as one. Cells of rows that have left stay until the end, unseen.
     """
 
     def __init__(self, meter: Meter, store: Store, num_rows: int) -> None:
@@ -92,8 +92,8 @@ class Branches:
         (result,) = yield from self._meter.forward([piece])
         return result.logits[0]
 
-    def keep(self, rows: list[int]) -> None:
-        """Let the other rows leave."""
+    def pick(self, rows: list[int]) -> None:
+        """Go on with these of the rows, in this order; one that is named twice becomes two."""
         self._seen = self._seen[rows]
         self._depths = [self._depths[row] for row in rows]
 
@@ -113,7 +113,7 @@ class Copies:
         self._meter = meter
         self._is_apart = False
         self._caches = [cache]  # of all rows, or one a row where they are apart
-        self._pick(cache, [0] * num_rows)
+        self._select(cache, [0] * num_rows)
 
     def begin(self, starts: Sequence[Sequence[int]], logits: Tensor) -> Steps[Tensor]:
         """Each row's tokens in a forward of its own."""
@@ -122,7 +122,7 @@ class Copies:
         self._caches = [caches.fork(whole) for _ in starts]
         found = logits.clone()
         for row, tokens in enumerate(starts):
-            self._pick(self._caches[row], [row])
+            self._select(self._caches[row], [row])
             if tokens:
                 piece = Piece([list(tokens)], self._caches[row])
                 (result,) = yield from self._meter.forward([piece])
@@ -138,15 +138,19 @@ class Copies:
         self._caches = [result.cache for result in results]
         return torch.cat([result.logits[:, -1] for result in results])
 
-    def keep(self, rows: list[int]) -> None:
-        """Let the other rows leave."""
+    def pick(self, rows: list[int]) -> None:
+        """Go on with these of the rows, in this order; one that is named twice becomes two."""
         if self._is_apart:
-            self._caches = [self._caches[row] for row in rows]
+            taken = [row in rows[:place] for place, row in enumerate(rows)]
+            self._caches = [
+                caches.fork(self._caches[row]) if again else self._caches[row]
+                for row, again in zip(rows, taken, strict=True)
+            ]
         else:
-            self._pick(self._caches[0], rows)
+            self._select(self._caches[0], rows)
 
     def close(self) -> None:
         """Nothing to do: the copies are nobody else's."""
 
-    def _pick(self, cache: Any, rows: list[int]) -> None:
+    def _select(self, cache: Any, rows: list[int]) -> None:
         caches.pick_rows(cache, rows, self._meter.network.device)

@@ -1,6 +1,7 @@
 """Owns drawing several continuations as rows of one batch. It does not know guidance.
 
-Each row draws from a generator of its own and ends on its own; ended rows leave the batch.
+Each row draws from a generator of its own and ends on its own; ended rows leave the batch, and what
+rows have in common is computed once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from egbot.engine.driving import Meter
 from egbot.engine.guidance import log_probs
 from egbot.engine.piece import Steps
 from egbot.engine.rows import Rows
-from egbot.engine.sampling import draw, row_generator
+from egbot.engine.sampling import nucleus, row_generator
 from egbot.engine.side import Side
 from egbot.records import Sample
 
@@ -48,6 +49,7 @@ class Drawn:
 class _Row:
     generator: torch.Generator
     tokens: list[int] = field(default_factory=list)
+    branch: int = 0
     text: str = ""
     sample: Sample | None = None
 
@@ -130,28 +132,38 @@ class _Ends:
 
 
 def _run(side: Side, start: Tensor, how: Draw, drawing: list[_Row], ends: _Ends) -> Steps[None]:
-    """Draw until every row has ended. ``start`` are the logits (V) that all begin with."""
+    """Draw until every row has ended. ``start`` are the logits (V) that all begin with.
+
+    Rows whose tokens are the same so far are one branch, which is forwarded once: it parts where
+    they draw differently.
+    """
     live = [row for row in drawing if row.sample is None]
-    logits = start[None].expand(len(live), -1)  # (rows, V)
+    tokens = list(dict.fromkeys(tuple(row.tokens) for row in live))
+    for row in live:
+        row.branch = tokens.index(tuple(row.tokens))
+    logits = start[None].expand(len(tokens), -1)  # (branches, V)
     rows: Rows | None = None
     try:
-        if any(row.tokens for row in live):
-            rows = yield from side.rows(len(live))
-            logits = yield from rows.begin([row.tokens for row in live], logits)
+        if any(tokens):
+            rows = yield from side.rows(len(tokens))
+            logits = yield from rows.begin(tokens, logits)
         while live:
             scores = ends.meter.network.checked(log_probs(logits))
-            for row, row_scores in zip(live, scores, strict=True):
-                token = draw(row_scores, how.temperature, how.top_p, row.generator)
-                ends.push(row, token, how.max_tokens)
-            kept = [index for index, row in enumerate(live) if row.sample is None]
-            if not kept:
+            nuclei = [nucleus(one, how.temperature, how.top_p) for one in scores]
+            for row in live:
+                ends.push(row, nuclei[row.branch].draw(row.generator), how.max_tokens)
+            live = [row for row in live if row.sample is None]
+            twigs = list(dict.fromkeys((row.branch, row.tokens[-1]) for row in live))
+            for row in live:
+                row.branch = twigs.index((row.branch, row.tokens[-1]))
+            stems = [stem for stem, _ in twigs]
+            if not stems:
                 return
             if rows is None:
-                rows = yield from side.rows(len(kept))
-            elif len(kept) < len(live):
-                rows.keep(kept)
-            live = [live[index] for index in kept]
-            logits = yield from rows.forward([row.tokens[-1] for row in live])
+                rows = yield from side.rows(len(stems))
+            elif stems != list(range(len(scores))):
+                rows.pick(stems)
+            logits = yield from rows.forward([token for _, token in twigs])
     finally:
         if rows is not None:
             rows.close()

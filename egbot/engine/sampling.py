@@ -1,8 +1,9 @@
-"""Owns drawing one token from one distribution. It does not know models, caches or batches."""
+"""Owns drawing tokens from one distribution. It does not know models, caches or batches."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -25,15 +26,28 @@ def row_generator(seed: int, row: int) -> torch.Generator:
     return generator
 
 
-def draw(log_probs: Tensor, temperature: float, top_p: float, generator: torch.Generator) -> int:
-    """One token id from ``log_probs`` (V), float32. Temperature 0 takes the likeliest.
+@dataclass(frozen=True, slots=True)
+class Nucleus:
+    """The tokens that may be drawn: ``ids`` (n), and the sum of their probabilities up to each."""
+
+    ids: Tensor
+    mass: Tensor
+
+    def draw(self, generator: torch.Generator) -> int:
+        """One token id; takes exactly one number from ``generator``, however many there are."""
+        point = float(torch.rand((), generator=generator, dtype=torch.float64))
+        chosen = int((self.mass <= point * float(self.mass[-1])).sum())
+        return int(self.ids[min(chosen, len(self.ids) - 1)])
+
+
+def nucleus(log_probs: Tensor, temperature: float, top_p: float) -> Nucleus:
+    """What to draw from, given ``log_probs`` (V), float32. Temperature 0: the likeliest alone.
 
     The nucleus is the smallest set of likeliest tokens whose mass, after the temperature, reaches
-    ``top_p`` (Holtzman et al., arXiv 1904.09751). Takes exactly one number from ``generator``
-    unless greedy.
+    ``top_p`` (Holtzman et al., arXiv 1904.09751).
     """
     if temperature <= 0.0:
-        return int(log_probs.argmax())
+        return Nucleus(log_probs.argmax()[None], torch.ones(1, dtype=torch.float64))
     scaled = torch.log_softmax(log_probs / temperature, dim=-1)
     likely = min(_NUM_LIKELY, scaled.shape[-1])
     probs, ids = _likeliest(scaled, likely)
@@ -43,10 +57,7 @@ def draw(log_probs: Tensor, temperature: float, top_p: float, generator: torch.G
     kept = int((probs.cumsum(dim=-1) < top_p).sum()) + 1
     # in the order of ids: which of two equals comes first must not depend on how logits were rounded
     ids, by_id = ids[:kept].sort()
-    mass = probs[by_id].cumsum(dim=-1)
-    point = float(torch.rand((), generator=generator, dtype=torch.float64)) * float(mass[-1])
-    chosen = int((mass <= point).sum())
-    return int(ids[min(chosen, len(ids) - 1)])
+    return Nucleus(ids, probs[by_id].cumsum(dim=-1))
 
 
 def _likeliest(log_probs: Tensor, num_tokens: int) -> tuple[Tensor, Tensor]:

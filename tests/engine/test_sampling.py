@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egbot.engine.decode import Session
 from egbot.engine.guidance import log_probs
-from egbot.engine.sampling import draw, row_generator
+from egbot.engine.naive import NaiveSession
+from egbot.engine.sampling import nucleus, row_generator
 from egbot.records import Sample
+from tests.engine.test_odd_models import hybrid
 from tests.engine.tiny_models import KINDS, PROMPT, never, tiny
 
 PROBABILITIES = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
@@ -18,7 +20,7 @@ PROBABILITIES = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
 
 def frequencies(top_p: float, temperature: float, num_draws: int = 2000) -> list[float]:
     generator = row_generator(0, 0)
-    drawn = [draw(PROBABILITIES, temperature, top_p, generator) for _ in range(num_draws)]
+    drawn = [nucleus(PROBABILITIES, temperature, top_p).draw(generator) for _ in range(num_draws)]
     return [drawn.count(token) / num_draws for token in range(4)]
 
 
@@ -39,11 +41,9 @@ def test_the_nucleus_is_the_smallest_set_that_reaches_top_p(top_p: float, kept: 
     assert [value > 0 for value in found] == [token < kept for token in range(4)]
 
 
-def test_temperature_zero_is_greedy_and_takes_no_number() -> None:
-    generator = row_generator(1, 0)
-    before = generator.get_state()
-    assert draw(PROBABILITIES, 0.0, 0.1, generator) == 0
-    assert torch.equal(generator.get_state(), before)
+def test_temperature_zero_is_greedy() -> None:
+    drawn = {nucleus(PROBABILITIES, 0.0, 0.1).draw(row_generator(seed, 0)) for seed in range(50)}
+    assert drawn == {0}
 
 
 @given(st.integers(0, 2**31), st.floats(0.1, 3.0), st.floats(0.05, 1.0))
@@ -51,7 +51,7 @@ def test_a_ruled_out_token_is_never_drawn(seed: int, temperature: float, top_p: 
     """Also in a vocabulary larger than the first guess at its nucleus."""
     scores = torch.zeros(1000)
     scores[::2] = -torch.inf
-    drawn = draw(log_probs(scores), temperature, top_p, row_generator(seed, 0))
+    drawn = nucleus(log_probs(scores), temperature, top_p).draw(row_generator(seed, 0))
     assert drawn % 2 == 1
 
 
@@ -59,7 +59,7 @@ def test_a_wide_nucleus_reaches_beyond_the_likeliest() -> None:
     """A flat distribution over 1,000 tokens is drawn from as a whole."""
     flat = log_probs(torch.zeros(1000))
     generator = row_generator(5, 0)
-    assert len({draw(flat, 1.0, 1.0, generator) for _ in range(2000)}) > 700
+    assert len({nucleus(flat, 1.0, 1.0).draw(generator) for _ in range(2000)}) > 700
 
 
 def drawn(session: Session, num_samples: int, seed: int = 4) -> tuple[Sample, ...]:
@@ -76,6 +76,48 @@ def test_rows_do_not_depend_on_their_neighbours(kind: str) -> None:
     assert drawn(session, 1) == five[:1]
     assert drawn(session, 3) == five[:3]
     assert len({sample.text for sample in five}) > 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    network=st.sampled_from([*KINDS, "hybrid"]),
+    temperature=st.sampled_from([0.02, 0.1, 0.3, 1.0]),
+    num_samples=st.integers(2, 8),
+    seed=st.integers(0, 99),
+    starts=st.lists(st.sampled_from(["return a", "return a + b", " x", ""]), max_size=4),
+)
+def test_rows_that_share_what_they_have_in_common_equal_rows_drawn_alone(
+    network: str, temperature: float, num_samples: int, seed: int, starts: list[str]
+) -> None:
+    """Low temperatures part late, high ones at once; the slow twin draws each from the prompt on."""
+    model = hybrid() if network == "hybrid" else tiny(network)
+    fast, slow = (
+        one.sample(
+            num_samples,
+            temperature=temperature,
+            top_p=0.95,
+            max_tokens=10,
+            seed=seed,
+            stop=lambda text: text.count("e") > 1,
+            starts=tuple(starts),
+        )
+        for one in (Session(model, PROMPT), NaiveSession(model, PROMPT))
+    )
+    assert fast == slow
+
+
+@pytest.mark.parametrize("network", ["llama", "hybrid"])
+def test_equal_rows_cost_as_much_as_one(network: str) -> None:
+    model = hybrid() if network == "hybrid" else tiny(network)
+    costs = []
+    for num_samples in (1, 20):
+        session = Session(model, PROMPT)
+        rows = session.sample(
+            num_samples, temperature=1e-4, top_p=0.9, max_tokens=9, seed=1, stop=never
+        )
+        assert len(set(rows)) == 1
+        costs.append(session.usage.num_tokens_forwarded)
+    assert costs[0] == costs[1]
 
 
 def test_rows_that_end_leave_the_others_alone() -> None:
