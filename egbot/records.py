@@ -145,6 +145,8 @@ class Guidance:
     candidates, using them as drafts, and short signals. ``trace`` says how much of a run the
     signal tells and ``signal_tokens`` how long it may be (0: no limit of its own); ``tell`` "best"
     tells of the candidates that passed more tests than others, and of none where all are equal.
+    A sample looks ``horizon_lines`` ahead (0: to the function's end); without guidance that is the
+    longest function that an agent draws.
     """
 
     gamma: float = 1.0
@@ -159,6 +161,11 @@ class Guidance:
     trace: Literal["full", "final", "whole"] = "full"
     signal_tokens: int = 0
     tell: Literal["all", "best"] = "all"
+
+    @property
+    def sample_lines(self) -> int:
+        """How many lines a sample looks ahead."""
+        return self.horizon_lines or self.max_lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,13 +159,14 @@ def agent_words(result: Result) -> str:
         return f"{result.agent}"
     guidance = own[-1]
     gamma, candidates = guidance.get("gamma"), guidance.get("candidates")
+    horizon = guidance.get("horizon_lines")
+    if gamma == 0 and not candidates:
+        return f"{result.agent} greedy"
     if gamma == 0:
-        kind = f"samples:{candidates}" if candidates else "greedy"
+        kind = f"samples:{candidates}"
     else:
-        horizon = guidance.get("horizon_lines")
         kind = f"guided gamma={gamma:g} s={candidates}" if isinstance(gamma, float) else "guided"
-        kind += f" d={horizon}" if horizon is not None else ""
-    return f"{result.agent} {kind}"
+    return f"{result.agent} {kind}" + (f" d={horizon}" if horizon else "")
 
 
 def _relative(

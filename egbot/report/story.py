@@ -187,9 +187,9 @@ def num_tokens(outcome: Outcome) -> int:
 def guidance_words(attempt: Attempt) -> str:
     """An agent's setting in one line."""
     g = attempt.guidance
+    horizon = f"horizon {count(g.horizon_lines, 'line')}" if g.horizon_lines else "whole functions"
     return (
-        f"gamma {g.gamma:g} · {count(g.candidates, 'candidate')} · horizon "
-        f"{count(g.horizon_lines, 'line')} · temperature {g.temperature:g} · top-p {g.top_p:g} · "
+        f"gamma {g.gamma:g} · {count(g.candidates, 'candidate')} · {horizon} · temperature {g.temperature:g} · top-p {g.top_p:g} · "
         f"{g.style.replace('_', '-')} prompt · seed {g.seed}"
     )
 

@@ -26,14 +26,19 @@ Gather = Callable[[], AbstractContextManager[tuple[Open, Callable[[], None]]]]
 """Makes a group: how to open its sessions, and how to cancel them all."""
 
 _GREEDY = Guidance(gamma=0.0, candidates=0)
+_WHOLE = Guidance(gamma=0.0, candidates=8, horizon_lines=0)
+_SHORT = replace(_WHOLE, horizon_lines=2)
 _ESCALATION: tuple[Stage, ...] = (
     (_GREEDY,),
-    (Guidance(gamma=0.0, candidates=8, seed=1),),
-    (Guidance(gamma=0.0, candidates=24, seed=5),),
-    (Guidance(gamma=0.0, candidates=64, seed=6),),
-    (Guidance(gamma=1.0, candidates=3, horizon_lines=2, tell="best"),),
+    (replace(_WHOLE, candidates=8, seed=1),),
+    (replace(_SHORT, candidates=24, seed=2),),
+    (replace(_WHOLE, candidates=24, seed=3),),
+    (replace(_SHORT, candidates=64, seed=4),),
+    (Guidance(gamma=1.0, candidates=3, horizon_lines=2, tell="best", seed=5),),
+    (replace(_WHOLE, candidates=64, seed=6),),
+    (replace(_SHORT, candidates=128, seed=7),),
     (
-        Guidance(gamma=0.5, candidates=4, horizon_lines=6, tell="best", seed=2),
+        Guidance(gamma=0.5, candidates=4, horizon_lines=6, tell="best", seed=8),
         Guidance(
             gamma=1.0,
             candidates=4,
@@ -41,13 +46,16 @@ _ESCALATION: tuple[Stage, ...] = (
             temperature=1.0,
             style="few_shot",
             tell="best",
-            seed=3,
+            seed=9,
         ),
-        Guidance(gamma=3.0, candidates=4, horizon_lines=8, style="long_code", tell="best", seed=4),
+        Guidance(gamma=3.0, candidates=4, horizon_lines=8, style="long_code", tell="best", seed=10),
     ),
-    (Guidance(gamma=0.0, candidates=128, seed=7),),
+    (replace(_WHOLE, candidates=128, seed=11),),
 )
-"""Chosen by measurement: docs/engine.md has the table."""
+"""Rounds of short functions cost little, and between them come whole ones.
+
+Chosen by measurement: docs/engine.md has the table.
+"""
 _SEEDS_OF_A_SCHEDULE = 1000
 """So far apart are the agents of two seeds, so that none draws what one of the other drew."""
 _PAPER_BATCH = 8
@@ -75,8 +83,8 @@ def schedule(settings: GuidanceSettings, seed: int) -> tuple[Stage, ...]:
 
     Agents named by ``settings.agents`` are those. A gamma, a number of candidates, a horizon or a
     temperature asked for by itself: that one agent. Otherwise what ``settings.method`` says: the
-    paper's grid, greedy decoding, samples, or egbot's own escalation: greedy decoding, samples,
-    then guidance, and agents that look further and wider. No two agents of any two ``seed`` draw
+    paper's grid, greedy decoding, samples, or egbot's own escalation: greedy decoding, samples, short
+    ones more often than whole ones, and guidance between. No two agents of any two ``seed`` draw
     with the same one, the paper's grid apart.
     Raises UsageError for agents that cannot be read or that contradict the other settings.
     """
@@ -125,6 +133,7 @@ def _single(settings: GuidanceSettings) -> Guidance:
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if settings.gamma == 0.0:
         given.setdefault("candidates", 0)  # plain decoding, unless samples are asked for
+        given.setdefault("horizon_lines", 0)
     plain = Guidance(method="paper", trace="whole") if settings.method == "paper" else Guidance()
     return replace(plain, **given)
 

@@ -20,8 +20,8 @@ _EXAMPLE = "for example: greedy,guided:gamma=1:s=3:d=2:t=0.8,samples:8"
 def read_agents(text: str) -> tuple[tuple[Guidance, ...], ...]:
     """The agents that ``text`` names, in that order; ``+`` joins those that try at the same time.
 
-    ``greedy``; ``samples:N`` (N whole functions, ``:t=`` is their temperature); ``guided`` with any
-    of ``gamma= s= d= t= top_p= style= trace= tell= signal= seed=``. Those that draw have seeds of
+    ``greedy``; ``samples:N`` (N whole functions; with ``:d=2`` those of at most two lines, ``:t=``
+    is their temperature); ``guided`` with any of ``gamma= s= d= t= top_p= style= trace= tell= signal= seed=``. Those that draw have seeds of
     their own, 0, 1, 2 and so on, so that none draws what another did. Raises UsageError that names
     the part that cannot be read.
     """
@@ -43,7 +43,7 @@ def _agent(text: str, seeds: Iterator[int]) -> Guidance:
     if kind == "guided":
         return _with(text, Guidance(seed=next(seeds)), options)
     if kind == "samples" and options:
-        drawing = Guidance(gamma=0.0, seed=next(seeds))
+        drawing = Guidance(gamma=0.0, horizon_lines=0, seed=next(seeds))
         return _with(text, drawing, [f"s={options[0]}", *options[1:]])
     raise UsageError(f"agent {text!r}: not greedy, guided or samples:N", hint=_EXAMPLE)
 
@@ -99,7 +99,7 @@ def _word(field: str) -> Callable[[str], str]:
 _KEYS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "gamma": ("gamma", _number(0, 100)),
     "s": ("candidates", _count(0, _MOST_CANDIDATES)),
-    "d": ("horizon_lines", _count(1, 200)),
+    "d": ("horizon_lines", _count(0, 200)),
     "t": ("temperature", _number(0, 5)),
     "top_p": ("top_p", _number(0.01, 1)),
     "style": ("style", _word("style")),

@@ -64,7 +64,7 @@ class _Progress:
 def write_function(task: Task, session: DecodeSession, guidance: Guidance) -> Attempt:
     """Let one agent write the function and say how far it came.
 
-    With gamma 0 the signal has no influence, so candidates are drawn once, as whole functions,
+    With gamma 0 the signal has no influence, so candidates are drawn once, from the first line on,
     and that is all. The attempt ends when a candidate passes every test, at the function's end, at
     the budget or after ``guidance.max_lines`` lines.
     """
@@ -129,10 +129,11 @@ def _decode(task: Task, session: DecodeSession, guidance: Guidance, progress: _P
 def _sample_only(
     task: Task, session: DecodeSession, guidance: Guidance, progress: _Progress
 ) -> Finish:
-    """Draw whole functions until one passes every test; the best one is the attempt's only step."""
+    """Draw functions until one passes every test; the best one is the attempt's only step."""
     start_s = time.perf_counter()
     task.report(LineStarted(1, task.frame.code(session.text)))
-    rule = SolutionRule(task, session.text, guidance.max_lines)
+    max_lines = min(guidance.sample_lines, guidance.max_lines)
+    rule = SolutionRule(task, session.text, max_lines)
     drawn = _draw(task, session, guidance, 1, rule.stop)
     look = _run(task, session.text, [one for one in drawn if rule.counts(one)], start_s)
     task.report(CandidatesRun(look.candidates))
@@ -173,7 +174,7 @@ def _explore(
     The paper's method recycles none and uses none as drafts.
     """
     start_s = time.perf_counter()
-    stop = horizon_rule(task, session.text, guidance.horizon_lines)
+    stop = horizon_rule(task, session.text, guidance.sample_lines)
     samples = _draw(task, session, guidance, number, stop, recycled)
     look = _run(task, session.text, samples, start_s)
     return _Look(look.candidates) if guidance.method == "paper" else look
@@ -193,7 +194,7 @@ def _draw(
     pays for so many of the usual length, and for one in any case.
     """
     ended = tuple(one for one in recycled if one.finish == "eos")[: guidance.candidates]
-    num_lines = guidance.horizon_lines if guidance.gamma > 0 else guidance.max_lines
+    num_lines = guidance.sample_lines
     usual_tokens = min(num_lines * _MEAN_LINE_TOKENS, _MEAN_SAMPLE_TOKENS)
     num_affordable = max(task.budget.num_tokens_left // usual_tokens, 1)
     num_samples = min(guidance.candidates - len(ended), num_affordable)

@@ -52,8 +52,8 @@ def test_max_lines_holds_for_every_agent() -> None:
 @pytest.mark.parametrize(
     ("settings", "agent"),
     [
-        (GuidanceSettings(gamma=0.0), Guidance(gamma=0.0, candidates=0, seed=4000)),
-        (GuidanceSettings(gamma=0.0, candidates=2), Guidance(0.0, 2, seed=4000)),
+        (GuidanceSettings(gamma=0.0), Guidance(0.0, 0, horizon_lines=0, seed=4000)),
+        (GuidanceSettings(gamma=0.0, candidates=2), Guidance(0.0, 2, horizon_lines=0, seed=4000)),
         (GuidanceSettings(candidates=0), Guidance(candidates=0, seed=4000)),
         (GuidanceSettings(horizon=8), Guidance(horizon_lines=8, seed=4000)),
         (GuidanceSettings(temperature=0.0), Guidance(temperature=0.0, seed=4000)),
@@ -76,7 +76,7 @@ def test_named_agents_are_those_in_that_order() -> None:
         (Guidance(gamma=0.0, candidates=0, seed=5000),),
         (
             Guidance(3.0, 4, 6, 1.2, seed=5000),
-            Guidance(gamma=0.0, candidates=8, temperature=0.9, seed=5001),
+            Guidance(0.0, 8, horizon_lines=0, temperature=0.9, seed=5001),
         ),
     )
 
@@ -95,7 +95,7 @@ def test_named_agents_are_those_in_that_order() -> None:
         ("guided:gamma=-1", "not between 0 and 100"),
         ("guided:gamma=nan", "not between 0 and 100"),
         ("guided:style=loud", "not one of plain"),
-        ("guided:d=0", "not between 1 and 200"),
+        ("guided:d=201", "not between 0 and 200"),
     ],
 )
 def test_agents_that_cannot_be_read_are_named(text: str, words: str) -> None:
@@ -122,7 +122,7 @@ def test_every_field_of_an_agent_can_be_named() -> None:
 
 def test_the_methods() -> None:
     """Baselines are one agent; the paper's agents leave out all that egbot adds."""
-    greedy, samples = Guidance(gamma=0.0, candidates=0), Guidance(gamma=0.0, candidates=16)
+    greedy, samples = Guidance(gamma=0.0, candidates=0), Guidance(0.0, 16, horizon_lines=0)
     assert agents_of(GuidanceSettings(method="greedy")) == (greedy,)
     assert agents_of(GuidanceSettings(method="samples:16")) == (samples,)
     paper = agents_of(GuidanceSettings(method="paper"))

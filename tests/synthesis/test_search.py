@@ -22,6 +22,7 @@ from tests.synthesis.workshop import GOOD, PROMPT, SOURCE, Bench, make_bench, se
 
 GUIDED = Guidance(gamma=1.0, candidates=2, horizon_lines=2)
 PLAIN = Guidance(gamma=0.0, candidates=0)
+SAMPLES = Guidance(gamma=0.0, horizon_lines=0)
 WRONG = "\n    y = x\n    z = 1\n    return z\n"
 
 
@@ -167,7 +168,7 @@ def test_samples_end_when_one_of_them_passes_every_test() -> None:
     """The longer rows are cut, which no other row's speed decides, and are no candidates."""
     long = "\n" + "".join(f"    y{n} = x\n" for n in range(20)) + "    return 0\n"
     session = session_of("", (f"{WRONG}```", f"{GOOD}```", f"{long}```"))
-    attempt, bench = write(session, replace(GUIDED, gamma=0.0, candidates=3))
+    attempt, bench = write(session, replace(SAMPLES, candidates=3))
     assert attempt.finish == "candidate"
     (step,) = attempt.lines
     assert [one.num_passed for one in step.candidates] == [0, 2]
@@ -179,7 +180,7 @@ def test_an_agent_that_only_samples_decodes_nothing_after_them() -> None:
     """Greedy decoding is another agent's; the nearest sample is what this one has to show."""
     half = "\n    return 4\n"
     session = session_of(GOOD, (WRONG, half))
-    attempt, _ = write(session, replace(GUIDED, gamma=0.0, candidates=2))
+    attempt, _ = write(session, replace(SAMPLES, candidates=2))
     assert (attempt.finish, attempt.num_passed, session.advances) == ("wrong", 1, [])
     assert attempt.code == "def double(x):\n    return 4\n"
     assert [step.text for step in attempt.lines] == ["    return 4"]
@@ -191,12 +192,23 @@ def test_no_more_samples_are_drawn_than_the_token_budget_pays_for(
 ) -> None:
     session = session_of("", (WRONG,))
     bench = make_bench(budget=Budget(1e9, num_tokens, lambda: 0.0))
-    write_function(bench.task, session, replace(GUIDED, gamma=0.0, candidates=24))
+    write_function(bench.task, session, replace(SAMPLES, candidates=24))
     assert [call.num_samples for call in session.samplings] == [num_rows]
 
 
+def test_an_agent_may_draw_short_functions_only() -> None:
+    """What is longer is cut and counts as far as it came; two lines are enough for one of them."""
+    short = "\n    y = x * 2\n    return y\n"
+    session = session_of("", (GOOD, f"{short}    z = 3\n"))
+    attempt, _ = write(session, replace(SAMPLES, candidates=2, horizon_lines=2))
+    assert attempt.finish == "candidate"
+    assert attempt.code == f"def double(x):{short}"
+    (step,) = attempt.lines
+    assert [one.text.count("\n    ") for one in step.candidates] == [2, 2]
+
+
 def test_samples_without_code_are_told_apart() -> None:
-    attempt, _ = write(session_of("", ("", "\n    )\n")), replace(GUIDED, gamma=0.0, candidates=2))
+    attempt, _ = write(session_of("", ("", "\n    )\n")), replace(SAMPLES, candidates=2))
     assert (attempt.finish, attempt.lines) == ("no_code", ())
 
 
@@ -298,7 +310,7 @@ def test_a_sample_that_the_token_limit_cut_loses_only_its_last_line() -> None:
 
 def test_gamma_0_with_candidates_draws_whole_functions_once() -> None:
     session = session_of(WRONG, (WRONG, GOOD.replace("y * 2", "y + y + 1")))
-    attempt, _ = write(session, replace(GUIDED, gamma=0.0))
+    attempt, _ = write(session, replace(SAMPLES, candidates=2))
     assert len(session.samplings) == 1
     assert all(step.signal == "" for step in attempt.lines)
     assert [one.program.count("\n") for one in attempt.lines[0].candidates] == [4, 4]
