@@ -26,17 +26,17 @@ Gather = Callable[[], AbstractContextManager[tuple[Open, Callable[[], None]]]]
 """Makes a group: how to open its sessions, and how to cancel them all."""
 
 _GREEDY = Guidance(gamma=0.0, candidates=0)
-_WHOLE = Guidance(gamma=0.0, candidates=8, horizon_lines=0)
+_WHOLE = Guidance(gamma=0.0, horizon_lines=0)
 _SHORT = replace(_WHOLE, horizon_lines=2)
 _ESCALATION: tuple[Stage, ...] = (
     (_GREEDY,),
-    (replace(_WHOLE, candidates=8, seed=1),),
-    (replace(_SHORT, candidates=24, seed=2),),
-    (replace(_WHOLE, candidates=24, seed=3),),
-    (replace(_SHORT, candidates=64, seed=4),),
+    (replace(_SHORT, candidates=16, seed=1),),
+    (replace(_WHOLE, candidates=8, seed=2),),
+    (replace(_SHORT, candidates=64, seed=3),),
+    (replace(_WHOLE, candidates=24, seed=4),),
     (Guidance(gamma=1.0, candidates=3, horizon_lines=2, tell="best", seed=5),),
-    (replace(_WHOLE, candidates=64, seed=6),),
-    (replace(_SHORT, candidates=128, seed=7),),
+    (replace(_SHORT, candidates=128, seed=6),),
+    (replace(_WHOLE, candidates=64, seed=7),),
     (
         Guidance(gamma=0.5, candidates=4, horizon_lines=6, tell="best", seed=8),
         Guidance(
