@@ -5,7 +5,8 @@ It does not know what the tokens were spent on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -21,8 +22,9 @@ class Budget:
     max_tokens: int
     clock: Callable[[], float]
     parent: Budget | None = None
-    num_tokens_spent: int = 0
     start_s: float = field(init=False)
+    _num_booked: int = 0
+    _counts: list[Callable[[], int]] = field(default_factory=list, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def __post_init__(self) -> None:
@@ -34,6 +36,12 @@ class Budget:
         return self.clock() - self.start_s
 
     @property
+    def num_tokens_spent(self) -> int:
+        """Tokens that were forwarded, those of work that is not done included."""
+        with self._lock:
+            return self._num_booked + sum(count() for count in self._counts)
+
+    @property
     def num_tokens_left(self) -> int:
         """Tokens that may still be forwarded."""
         return max(self.max_tokens - self.num_tokens_spent, 0)
@@ -41,9 +49,29 @@ class Budget:
     def spend(self, num_tokens: int) -> None:
         """Book tokens that were forwarded."""
         with self._lock:
-            self.num_tokens_spent += num_tokens
+            self._num_booked += num_tokens
         if self.parent is not None:
             self.parent.spend(num_tokens)
+
+    @contextmanager
+    def spending(self, count: Callable[[], int]) -> Iterator[None]:
+        """Spend what ``count`` grows by inside, while it grows; a parent is told at the end."""
+        before = count()
+
+        def grown() -> int:
+            return count() - before
+
+        with self._lock:
+            self._counts.append(grown)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._counts.remove(grown)
+                num_tokens = grown()
+                self._num_booked += num_tokens
+            if self.parent is not None:
+                self.parent.spend(num_tokens)
 
     def share(self, num_parts: int) -> Budget:
         """One of ``num_parts`` equal parts of what is left; what it saves stays with the whole."""

@@ -295,9 +295,8 @@ def _solution_text(task: Task, best: CandidateRun) -> str:
 @contextmanager
 def _booked(task: Task, session: DecodeSession) -> Iterator[None]:
     """Charge the tokens forwarded inside to the budget and show the new totals."""
-    before = session.usage.num_tokens_forwarded
     try:
-        yield
+        with task.budget.spending(lambda: session.usage.num_tokens_forwarded):
+            yield
     finally:
-        task.budget.spend(session.usage.num_tokens_forwarded - before)
         task.report(Tick(session.usage, task.budget.elapsed_s))

@@ -131,7 +131,7 @@ class ScriptedSession:
                 raise ScriptError(f"row {index} is {row!r}, but it must begin with {start!r}")
             tokens, finish = self._walk(row, max_tokens, stop)
             drawn.append(Sample("".join(tokens), len(tokens), finish))
-        self._book([sample.num_tokens for sample in drawn])
+        self._book(max([1, *(sample.num_tokens for sample in drawn)]), 0)
         return tuple(drawn)
 
     def advance(
@@ -153,7 +153,7 @@ class ScriptedSession:
         tokens, finish = self._walk(followed, max_tokens, stop)
         self._text += "".join(tokens)
         self._finished = finish == "eos"
-        self._book([len(tokens)])
+        self._book(max(1, len(tokens)), 0)
         choices = tuple(
             TokenChoice(token, _LOGP_PLAIN, _LOGP_CONDITIONED, token) for token in tokens
         )
@@ -174,17 +174,18 @@ class ScriptedSession:
             if len(written) == max_tokens:
                 return written, "length"
             written.append(token)
+            self._book(0, 1)
             if stop("".join(written)):
                 return written, "stop"
         return written, "eos"
 
-    def _book(self, lengths: list[int]) -> None:
-        """Rows advance together: one forward writes one token in each."""
+    def _book(self, num_forwards: int, num_tokens: int) -> None:
+        """Tokens count when they are written, forwards when all rows are: they advance together."""
         old = self._usage
         self._usage = Usage(
-            num_forwards=old.num_forwards + max([1, *lengths]),
-            num_tokens_forwarded=old.num_tokens_forwarded + self._num_unread + sum(lengths),
-            num_tokens_generated=old.num_tokens_generated + sum(lengths),
+            num_forwards=old.num_forwards + num_forwards,
+            num_tokens_forwarded=old.num_tokens_forwarded + self._num_unread + num_tokens,
+            num_tokens_generated=old.num_tokens_generated + num_tokens,
         )
         self._num_unread = 0
 

@@ -41,6 +41,34 @@ def test_spending_adds_up() -> None:
     assert "10 tokens" in budget.exhausted
 
 
+def test_what_is_being_spent_counts_at_once_and_once() -> None:
+    whole = Budget(1.0, 100, Clock())
+    share = whole.share(1)
+    share.spend(10)
+    forwarded = [7, 0]
+    with share.spending(lambda: forwarded[0]), share.spending(lambda: forwarded[1]):
+        assert share.num_tokens_spent == 10, "what was forwarded before is somebody else's"
+        forwarded[:] = [37, 5]
+        assert (share.num_tokens_spent, share.num_tokens_left) == (45, 55)
+        forwarded[0] = 97
+        assert "100 tokens" in share.exhausted
+    assert share.num_tokens_spent == whole.num_tokens_spent == 105
+
+
+def test_what_was_spent_until_something_failed_is_spent() -> None:
+    budget, forwarded = Budget(1.0, 100, Clock()), [0]
+
+    def fail() -> None:
+        with budget.spending(lambda: forwarded[0]):
+            forwarded[0] = 30
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    forwarded[0] = 50
+    assert budget.num_tokens_spent == 30
+
+
 def test_time_runs_from_when_the_budget_was_made() -> None:
     clock = Clock()
     budget = Budget(10.0, 1, clock)

@@ -383,6 +383,16 @@ def test_a_used_up_token_budget_ends_the_attempt() -> None:
     assert bench.task.budget.num_tokens_spent == session.usage.num_tokens_forwarded
 
 
+def test_samples_end_where_the_token_budget_does() -> None:
+    """Rows cannot know their length before; the budget is looked at after every token."""
+    long = "\n" + "    y = x\n" * 200 + "    return y\n"
+    session = session_of("", (long, long))
+    bench = make_bench(budget=Budget(1e9, 150, lambda: 0.0))
+    attempt = write_function(bench.task, session, replace(SAMPLES, candidates=2, max_lines=300))
+    assert attempt.finish == "over_budget"
+    assert 150 <= bench.task.budget.num_tokens_spent < 160
+
+
 def test_a_used_up_time_budget_ends_the_attempt() -> None:
     ticks = iter(range(1000))
     bench = make_bench(budget=Budget(6, 10**9, lambda: float(next(ticks))))
