@@ -8,6 +8,7 @@ from egbot.bench.workload import Workload
 
 SCHEMA = "egbot.bench.speed/1"
 NUM_AGENTS = 8
+NUM_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,14 @@ class Agents:
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """Tokens of ``NUM_ROWS`` samples: what they would forward one by one, and what they did."""
+
+    num_tokens_alone: int
+    num_tokens_forwarded: int
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """A step of one token: the bytes that it must read and its seconds, and what a copy moves.
 
@@ -127,6 +136,7 @@ class Figures:
     shape_s: dict[Shape, float]
     strong: Course
     agents: Agents
+    round: Round
     memory: Memory
 
     @property
@@ -162,6 +172,7 @@ def to_json(figures: Figures) -> dict[str, object]:
             "gamma_3_without_drafts": _courses_json(figures.strong, len(figures.strong.steps)),
             "greedy": asdict(figures.greedy),
             "agents8": asdict(figures.agents),
+            "round64": asdict(figures.round),
             "memory": asdict(figures.memory),
             "bound_s": figures.bound_s,
             "bound_tokens": figures.num_bound_tokens,
@@ -199,6 +210,7 @@ def ratios(figures: Figures) -> dict[str, float]:
         "agents8_throughput_cpu": figures.agents.throughput_cpu,
         "agents8_with_prefill": figures.agents.alone.wall_s / figures.agents.together.wall_s,
         "agents8_same_text_share": figures.agents.num_same / NUM_AGENTS,
+        "round64_tokens": figures.round.num_tokens_alone / figures.round.num_tokens_forwarded,
         "same_text_share": _same_share(fast, naive),
     }
     if figures.memory.share is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from egbot.bench.bandwidth import copy_bytes_per_s, step_bytes
-from egbot.bench.figures import Course, Figures, Memory, Phase, Shape
+from egbot.bench.figures import NUM_ROWS, Course, Figures, Memory, Phase, Round, Shape
 from egbot.bench.together import Clock, measure_agents, prefill_of
 from egbot.bench.workload import Workload, make_signal, make_speed_prompt, never
 from egbot.engine.chat import encode_text
@@ -58,6 +58,8 @@ def measure(network: Network, workload: Workload, report: Report) -> Figures:
     strong = _strong(network, prompt, workload, fast.course.signals[:2])
     report("agents, one after another and in one batch")
     agents = measure_agents(network, prompt, workload, count_tokens)
+    report("a round of samples")
+    drawn = _round(network, prompt, workload)
     report("the time of each shape of forward")
     bound = bound_of(workload, num_prompt, fast.course)
     shape_s = {shape: time_shape(network, shape) for shape in bound}
@@ -75,6 +77,7 @@ def measure(network: Network, workload: Workload, report: Report) -> Figures:
         shape_s=shape_s,
         strong=strong,
         agents=agents,
+        round=drawn,
         memory=Memory(
             step_bytes=step_bytes(network, workload.prompt_tokens),
             step_s=shape_s[Shape(1, 1, workload.prompt_tokens)],
@@ -131,6 +134,25 @@ def _strong(network: Network, prompt: Prompt, workload: Workload, signals: list[
         way.course.signals.append(signal)
         _guided_line(way, session, 3.0, workload.line_tokens)
     return way.course
+
+
+def _round(network: Network, prompt: Prompt, workload: Workload) -> Round:
+    """Draw many samples; nobody needs the logits behind a row's last token."""
+    session = Session(network, prompt)
+    _warm_up(session, _Way())
+    before = session.usage.num_tokens_forwarded
+    samples = session.sample(
+        NUM_ROWS,
+        temperature=workload.temperature,
+        top_p=0.95,
+        max_tokens=workload.sample_tokens,
+        seed=workload.seed,
+        stop=never,
+    )
+    return Round(
+        num_tokens_alone=sum(sample.num_tokens - 1 for sample in samples),
+        num_tokens_forwarded=session.usage.num_tokens_forwarded - before,
+    )
 
 
 def _warm_up(session: Session, way: _Way) -> None:

@@ -20,6 +20,7 @@ _TARGETS = (
     ("agents8_throughput", "8 agents alone / together", "at least 3", 3.0, True),
     ("agents8_throughput_cpu", "the same in CPU seconds", "", None, True),
     ("agents8_with_prefill", "8 agents with their signals' prefills", "", None, True),
+    ("round64_tokens", "64 samples: tokens one by one / forwarded", "", None, True),
     ("step_vs_copy_bandwidth", "bytes a step reads / what a copy moves", "", None, True),
 )
 

@@ -28,6 +28,7 @@ KEYS = {
     "guided_vs_greedy_wall",
     "draft_share",
     "agents8_throughput",
+    "round64_tokens",
     "device",
     "model",
     "raw",
@@ -70,6 +71,12 @@ def test_agents_together_write_what_they_write_alone(figures: Figures) -> None:
     assert agents.alone_prefill.num_forwards == agents.together_prefill.num_forwards >= 8
     assert agents.together.num_forwards < agents.alone.num_forwards / 2
     assert agents.throughput > 0
+
+
+def test_a_round_of_samples_forwards_what_rows_have_in_common_once(figures: Figures) -> None:
+    assert figures.round.num_tokens_alone == 64 * (WORK.sample_tokens - 1)
+    assert 0 < figures.round.num_tokens_forwarded < figures.round.num_tokens_alone
+    assert ratios(figures)["round64_tokens"] > 1.0
 
 
 def test_a_step_reads_its_weights_and_what_stands_before_it(
