@@ -238,12 +238,16 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Run ``tests`` (node ids) with ``program`` in place of its file, or untouched without one."""
+    """Run ``tests`` (node ids) with ``program`` in place of its file, or untouched without one.
+
+    Unless it is ``patient``, a test that runs out of time ends the job: the others are not run.
+    """
 
     tests: tuple[str, ...]
     program: Program | None = None
     trace: bool = True
     limits: Limits = Limits()
+    patient: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,6 +204,7 @@ class Runner:
             "tests": tests,
             "trace": request["trace"],
             "limits": request["limits"],
+            "patient": request["patient"],
             "tmp": folder,
         }
         known = all(test in self._node_ids for test in tests)

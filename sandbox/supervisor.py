@@ -69,6 +69,8 @@ class Supervisor:
                 status, detail = ended
             if ended.how in ("invalid", "protocol_error"):
                 break
+            if ended.how == "timeout" and not request["patient"]:
+                break
         if status == "ok" and any(_is_memory_error(one) for one in outcomes.values()):
             status = "oom"
         return {"status": status, "detail": detail, "outcomes": outcomes}

@@ -200,6 +200,7 @@ def render_run(number: int, job: Job) -> bytes:
             "tests": list(job.tests),
             "trace": job.trace,
             "limits": asdict(job.limits),
+            "patient": job.patient,
         }
     )
     if len(frame) > MAX_FRAME_BYTES:

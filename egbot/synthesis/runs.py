@@ -111,6 +111,7 @@ class Runs:
             tests=tests,
             program=Program(self.target.path, self.target.qualname, source),
             limits=self.limits,
+            patient=False,  # an endless candidate solves nothing, however its other tests end
         )
         execution = self.executor.run(job)
         self.execute_s += time.perf_counter() - start_s

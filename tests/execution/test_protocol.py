@@ -162,6 +162,7 @@ def test_the_runner_reads_what_is_sent() -> None:
         "tests": ["t.py::a"],
         "trace": True,
         "limits": asdict(Limits()),
+        "patient": True,
     }
     opening = decode(
         render_open(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent, indent
 
@@ -47,6 +48,23 @@ def test_a_timeout_brings_output_and_the_trace_so_far(executor: WarmExecutor) ->
     assert outcome.trace is not None
     assert outcome.trace.events[0].kind == "call"
     assert ("n", "3") in [change for event in outcome.trace.events for change in event.changes]
+
+
+def test_an_impatient_job_waits_for_one_endless_test_only(
+    open_sandbox: Callable[..., WarmExecutor],
+) -> None:
+    """The tests before it keep their results, those behind it are not run; a patient job runs all."""
+    tests = "from m import f\nimport pytest\n@pytest.mark.parametrize('n', range(4))\ndef test(n):\n    f(n)\n"
+    source = "def f(n):\n    while n in (1, 2):\n        pass\n"
+    executor = open_sandbox({"m.py": BASE.replace("f()", "f(n)"), "test_m.py": tests})
+    job = Job(executor.collection.node_ids, Program("m.py", "f", source), limits=SHORT)
+    start_s = time.monotonic()
+    hasty = executor.run(replace(job, patient=False))
+    assert time.monotonic() - start_s < 2 * SHORT.test_s
+    assert [one.status for one in hasty.outcomes] == ["passed", "timeout", "not_run", "not_run"]
+    assert hasty.status == "timeout"
+    patient = executor.run(job)
+    assert [one.status for one in patient.outcomes] == ["passed", "timeout", "timeout", "passed"]
 
 
 def test_a_crash_in_every_test_ends_after_four_forks(
