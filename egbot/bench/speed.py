@@ -42,18 +42,7 @@ def measure(network: Network, workload: Workload, report: Report) -> Figures:
         return len(encode_text(network.tokenizer, text))
 
     num_prompt = Session(network, prompt).num_prompt_tokens
-    fast, naive, greedy = _Way(), _Way(), _Way()
-    fast_session = Session(network, prompt, log=fast.log)
-    naive_session = NaiveSession(network, prompt, log=naive.log)
-    greedy_session = Session(network, prompt, log=greedy.log)
-    _warm_up(greedy_session, greedy)
-    for line in range(workload.num_lines):
-        report(f"line {line + 1} of {workload.num_lines}: fast, greedy")
-        _fast_line(fast, fast_session, workload, count_tokens)
-        _greedy_line(greedy, greedy_session, workload)
-        if line < workload.num_naive_lines:
-            report(f"line {line + 1} of {workload.num_naive_lines}: naive (slow)")
-            _naive_line(naive, naive_session, workload, fast.course.signals[line])
+    fast, naive, greedy = _by_turns(network, prompt, workload, count_tokens, report)
     report("two lines at gamma 3 without drafts")
     strong = _strong(network, prompt, workload, fast.course.signals[:2])
     report("agents, one after another and in one batch")
@@ -92,6 +81,29 @@ class _Way:
 
     log: list[Forward] = field(default_factory=list)
     course: Course = field(default_factory=Course)
+
+
+def _by_turns(
+    network: Network,
+    prompt: Prompt,
+    workload: Workload,
+    count_tokens: CountTokens,
+    report: Report,
+) -> tuple[_Way, _Way, _Way]:
+    """The fast, the naive and the greedy way through the workload, line by line."""
+    fast, naive, greedy = _Way(), _Way(), _Way()
+    fast_session = Session(network, prompt, log=fast.log)
+    naive_session = NaiveSession(network, prompt, log=naive.log)
+    greedy_session = Session(network, prompt, log=greedy.log)
+    _warm_up(greedy_session, greedy)
+    for line in range(workload.num_lines):
+        report(f"line {line + 1} of {workload.num_lines}: fast, greedy")
+        _fast_line(fast, fast_session, workload, count_tokens)
+        _greedy_line(greedy, greedy_session, workload)
+        if line < workload.num_naive_lines:
+            report(f"line {line + 1} of {workload.num_naive_lines}: naive (slow)")
+            _naive_line(naive, naive_session, workload, fast.course.signals[line])
+    return fast, naive, greedy
 
 
 def _fast_line(way: _Way, session: Session, workload: Workload, count_tokens: CountTokens) -> None:

@@ -41,7 +41,8 @@ class Branches:
     """Rows as branches within their context's own store: nothing is copied.
 
     Their tokens stand behind the context, and masks let each see the context and its own row. Rows
-    that part share the cells that they had as one. Cells of rows that have left stay until the end, unseen.
+    that part share the cells that they had as one. Cells of rows that have left stay until the end,
+    unseen.
     """
 
     def __init__(self, meter: Meter, store: Store, num_rows: int) -> None:
@@ -141,10 +142,9 @@ class Copies:
     def pick(self, rows: list[int]) -> None:
         """Go on with these of the rows, in this order; one that is named twice becomes two."""
         if self._is_apart:
-            taken = [row in rows[:place] for place, row in enumerate(rows)]
             self._caches = [
-                caches.fork(self._caches[row]) if again else self._caches[row]
-                for row, again in zip(rows, taken, strict=True)
+                caches.fork(self._caches[row]) if row in rows[:place] else self._caches[row]
+                for place, row in enumerate(rows)
             ]
         else:
             self._select(self._caches[0], rows)

@@ -21,9 +21,9 @@ def read_agents(text: str) -> tuple[tuple[Guidance, ...], ...]:
     """The agents that ``text`` names, in that order; ``+`` joins those that try at the same time.
 
     ``greedy``; ``samples:N`` (N whole functions; with ``:d=2`` those of at most two lines, ``:t=``
-    is their temperature); ``guided`` with any of ``gamma= s= d= t= top_p= style= trace= tell= signal= seed=``. Those that draw have seeds of
-    their own, 0, 1, 2 and so on, so that none draws what another did. Raises UsageError that names
-    the part that cannot be read.
+    is their temperature); ``guided`` with any of ``gamma= s= d= t= top_p= style= trace= tell=
+    signal= seed=``. Those that draw have seeds of their own, 0, 1, 2 and so on, so that none draws
+    what another did. Raises UsageError that names the part that cannot be read.
     """
     seeds = count()
     stages = tuple(

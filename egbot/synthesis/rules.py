@@ -31,7 +31,7 @@ def horizon_rule(task: Task, written: str, horizon_lines: int) -> StopRule:
 
 @dataclass(slots=True)
 class SolutionRule:
-    """Ends functions at their end or after ``max_lines``, and all rows as soon as one of them passes every test.
+    """Ends functions at their end or after ``max_lines``, and all rows when one passes every test.
 
     A row that ends is run at once, between two steps of the batch: so the same rows are cut at the
     same tokens every time, however long a run takes. Long rows would else cost most of the time.

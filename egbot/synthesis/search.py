@@ -31,7 +31,7 @@ from egbot.synthesis.task import Task
 
 _LINE_TOKENS = 96
 _MEAN_LINE_TOKENS = 16
-_MEAN_SAMPLE_TOKENS = 64  # whole functions: 60 to 70 in the sets of docs/benchmarks.md
+_MEAN_SAMPLE_TOKENS = 64  # a whole function; SmolLM2's for HumanEval have 56
 _MAX_SAMPLE_TOKENS = 320
 _MAX_LOST_LINES = 1  # a header like `match x:` needs its next line; two in a row never recover
 _SEED_STRIDE = 1009  # a prime, so that the seeds of lines and agents do not meet
