@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from dataclasses import replace
 from typing import Any
@@ -116,6 +117,15 @@ _MAKERS: dict[str, Any] = {
     ),
     "gpt2": _gpt2,
 }
+
+
+def in_float64(one: Network) -> Network:
+    """The same model with less rounding: low temperatures make much of the last bits of float32.
+
+    Two sums in another order then draw the same tokens, unless something is wrong.
+    """
+    doubled = network(one.name, copy.deepcopy(one.model).double(), one.tokenizer)
+    return replace(doubled, end_ids=one.end_ids)
 
 
 def never(text: str) -> bool:
