@@ -37,9 +37,9 @@ class Budget:
 
     @property
     def num_tokens_spent(self) -> int:
-        """Tokens that were forwarded, those of work that is not done included."""
+        """Tokens that were forwarded or are set aside, those of work that is not done included."""
         with self._lock:
-            return self._num_booked + sum(count() for count in self._counts)
+            return self._num_spent()
 
     @property
     def num_tokens_left(self) -> int:
@@ -54,24 +54,37 @@ class Budget:
             self.parent.spend(num_tokens)
 
     @contextmanager
-    def spending(self, count: Callable[[], int]) -> Iterator[None]:
-        """Spend what ``count`` grows by inside, while it grows; a parent is told at the end."""
+    def spending(self, count: Callable[[], int], num_expected: int = 0) -> Iterator[bool]:
+        """Spend what ``count`` grows by inside, while it grows; a parent is told at the end.
+
+        Whether ``num_expected`` tokens are left is what the block is told. If they are, they are
+        set aside until it ends, so that several at the same time cannot count on the same ones.
+        """
         before = count()
 
         def grown() -> int:
             return count() - before
 
         with self._lock:
-            self._counts.append(grown)
+            is_left = self._num_spent() + num_expected <= self.max_tokens
+            num_least = num_expected if is_left else 0
+
+            def counted() -> int:
+                return max(grown(), num_least)
+
+            self._counts.append(counted)
         try:
-            yield
+            yield is_left
         finally:
             with self._lock:
-                self._counts.remove(grown)
+                self._counts.remove(counted)
                 num_tokens = grown()
                 self._num_booked += num_tokens
             if self.parent is not None:
                 self.parent.spend(num_tokens)
+
+    def _num_spent(self) -> int:
+        return self._num_booked + sum(count() for count in self._counts)
 
     def share(self, num_parts: int) -> Budget:
         """One of ``num_parts`` equal parts of what is left; what it saves stays with the whole."""

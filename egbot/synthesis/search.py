@@ -113,6 +113,8 @@ def _decode(task: Task, session: DecodeSession, guidance: Guidance, progress: _P
                 return "candidate"
         before = session.text
         step = _write_line(task, session, guidance, look, start_s)
+        if step is None:
+            return "over_budget"
         progress.recycled = _left_of(look.samples, session.text[len(before) :])
         if step.text:
             progress.steps.append(step)
@@ -246,13 +248,18 @@ def _write_line(
     guidance: Guidance,
     look: _Look,
     start_s: float,
-) -> LineStep:
-    """Render the candidates' runs and decode one line greedily under that signal."""
+) -> LineStep | None:
+    """Render the candidates' runs and decode one line greedily under that signal.
+
+    None where the budget does not pay for reading the signal: nobody can stop that halfway.
+    """
     wording = Wording(guidance.trace, guidance.signal_tokens, task.count_tokens)
     told = look.candidates if guidance.tell == "all" else better_than_others(look.candidates)
     signal = render_signal(told, wording)
     before = session.text
-    with _booked(task, session):
+    with _booked(task, session, task.count_tokens(signal)) as is_paid:
+        if not is_paid:
+            return None
         guided: GuidedText = session.advance(
             signal=signal,
             gamma=guidance.gamma,
@@ -293,10 +300,15 @@ def _solution_text(task: Task, best: CandidateRun) -> str:
 
 
 @contextmanager
-def _booked(task: Task, session: DecodeSession) -> Iterator[None]:
-    """Charge the tokens forwarded inside to the budget and show the new totals."""
+def _booked(task: Task, session: DecodeSession, num_expected: int = 0) -> Iterator[bool]:
+    """Charge the tokens forwarded inside to the budget and show the new totals.
+
+    The block is told whether the budget has ``num_expected`` left.
+    """
     try:
-        with task.budget.spending(lambda: session.usage.num_tokens_forwarded):
-            yield
+        with task.budget.spending(
+            lambda: session.usage.num_tokens_forwarded, num_expected
+        ) as is_left:
+            yield is_left
     finally:
         task.report(Tick(session.usage, task.budget.elapsed_s))

@@ -55,6 +55,18 @@ def test_what_is_being_spent_counts_at_once_and_once() -> None:
     assert share.num_tokens_spent == whole.num_tokens_spent == 105
 
 
+def test_two_cannot_count_on_the_same_tokens() -> None:
+    budget, forwarded = Budget(1.0, 100, Clock()), [0, 0]
+    with budget.spending(lambda: forwarded[0], 60) as first_is_left:
+        with budget.spending(lambda: forwarded[1], 60) as second_is_left:
+            assert (first_is_left, second_is_left) == (True, False)
+            assert budget.num_tokens_left == 40
+        forwarded[0] = 70
+        assert budget.num_tokens_left == 30
+        forwarded[0] = 20
+    assert budget.num_tokens_left == 80, "what was set aside and not needed comes back"
+
+
 def test_what_was_spent_until_something_failed_is_spent() -> None:
     budget, forwarded = Budget(1.0, 100, Clock()), [0]
 

@@ -393,6 +393,18 @@ def test_samples_end_where_the_token_budget_does() -> None:
     assert 150 <= bench.task.budget.num_tokens_spent < 160
 
 
+def test_a_signal_that_the_token_budget_cannot_pay_for_is_not_read() -> None:
+    """Reading a signal is one step of the model, which nobody can stop halfway."""
+    rows = ("\n    return 5\n",)
+    attempts = []
+    for max_tokens in (1000, 100):  # the signal has over 200 characters, the tests' tokens
+        session = session_of(WRONG, rows)
+        bench = make_bench(budget=Budget(1e9, max_tokens, lambda: 0.0))
+        attempts.append(write_function(bench.task, session, replace(GUIDED, candidates=1)))
+        assert bool(session.advances) == (max_tokens == 1000)
+    assert [one.finish for one in attempts] == ["wrong", "over_budget"]
+
+
 def test_a_used_up_time_budget_ends_the_attempt() -> None:
     ticks = iter(range(1000))
     bench = make_bench(budget=Budget(6, 10**9, lambda: float(next(ticks))))
