@@ -27,19 +27,16 @@ Gather = Callable[[], AbstractContextManager[tuple[Open, Callable[[], None]]]]
 
 _GREEDY = Guidance(gamma=0.0, candidates=0)
 _WHOLE = Guidance(gamma=0.0, horizon_lines=0)
-_SHORT = replace(_WHOLE, horizon_lines=2)
 _ESCALATION: tuple[Stage, ...] = (
-    (replace(_SHORT, candidates=16, temperature=0.3, seed=1),),
+    (replace(_WHOLE, horizon_lines=2, candidates=16, temperature=0.3, seed=1),),
     (_GREEDY,),
-    (replace(_SHORT, candidates=32, temperature=0.5, seed=2),),
-    (replace(_WHOLE, candidates=8, temperature=0.5, seed=3),),
-    (replace(_SHORT, candidates=64, seed=4),),
-    (replace(_WHOLE, candidates=24, seed=5),),
-    (Guidance(gamma=1.0, candidates=3, horizon_lines=2, tell="best", seed=6),),
-    (replace(_SHORT, candidates=128, seed=7),),
-    (replace(_WHOLE, candidates=64, seed=8),),
+    (replace(_WHOLE, candidates=8, seed=2),),
+    (replace(_WHOLE, candidates=24, temperature=0.5, seed=3),),
+    (replace(_WHOLE, candidates=32, seed=4),),
+    (Guidance(gamma=1.0, candidates=3, horizon_lines=2, tell="best", seed=5),),
+    (replace(_WHOLE, candidates=64, seed=6),),
     (
-        Guidance(gamma=0.5, candidates=4, horizon_lines=6, tell="best", seed=9),
+        Guidance(gamma=0.5, candidates=4, horizon_lines=6, tell="best", seed=7),
         Guidance(
             gamma=1.0,
             candidates=4,
@@ -47,13 +44,14 @@ _ESCALATION: tuple[Stage, ...] = (
             temperature=1.0,
             style="few_shot",
             tell="best",
-            seed=10,
+            seed=8,
         ),
-        Guidance(gamma=3.0, candidates=4, horizon_lines=8, style="long_code", tell="best", seed=11),
+        Guidance(gamma=3.0, candidates=4, horizon_lines=8, style="long_code", tell="best", seed=9),
     ),
-    (replace(_WHOLE, candidates=128, seed=12),),
+    (replace(_WHOLE, candidates=128, seed=10),),
 )
-"""Short functions before whole ones, which cost more, and cool before warm, which repeat less.
+"""First functions of at most two lines, cheap and cool: they mostly repeat one another, which
+costs nothing. Then whole ones, of which a few warm ones first, since the cool ones have failed.
 
 Rows of one round go on side by side: of several functions that pass, the shortest is taken. Chosen
 by measurement: docs/engine.md has the table.
@@ -85,8 +83,8 @@ def schedule(settings: GuidanceSettings, seed: int) -> tuple[Stage, ...]:
 
     Agents named by ``settings.agents`` are those. A gamma, a number of candidates, a horizon or a
     temperature asked for by itself: that one agent. Otherwise what ``settings.method`` says: the
-    paper's grid, greedy decoding, samples, or egbot's own escalation: samples, short ones before
-    whole ones, greedy decoding early and guidance late. No two agents of any two ``seed`` draw with
+    paper's grid, greedy decoding, samples, or egbot's own escalation: short samples, greedy
+    decoding, whole samples, and guidance late. No two agents of any two ``seed`` draw with
     the same one, the paper's grid apart.
     Raises UsageError for agents that cannot be read or that contradict the other settings.
     """
