@@ -82,7 +82,7 @@ def schedule(settings: GuidanceSettings, seed: int) -> tuple[Stage, ...]:
     """The agents in the order in which they try, those in one stage at the same time.
 
     Agents named by ``settings.agents`` are those. A gamma, a number of candidates, a horizon or a
-    temperature asked for by itself: that one agent. Otherwise what ``settings.method`` says: the
+    temperature asked for by itself: that one guided agent, or the paper's. Otherwise what ``settings.method`` says: the
     paper's grid, greedy decoding, samples, or egbot's own escalation: short samples, greedy
     decoding, whole samples, and guidance late. No two agents of any two ``seed`` draw with
     the same one, the paper's grid apart.
@@ -96,6 +96,11 @@ def schedule(settings: GuidanceSettings, seed: int) -> tuple[Stage, ...]:
             )
         stages = read_agents(settings.agents)
     elif not settings.is_default:
+        if settings.method not in ("egbot", "paper"):
+            raise UsageError(
+                f"the method {settings.method} is described otherwise as well",
+                hint="describe the agent as a whole, for example --agents samples:8:t=0.5",
+            )
         stages = ((_single(settings),),)
     elif settings.method == "paper":
         stages = _batches(_PAPER)

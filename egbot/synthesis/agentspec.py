@@ -5,6 +5,7 @@ The names are those of the paper: gamma, s (candidates), d (horizon in lines), t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -21,11 +22,13 @@ def read_agents(text: str) -> tuple[tuple[Guidance, ...], ...]:
     """The agents that ``text`` names, in that order; ``+`` joins those that try at the same time.
 
     ``greedy``; ``samples:N`` (N whole functions; with ``:d=2`` those of at most two lines, ``:t=``
-    is their temperature); ``guided`` with any of ``gamma= s= d= t= top_p= style= trace= tell=
-    signal= seed=``. Those that draw have seeds of their own, 0, 1, 2 and so on, so that none draws
-    what another did. Raises UsageError that names the part that cannot be read.
+    is their temperature); ``guided`` with any of ``gamma= s= d= t= top_p= style= method= trace=
+    tell= signal= seed=``. Those that draw have seeds of their own, 0, 1, 2 and so on without those
+    that are named, so that none draws what another did. Raises UsageError that names the part that
+    cannot be read.
     """
-    seeds = count()
+    named = {int(seed) for seed in re.findall(r":seed=([0-9]+)", text)}
+    seeds = (seed for seed in count() if seed not in named)
     stages = tuple(
         tuple(_agent(one.strip(), seeds) for one in part.split("+"))
         for part in text.split(",")
@@ -39,12 +42,18 @@ def read_agents(text: str) -> tuple[tuple[Guidance, ...], ...]:
 def _agent(text: str, seeds: Iterator[int]) -> Guidance:
     kind, *options = text.split(":")
     if kind == "greedy":
-        return _with(text, Guidance(gamma=0.0, candidates=0), options)
+        greedy = _with(text, Guidance(gamma=0.0, candidates=0), options)
+        if greedy.candidates or greedy.gamma:
+            raise UsageError(f"agent {text!r}: greedy draws and is told nothing", hint=_EXAMPLE)
+        return greedy
     if kind == "guided":
         return _with(text, Guidance(seed=next(seeds)), options)
     if kind == "samples" and options:
         drawing = Guidance(gamma=0.0, horizon_lines=0, seed=next(seeds))
-        return _with(text, drawing, [f"s={options[0]}", *options[1:]])
+        samples = _with(text, drawing, [f"s={options[0]}", *options[1:]])
+        if not samples.candidates:
+            raise UsageError(f"agent {text!r}: there is nothing to draw", hint=_EXAMPLE)
+        return samples
     raise UsageError(f"agent {text!r}: not greedy, guided or samples:N", hint=_EXAMPLE)
 
 

@@ -97,12 +97,27 @@ def test_named_agents_are_those_in_that_order() -> None:
         ("guided:gamma=nan", "not between 0 and 100"),
         ("guided:style=loud", "not one of plain"),
         ("guided:d=201", "not between 0 and 200"),
+        ("samples:0", "nothing to draw"),
+        ("greedy:s=8", "greedy draws"),
+        ("greedy:gamma=1", "greedy draws"),
     ],
 )
 def test_agents_that_cannot_be_read_are_named(text: str, words: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words)) as caught:
         schedule(GuidanceSettings(agents=text), seed=0)
     assert caught.value.hint
+
+
+def test_no_agent_has_the_seed_that_another_one_names() -> None:
+    stages = schedule(GuidanceSettings(agents="guided:seed=1,samples:8,samples:8:d=2"), seed=0)
+    assert [agent.seed for (agent,) in stages] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("method", ["greedy", "samples:8"])
+def test_a_method_that_guides_nobody_and_a_guided_agent_contradict(method: str) -> None:
+    with pytest.raises(UsageError, match=f"{method} is described otherwise") as caught:
+        schedule(GuidanceSettings(method=method, temperature=0.5), seed=0)
+    assert "--agents" in caught.value.hint
 
 
 @pytest.mark.parametrize("other", [{"gamma": 1.0}, {"method": "paper"}])
