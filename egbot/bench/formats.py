@@ -5,6 +5,7 @@ It does not know files or models.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -84,7 +85,8 @@ def load_tasks(source: Source, format_name: str | None) -> TaskSet:
 def with_judges(tasks: TaskSet, judges: TaskSet) -> TaskSet:
     """The same tasks, judged by the tests of another set (an ET edition) where it has them.
 
-    A task that the other set lacks, or that writes another function there, is a fault.
+    A task that the other set lacks, or that writes another function there, is a fault. The result's
+    digest is of both files.
     """
     others = {one.task_id: one for one in judges.tasks}
     kept, faults = [], [*tasks.faults, *judges.faults]
@@ -102,7 +104,9 @@ def with_judges(tasks: TaskSet, judges: TaskSet) -> TaskSet:
             kept.append(replace(task, work=work))
     if not kept:
         raise UsageError(f"no task has judges: {_told(faults)}", hint="give the set's ET edition")
-    return replace(tasks, tasks=tuple(kept), faults=tuple(faults))
+    both = hashlib.sha256(f"{tasks.source.sha256} {judges.source.sha256}".encode()).hexdigest()
+    source = replace(tasks.source, sha256=both)
+    return replace(tasks, source=source, tasks=tuple(kept), faults=tuple(faults))
 
 
 def looks_like(record: Record) -> str:

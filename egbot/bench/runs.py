@@ -68,7 +68,7 @@ def run_bench(order: Order, say: Say, effects: Effects | None = None) -> Summary
     )  # first: agents that cannot be read are no task's fault
     found = _task_set(order)
     tasks = _shard(order, found.tasks)
-    baseline = _baseline(order.baseline)
+    baseline = _baseline(order.baseline, found.source.sha256)
     for fault in found.faults:
         say(f"left out: {fault.place}: {fault.why}")
     head = _head(order, settings, found)
@@ -140,11 +140,17 @@ def _versions() -> dict[str, str]:
     return {"egbot": __version__, **versions()}
 
 
-def _baseline(folder: Path | None) -> tuple[str, tuple[Result, ...]] | None:
+def _baseline(folder: Path | None, dataset_sha256: str) -> tuple[str, tuple[Result, ...]] | None:
     if folder is None:
         return None
     read_head(folder)
-    return folder.name, read_folder(folder)
+    results = read_folder(folder)
+    if any(one.dataset_sha256 != dataset_sha256 for one in results):
+        raise UsageError(
+            f"the baseline {folder} is of another task file, or was judged by other tests",
+            hint="make it with the same task file and the same --judge",
+        )
+    return folder.name, results
 
 
 # --- the work ----------------------------------------------------------------------------------

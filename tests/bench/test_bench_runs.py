@@ -227,6 +227,27 @@ def test_a_task_file_that_changed_is_another_run(tmp_path: Path) -> None:
         run_bench(replace(order, resume=True), shelf().say, shelf().effects())
 
 
+def test_other_judges_are_another_run(tmp_path: Path) -> None:
+    """Edited judges would else give one file of results with two meanings."""
+    judge = tmp_path / "judge.jsonl"
+    jsonl(judge, adders(2))
+    order = order_of(jsonl(tmp_path / "t.jsonl", adders(2)), tmp_path / "out", judge=str(judge))
+    run_bench(order, shelf().say, shelf().effects())
+    jsonl(judge, adders(3))
+    with pytest.raises(UsageError, match="differs in dataset_sha256"):
+        run_bench(replace(order, resume=True), shelf().say, shelf().effects())
+
+
+def test_a_baseline_of_other_tasks_is_refused(tmp_path: Path) -> None:
+    other = order_of(jsonl(tmp_path / "other.jsonl", adders(3)), tmp_path / "greedy")
+    run_bench(other, shelf().say, shelf().effects())
+    order = order_of(
+        jsonl(tmp_path / "t.jsonl", adders(2)), tmp_path / "out", baseline=tmp_path / "greedy"
+    )
+    with pytest.raises(UsageError, match="is of another task file"):
+        run_bench(order, shelf().say, shelf().effects())
+
+
 def test_a_bad_line_among_the_results_is_named(tmp_path: Path) -> None:
     order = order_of(jsonl(tmp_path / "t.jsonl", adders(2)), tmp_path / "out")
     run_bench(order, shelf().say, shelf().effects())
