@@ -6,7 +6,8 @@ It does not know whose pieces they are.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -28,6 +29,20 @@ def is_no_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+
+
+@contextmanager
+def memory_told(network: Network) -> Iterator[None]:
+    """Make a failed allocation inside a NoMemoryError; nothing is tried again."""
+    try:
+        yield
+    except Exception as error:
+        if not is_no_memory(error):
+            raise
+        reason = error.with_traceback(None)  # its frames hold tensors
+    else:
+        return
+    raise _no_memory(network, "at copying its caches") from reason
 
 
 def forward_all(
@@ -66,10 +81,14 @@ def _forward(network: Network, pieces: list[Piece], log: list[Forward] | None) -
     (piece,) = pieces
     if isinstance(piece.cache, Store) and len(piece.tokens) == 1 and piece.num_tokens > 1:
         return [_in_halves(network, piece, log)]
-    raise NoMemoryError(
-        f"{network.name} ran out of memory on {network.device} at {piece.num_tokens} tokens",
+    raise _no_memory(network, f"at {piece.num_tokens} tokens") from reason
+
+
+def _no_memory(network: Network, where: str) -> NoMemoryError:
+    return NoMemoryError(
+        f"{network.name} ran out of memory on {network.device} {where}",
         hint="Use a smaller model, shorter prompts, or --device cpu.",
-    ) from reason
+    )
 
 
 def _in_halves(network: Network, piece: Piece, log: list[Forward] | None) -> Result:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from egbot.engine import store as caches
+from egbot.engine.batch import memory_told
 from egbot.engine.driving import Meter
 from egbot.engine.piece import Branching, Piece, Steps
 from egbot.engine.store import Store
@@ -114,16 +115,19 @@ class Copies:
         self._meter = meter
         self._is_apart = False
         self._caches = [cache]  # of all rows, or one a row where they are apart
-        self._select(cache, [0] * num_rows)
+        self._num_held = 1
+        self._picked = [0] * num_rows  # the next forward's rows, of those that are held
 
     def begin(self, starts: Sequence[Sequence[int]], logits: Tensor) -> Steps[Tensor]:
         """Each row's tokens in a forward of its own."""
         (whole,) = self._caches
         self._is_apart = True
-        self._caches = [caches.fork(whole) for _ in starts]
+        self._num_held = len(starts)
+        self._picked = list(range(len(starts)))
+        with memory_told(self._meter.network):
+            self._caches = [caches.fork(whole) for _ in starts]
         found = logits.clone()
         for row, tokens in enumerate(starts):
-            self._select(self._caches[row], [row])
             if tokens:
                 piece = Piece([list(tokens)], self._caches[row])
                 (result,) = yield from self._meter.forward([piece])
@@ -132,6 +136,8 @@ class Copies:
 
     def forward(self, tokens: Sequence[int]) -> Steps[Tensor]:
         """Append a token to each row; the logits (rows, V) behind them."""
+        with memory_told(self._meter.network):
+            self._take_picked()
         column = [[token] for token in tokens]
         bodies = [[one] for one in column] if self._is_apart else [column]
         pieces = [Piece(body, cache) for body, cache in zip(bodies, self._caches, strict=True)]
@@ -141,16 +147,22 @@ class Copies:
 
     def pick(self, rows: list[int]) -> None:
         """Go on with these of the rows, in this order; one that is named twice becomes two."""
+        self._picked = [self._picked[row] for row in rows]
+
+    def close(self) -> None:
+        """Nothing to do: the copies are nobody else's."""
+
+    def _take_picked(self) -> None:
+        """Copy and drop caches, or rows of the one there is, until they are those picked."""
+        rows = self._picked
+        if rows == list(range(self._num_held)):
+            return
+        self._num_held = len(rows)
+        self._picked = list(range(len(rows)))
         if self._is_apart:
             self._caches = [
                 caches.fork(self._caches[row]) if row in rows[:place] else self._caches[row]
                 for place, row in enumerate(rows)
             ]
         else:
-            self._select(self._caches[0], rows)
-
-    def close(self) -> None:
-        """Nothing to do: the copies are nobody else's."""
-
-    def _select(self, cache: Any, rows: list[int]) -> None:
-        caches.pick_rows(cache, rows, self._meter.network.device)
+            caches.pick_rows(self._caches[0], rows, self._meter.network.device)

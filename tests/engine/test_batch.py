@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from egbot.engine import store
 from egbot.engine.batch import NoMemoryError, is_no_memory
 from egbot.engine.decode import Session
 from egbot.engine.network import Network
+from egbot.records import Sample
 from tests.engine.agents import agent, alone
 from tests.engine.test_odd_models import hybrid
 from tests.engine.test_together import together
@@ -66,6 +68,26 @@ def test_a_session_survives_in_halves(kind: str, say: str) -> None:
     work = agent(5, 3.0, 10)
     assert work(Session(narrow, PROMPT)) == work(Session(roomy, PROMPT))
     assert narrow.model.num_failures > 5
+
+
+def test_rows_whose_copies_find_no_memory_are_drawn_in_halves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a model whose contexts cannot be packed, copies are most of what rows need."""
+    copied = store.pick_rows
+
+    def copy_few(cache: Any, rows: list[int], device: torch.device) -> None:
+        if len(rows) > 2:
+            raise SAY["cuda"]()
+        copied(cache, rows, device)
+
+    def draw() -> tuple[Sample, ...]:
+        session = Session(hybrid(), PROMPT)
+        return session.sample(5, temperature=1.0, top_p=0.95, max_tokens=4, seed=3, stop=never)
+
+    roomy = draw()
+    monkeypatch.setattr(store, "pick_rows", copy_few)
+    assert draw() == roomy
 
 
 def test_a_group_survives_in_halves() -> None:
