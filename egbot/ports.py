@@ -55,8 +55,13 @@ class DecodeSession(Protocol):
         """Draw continuations of ``text`` from the plain side. Temperature 0 is greedy.
 
         The first rows go on from ``starts``, one each, which then stand in front of their text:
-        what is left of earlier samples that began as ``text`` has gone on since.
+        what is left of earlier samples that began as ``text`` has gone on since. Greedy rows have
+        none: they are all the same.
         """
+        ...
+
+    def cost(self, signal: str, *, max_tokens: int) -> int:
+        """How many tokens ``advance`` forwards to read ``signal``, before it writes anything."""
         ...
 
     def advance(

@@ -226,8 +226,8 @@ def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
         reason, detail = "patched", ""
     elif result.verdict is not None:
         reason, detail = "rejected", _why_rejected(result.verdict)
-    elif bench.budget.exhausted:
-        reason, detail = "over_budget", bench.budget.exhausted
+    elif bench.budget.exhausted or any(one.finish == "over_budget" for one in result.attempts):
+        reason, detail = "over_budget", bench.budget.exhausted or bench.budget.too_little
     return Outcome(
         reason=reason,
         target=bench.target,

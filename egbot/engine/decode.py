@@ -113,6 +113,10 @@ class Session:
         self._sample_s += time.perf_counter() - started_s
         return samples
 
+    def cost(self, signal: str, *, max_tokens: int) -> int:
+        """How many tokens ``advance`` forwards to read ``signal``, before it writes anything."""
+        return self._drive(self._costing(signal, max_tokens))
+
     def advance(
         self,
         *,
@@ -222,23 +226,42 @@ class Session:
 
         The last one is kept: what a signal has in common with it needs no forward.
         """
-        others = len(self._prompt) + len(self._answer)
-        tokens = shortened_signal(self._network, signal, others, max_tokens)
+        tokens = self._signal_tokens(signal, max_tokens)
         if not tokens:
             return None
-        whole = (*tokens, *self._prompt.after, *self._answer)
-        num_tokens = len(self._prompt.before) + len(whole)
-        last = self._conditioned  # it lacks the lines that were written without a signal
-        if last is None or last[0] != tokens or len(last[1]) != num_tokens:
+        if self._conditioned is None or not self._is_read(tokens):
+            whole = (*tokens, *self._prompt.after, *self._answer)
             side = self._rewound(whole) or (yield from self._grown(whole))
-            last = (tokens, side)
-        self._conditioned = last
-        return last[1]
+            self._conditioned = (tokens, side)
+        return self._conditioned[1]
 
-    def _rewound(self, whole: tuple[int, ...]) -> Side | None:
-        """The last conditioned side, cut to what it shares with ``whole`` and grown to that."""
+    def _costing(self, signal: str, max_tokens: int) -> Steps[int]:
+        """Forwards nothing; but the tokenizer is used by whoever drives."""
+        yield from ()
+        tokens = self._signal_tokens(signal, max_tokens)
+        if not tokens or self._is_read(tokens):
+            return 0
+        whole = (*tokens, *self._prompt.after, *self._answer)
+        return len(whole) - self._num_shared(whole)
+
+    def _signal_tokens(self, signal: str, max_tokens: int) -> tuple[int, ...]:
+        others = len(self._prompt) + len(self._answer)
+        return shortened_signal(self._network, signal, others, max_tokens)
+
+    def _is_read(self, signal: tuple[int, ...]) -> bool:
+        """Whether the last conditioned side is just that one.
+
+        It may have the signal and lack lines: those that were written without one.
+        """
+        if self._conditioned is None or self._conditioned[0] != signal:
+            return False
+        num_tokens = len(self._prompt) + len(signal) + len(self._answer)
+        return len(self._conditioned[1]) == num_tokens
+
+    def _num_shared(self, whole: tuple[int, ...]) -> int:
+        """How many of the tokens ``whole`` the last conditioned side begins with and may keep."""
         if self._conditioned is None or not self._conditioned[1].can_look_ahead:
-            return None
+            return 0
         signal, side = self._conditioned
         num_before = len(self._prompt.before)
         old = (*signal, *self._prompt.after, *self._answer)[: len(side) - num_before]
@@ -246,8 +269,15 @@ class Session:
             (place for place, (a, b) in enumerate(zip(old, whole, strict=False)) if a != b),
             min(len(old), len(whole)),
         )
-        num_shared = min(num_shared, len(whole) - 1)  # something must be forwarded for its logits
-        side.rewind(num_before + num_shared)
+        return min(num_shared, len(whole) - 1)  # something must be forwarded for its logits
+
+    def _rewound(self, whole: tuple[int, ...]) -> Side | None:
+        """The last conditioned side, cut to what it shares with ``whole`` and grown to that."""
+        if self._conditioned is None or not self._conditioned[1].can_look_ahead:
+            return None
+        side = self._conditioned[1]
+        num_shared = self._num_shared(whole)
+        side.rewind(len(self._prompt.before) + num_shared)
         side.append(whole[num_shared:])
         return side
 

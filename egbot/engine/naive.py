@@ -87,6 +87,12 @@ class NaiveSession:
             samples.append(Sample(text, len(tokens), finish))  # type: ignore[arg-type]
         return tuple(samples)
 
+    def cost(self, signal: str, *, max_tokens: int) -> int:
+        """How many tokens the conditioned side has, all of which it forwards for each token."""
+        num_others = len(self._prompt) + len(self._answer)
+        tokens = shortened_signal(self._network, signal, num_others, max_tokens)
+        return num_others + len(tokens) if tokens else 0
+
     def advance(
         self,
         *,

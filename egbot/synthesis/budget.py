@@ -11,6 +11,23 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 
+@dataclass(frozen=True, slots=True)
+class _Spending:
+    """Work under way: ``count`` was ``before`` when it began, ``num_aside`` tokens are for it."""
+
+    count: Callable[[], int]
+    before: int
+    num_aside: int
+
+    @property
+    def num_tokens(self) -> int:
+        return self.count() - self.before
+
+    @property
+    def num_tokens_ahead(self) -> int:
+        return max(self.num_aside - self.num_tokens, 0)
+
+
 @dataclass(slots=True)
 class Budget:
     """A budget over targets and attempts; agents may spend it at the same time.
@@ -24,7 +41,7 @@ class Budget:
     parent: Budget | None = None
     start_s: float = field(init=False)
     _num_booked: int = 0
-    _counts: list[Callable[[], int]] = field(default_factory=list, repr=False)
+    _spendings: list[_Spending] = field(default_factory=list, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def __post_init__(self) -> None:
@@ -37,14 +54,15 @@ class Budget:
 
     @property
     def num_tokens_spent(self) -> int:
-        """Tokens that were forwarded or are set aside, those of work that is not done included."""
+        """Tokens that were forwarded, those of work that is not done included."""
         with self._lock:
             return self._num_spent()
 
     @property
     def num_tokens_left(self) -> int:
-        """Tokens that may still be forwarded."""
-        return max(self.max_tokens - self.num_tokens_spent, 0)
+        """Tokens that may still be forwarded and are not set aside."""
+        with self._lock:
+            return max(self._num_left(), 0)
 
     def spend(self, num_tokens: int) -> None:
         """Book tokens that were forwarded."""
@@ -60,31 +78,26 @@ class Budget:
         Whether ``num_expected`` tokens are left is what the block is told. If they are, they are
         set aside until it ends, so that several at the same time cannot count on the same ones.
         """
-        before = count()
-
-        def grown() -> int:
-            return count() - before
-
         with self._lock:
-            is_left = self._num_spent() + num_expected <= self.max_tokens
-            num_least = num_expected if is_left else 0
-
-            def counted() -> int:
-                return max(grown(), num_least)
-
-            self._counts.append(counted)
+            is_left = self._num_left() >= num_expected
+            one = _Spending(count, count(), num_expected if is_left else 0)
+            self._spendings.append(one)
         try:
             yield is_left
         finally:
             with self._lock:
-                self._counts.remove(counted)
-                num_tokens = grown()
+                self._spendings.remove(one)
+                num_tokens = one.num_tokens
                 self._num_booked += num_tokens
             if self.parent is not None:
                 self.parent.spend(num_tokens)
 
     def _num_spent(self) -> int:
-        return self._num_booked + sum(count() for count in self._counts)
+        return self._num_booked + sum(one.num_tokens for one in self._spendings)
+
+    def _num_left(self) -> int:
+        num_aside = sum(one.num_tokens_ahead for one in self._spendings)
+        return self.max_tokens - self._num_spent() - num_aside
 
     def share(self, num_parts: int) -> Budget:
         """One of ``num_parts`` equal parts of what is left; what it saves stays with the whole."""
@@ -96,9 +109,19 @@ class Budget:
         )
 
     @property
+    def is_late(self) -> bool:
+        """Whether the time is over."""
+        return self.elapsed_s >= self.max_s
+
+    @property
+    def too_little(self) -> str:
+        """That something was left out which the tokens left would not have paid for, in words."""
+        return f"of the token budget of {self.max_tokens:,} too little was left to go on"
+
+    @property
     def exhausted(self) -> str:
         """Which limit is reached, in words, or "" while there is something left."""
-        if self.elapsed_s >= self.max_s:
+        if self.is_late:
             return f"the time budget of {self.max_s:.0f} s is used up"
         if self.num_tokens_spent >= self.max_tokens:
             return f"the token budget of {self.max_tokens:,} tokens forwarded is used up"

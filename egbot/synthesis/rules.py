@@ -51,9 +51,10 @@ class SolutionRule:
             return False
         self.ended.add(new)
         one = made(self.task, self.written, Sample(new, 0, "stop"))
-        if one.program is not None:
+        if one.program is not None and not self.task.budget.is_late:
             run = self.task.runs.run(one.body, one.program)
             self.is_solved = self.task.runs.solves(run)
+            self.task.runs.expect(one.program)
         return True
 
     def counts(self, sample: Sample) -> bool:

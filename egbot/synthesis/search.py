@@ -137,7 +137,8 @@ def _sample_only(
     max_lines = min(guidance.sample_lines, guidance.max_lines)
     rule = SolutionRule(task, session.text, max_lines)
     drawn = _draw(task, session, guidance, 1, rule.stop)
-    look = _run(task, session.text, [one for one in drawn if rule.counts(one)], start_s)
+    ended = sorted(filter(rule.counts, drawn), key=lambda one: one.num_tokens)  # shortest first
+    look = _run(task, session.text, ended, start_s)
     task.report(CandidatesRun(look.candidates))
     solution = _accepted(task, guidance, progress, look)
     progress.best = solution or progress.best
@@ -147,7 +148,7 @@ def _sample_only(
         progress.steps.append(LineStep(text, look.candidates, "", (), wall_s))
     if solution is not None:
         return "candidate"
-    if task.budget.exhausted:
+    if task.budget.exhausted or len(drawn) < guidance.candidates:
         return "over_budget"
     return "wrong" if progress.best else "no_code"
 
@@ -193,8 +194,11 @@ def _draw(
     """As many samples as the agent wants: the recycled ones first, drawn on unless they ended.
 
     Samples are drawn side by side, so that the budget must be looked at before: what is left of it
-    pays for so many of the usual length, and for one in any case.
+    pays for so many of the usual length, and for one in any case. Greedy rows are all the same, so
+    that none of them goes on from another one's text.
     """
+    if guidance.temperature <= 0.0:
+        recycled = ()
     ended = tuple(one for one in recycled if one.finish == "eos")[: guidance.candidates]
     num_lines = guidance.sample_lines
     usual_tokens = min(num_lines * _MEAN_LINE_TOKENS, _MEAN_SAMPLE_TOKENS)
@@ -216,7 +220,8 @@ def _draw(
 def _run(task: Task, written: str, samples: Sequence[Sample], start_s: float) -> _Look:
     """Run the distinct programs that ``samples`` make of what is ``written``.
 
-    As drafts, samples whose programs passed more tests come first.
+    As drafts, samples whose programs passed more tests come first. When the time is over, only
+    one program runs.
     """
     runs: dict[str, CandidateRun] = {}
     ranks: dict[str, int] = {}
@@ -224,6 +229,8 @@ def _run(task: Task, written: str, samples: Sequence[Sample], start_s: float) ->
         one = made(task, written, sample)
         program = one.program
         if program is not None and program not in runs:
+            if runs and task.budget.is_late:
+                break
             run = task.runs.run(one.body, program)
             ended_s = time.perf_counter() - start_s
             runs[program] = replace(run, ended_s=ended_s, complete=one.complete)
@@ -257,7 +264,8 @@ def _write_line(
     told = look.candidates if guidance.tell == "all" else better_than_others(look.candidates)
     signal = render_signal(told, wording)
     before = session.text
-    with _booked(task, session, task.count_tokens(signal)) as is_paid:
+    num_expected = session.cost(signal, max_tokens=_LINE_TOKENS)
+    with _booked(task, session, num_expected) as is_paid:
         if not is_paid:
             return None
         guided: GuidedText = session.advance(

@@ -1,7 +1,8 @@
 """Lets several agents try at the same time, their sessions advancing in one batch.
 
 It does not know how an agent works nor how a batch is made. What comes out does not depend on who
-is faster: attempts are handed over in the agents' order, and a later one's news wait for its turn.
+is faster, unless the budget runs out on them: attempts are handed over in the agents' order, and a
+later one's news wait for its turn.
 """
 
 from __future__ import annotations

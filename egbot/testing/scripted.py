@@ -110,8 +110,10 @@ class ScriptedSession:
     ) -> tuple[Sample, ...]:
         """Draw the next rows of the script. Raises ScriptError for a row that left the text.
 
-        A row that has a start must go on from it: the script says how.
+        A row that has a start must go on from it: the script says how. Greedy rows have none.
         """
+        if starts and temperature <= 0.0:
+            raise ScriptError(f"greedy rows begin with {starts}, but all of them are the same")
         call = len(self.samplings)
         self.samplings.append(
             Sampling(self._text, num_samples, temperature, top_p, max_tokens, seed, starts)
@@ -133,6 +135,10 @@ class ScriptedSession:
             drawn.append(Sample("".join(tokens), len(tokens), finish))
         self._book(max([1, *(sample.num_tokens for sample in drawn)]), 0)
         return tuple(drawn)
+
+    def cost(self, signal: str, *, max_tokens: int) -> int:  # noqa: ARG002 - the port's
+        """A token for each of the signal's characters."""
+        return len(signal)
 
     def advance(
         self,

@@ -204,6 +204,21 @@ def test_the_conditioned_side_reuses_the_shared_prefix(gamma: float, num_forward
     assert session.usage.num_tokens_forwarded - again.num_tokens_forwarded == 8
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_cost_of_a_signal_is_known_before_it_is_read(kind: str) -> None:
+    """Of one read before, of one that goes on otherwise, of none, and of one that is cut."""
+    session = Session(tiny(kind), PROMPT)
+    session.sample(1, temperature=0.9, top_p=0.95, max_tokens=2, seed=3, stop=never)
+    longer = f"{SIGNAL}x = 1\n"
+    for signal in (SIGNAL, SIGNAL, longer, "", SIGNAL, "y = 2\n" * 500):
+        told = session.cost(signal, max_tokens=1)
+        before = session.usage.num_tokens_forwarded
+        session.advance(signal=signal, gamma=0.5, max_tokens=1, stop=never)
+        assert session.usage.num_tokens_forwarded - before - told in (0, 1, 2), signal
+        assert bool(told) == bool(signal) or signal == SIGNAL
+    assert session.cost("", max_tokens=1) == 0
+
+
 def test_a_long_signal_loses_its_last_lines() -> None:
     """What does not fit the context is cut from the signal's end, by lines, never from the tests."""
     network = tiny("llama", num_context_tokens=256)

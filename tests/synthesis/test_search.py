@@ -121,6 +121,15 @@ def test_what_is_left_of_a_sample_is_a_sample_for_the_next_line() -> None:
     assert "return z" in programs[0], "the recycled ones come first, as they did"
 
 
+def test_greedy_candidates_are_drawn_afresh_for_each_line() -> None:
+    """All of them are one and the same, so that none goes on from another's text."""
+    session = session_of(WRONG)
+    attempt, _ = write(session, replace(GUIDED, temperature=0.0))
+    assert attempt.finish == "wrong"
+    assert len(session.samplings) > 1
+    assert not any(one.starts for one in session.samplings)
+
+
 def test_a_complete_candidate_runs_while_others_are_drawn() -> None:
     ran = threading.Event()
 
@@ -194,6 +203,19 @@ def test_no_more_samples_are_drawn_than_the_token_budget_pays_for(
     bench = make_bench(budget=Budget(1e9, num_tokens, lambda: 0.0))
     write_function(bench.task, session, replace(SAMPLES, candidates=24))
     assert [call.num_samples for call in session.samplings] == [num_rows]
+
+
+def test_of_samples_that_pass_the_shortest_is_taken() -> None:
+    """Also of those that end by themselves, behind which no line follows."""
+    session = session_of(WRONG, ("\n    y = x\n    return y * 2\n", "\n    return x * 2\n"))
+    attempt, _ = write(session, replace(SAMPLES, candidates=2))
+    assert (attempt.finish, attempt.code) == ("candidate", "def double(x):\n    return x * 2\n")
+
+
+def test_a_sample_that_was_run_while_others_were_drawn_is_no_hit_of_the_cache() -> None:
+    rows = ("\n    return x\nprint()\n", "\n    return 5\nprint()\n")
+    _, bench = write(session_of(WRONG, rows), replace(SAMPLES, candidates=2))
+    assert (bench.runs.num_executions, bench.runs.num_cache_hits) == (4, 0)
 
 
 def test_an_agent_may_draw_short_functions_only() -> None:
@@ -381,6 +403,24 @@ def test_a_used_up_token_budget_ends_the_attempt() -> None:
     assert attempt.finish == "over_budget"
     assert 0 < len(attempt.lines) < 3
     assert bench.task.budget.num_tokens_spent == session.usage.num_tokens_forwarded
+
+
+def test_fewer_samples_than_wanted_is_no_failure_of_the_model() -> None:
+    """Whoever reads the outcome is told that a larger budget would have brought more."""
+    bench = make_bench(budget=Budget(1e9, 200, lambda: 0.0))
+    session = session_of("", ("\n    return x\n",) * 3)
+    attempt = write_function(bench.task, session, replace(SAMPLES, candidates=24))
+    assert attempt.finish == "over_budget"
+    assert not bench.task.budget.exhausted
+
+
+def test_when_the_time_is_over_one_program_runs() -> None:
+    now_s = iter([0.0] * 3 + [100.0] * 1000)
+    bench = make_bench(budget=Budget(50.0, 10**9, lambda: next(now_s)))
+    rows = tuple(f"\n    return {number}\n" for number in range(20))
+    attempt = write_function(bench.task, session_of("", rows), replace(SAMPLES, candidates=20))
+    assert attempt.finish == "over_budget"
+    assert bench.runs.num_executions <= len(bench.runs.tests)
 
 
 def test_samples_end_where_the_token_budget_does() -> None:
