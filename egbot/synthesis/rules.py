@@ -5,6 +5,7 @@ The stop rules are asked after every token; those of samples have complete candi
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from egbot.ports import StopRule
@@ -41,6 +42,7 @@ class SolutionRule:
     written: str
     max_lines: int
     ended: set[str] = field(default_factory=set)
+    known_s: dict[str, float] = field(default_factory=dict)  # when each program's run was over
     is_solved: bool = False
 
     def stop(self, new: str) -> bool:
@@ -55,6 +57,7 @@ class SolutionRule:
             run = self.task.runs.run(one.body, one.program)
             self.is_solved = self.task.runs.solves(run)
             self.task.runs.expect(one.program)
+            self.known_s.setdefault(one.program, time.perf_counter())
         return True
 
     def counts(self, sample: Sample) -> bool:

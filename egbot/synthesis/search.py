@@ -8,7 +8,7 @@ algorithm is that of Lavon, Katz and Wolf, "Execution Guided Line-by-Line Code G
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -138,7 +138,7 @@ def _sample_only(
     rule = SolutionRule(task, session.text, max_lines)
     drawn = _draw(task, session, guidance, 1, rule.stop)
     ended = sorted(filter(rule.counts, drawn), key=lambda one: one.num_tokens)  # shortest first
-    look = _run(task, session.text, ended, start_s)
+    look = _run(task, session.text, ended, start_s, rule.known_s)
     task.report(CandidatesRun(look.candidates))
     solution = _accepted(task, guidance, progress, look)
     progress.best = solution or progress.best
@@ -179,7 +179,7 @@ def _explore(
     start_s = time.perf_counter()
     stop = horizon_rule(task, session.text, guidance.sample_lines)
     samples = _draw(task, session, guidance, number, stop, recycled)
-    look = _run(task, session.text, samples, start_s)
+    look = _run(task, session.text, samples, start_s, {})
     return _Look(look.candidates) if guidance.method == "paper" else look
 
 
@@ -217,11 +217,17 @@ def _draw(
     return (*ended, *drawn)
 
 
-def _run(task: Task, written: str, samples: Sequence[Sample], start_s: float) -> _Look:
+def _run(
+    task: Task,
+    written: str,
+    samples: Sequence[Sample],
+    start_s: float,
+    known_s: Mapping[str, float],
+) -> _Look:
     """Run the distinct programs that ``samples`` make of what is ``written``.
 
     As drafts, samples whose programs passed more tests come first. When the time is over, only
-    one program runs.
+    one program runs. ``known_s`` is when programs were run before, by the clock of ``start_s``.
     """
     runs: dict[str, CandidateRun] = {}
     ranks: dict[str, int] = {}
@@ -232,7 +238,7 @@ def _run(task: Task, written: str, samples: Sequence[Sample], start_s: float) ->
             if runs and task.budget.is_late:
                 break
             run = task.runs.run(one.body, program)
-            ended_s = time.perf_counter() - start_s
+            ended_s = known_s.get(program, time.perf_counter()) - start_s
             runs[program] = replace(run, ended_s=ended_s, complete=one.complete)
         ranks[sample.text] = runs[program].num_passed if program is not None else -1
     drafts = sorted(ranks, key=lambda text: ranks[text], reverse=True)

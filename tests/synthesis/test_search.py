@@ -214,8 +214,10 @@ def test_of_samples_that_pass_the_shortest_is_taken() -> None:
 
 def test_a_sample_that_was_run_while_others_were_drawn_is_no_hit_of_the_cache() -> None:
     rows = ("\n    return x\nprint()\n", "\n    return 5\nprint()\n")
-    _, bench = write(session_of(WRONG, rows), replace(SAMPLES, candidates=2))
+    attempt, bench = write(session_of(WRONG, rows), replace(SAMPLES, candidates=2))
     assert (bench.runs.num_executions, bench.runs.num_cache_hits) == (4, 0)
+    first_s, second_s = (one.ended_s for one in attempt.lines[0].candidates)
+    assert 0 < first_s < second_s < attempt.wall_s
 
 
 def test_an_agent_may_draw_short_functions_only() -> None:
