@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from egbot.bench.curve import Curve, budgets, curve_of
+from egbot.bench.curve import Curve, budgets, curve_of, level_from
 from egbot.bench.odds import mcnemar, relative_success, wilson
 from egbot.bench.results import Result, read_folder, read_head
 from egbot.bench.summary import counted
@@ -34,7 +34,8 @@ class Pair:
     """A run ``b`` against the first one, ``a``: tasks by who solved them.
 
     ``p_value`` is McNemar's, exact and two-sided; ``times`` and ``relative`` take ``a`` as the
-    baseline.
+    baseline. ``level_from`` is the budget of tokens for a task from which ``b`` has solved at least
+    as many as ``a`` (0: always, None: never for good).
     """
 
     a: str
@@ -46,6 +47,7 @@ class Pair:
     p_value: float
     times: float | None
     relative: float | None
+    level_from: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,8 @@ def compare_folders(folders: Sequence[Path]) -> Comparison:
         num_left_out=len({task for results in runs for task in results}) - len(common),
         sides=tuple(_side(name, one) for name, one in zip(names, chosen, strict=True)),
         pairs=tuple(
-            _pair(names[0], chosen[0], name, one)
-            for name, one in zip(names[1:], chosen[1:], strict=True)
+            _pair(chosen[0], one, curves[0], curve)
+            for one, curve in zip(chosen[1:], curves[1:], strict=True)
         ),
         at_budgets={
             budget: tuple(curve.solved(budget) for curve in curves) for budget in budgets(curves)
@@ -114,13 +116,13 @@ def _side(name: str, results: Sequence[Result]) -> Side:
     )
 
 
-def _pair(a: str, first: Sequence[Result], b: str, second: Sequence[Result]) -> Pair:
+def _pair(first: Sequence[Result], second: Sequence[Result], a: Curve, b: Curve) -> Pair:
     solved = [(one.solved, other.solved) for one, other in zip(first, second, strict=True)]
     only_a, only_b = solved.count((True, False)), solved.count((False, True))
     both = solved.count((True, True))
     return Pair(
-        a=a,
-        b=b,
+        a=a.name,
+        b=b.name,
         both=both,
         only_a=only_a,
         only_b=only_b,
@@ -128,6 +130,7 @@ def _pair(a: str, first: Sequence[Result], b: str, second: Sequence[Result]) -> 
         p_value=mcnemar(only_a, only_b),
         times=(both + only_b) / (both + only_a) if both + only_a else None,
         relative=relative_success(both + only_b, both + only_a, len(solved)),
+        level_from=level_from(a, b),
     )
 
 
@@ -160,9 +163,9 @@ def comparison_markdown(comparison: Comparison) -> str:
         )
     lines += [
         "",
-        "| pair | both | only the first | only the second | neither | p | times | relative |",
+        "| pair | both | only first | only second | neither | p | times | relative | level from |",
     ]
-    lines += ["|---|---|---|---|---|---|---|---|"]
+    lines += ["|---|---|---|---|---|---|---|---|---|"]
     lines += [_pair_row(pair) for pair in comparison.pairs]
     names = " | ".join(_cell(side.name) for side in comparison.sides)
     lines += ["", f"| tokens for a task | {names} |", "|---" * (len(comparison.sides) + 1) + "|"]
@@ -176,9 +179,11 @@ def comparison_markdown(comparison: Comparison) -> str:
 def _pair_row(pair: Pair) -> str:
     times = "" if pair.times is None else f"{pair.times:.2f}"
     relative = "" if pair.relative is None else f"{pair.relative:.1%}"
+    level = "never" if pair.level_from is None else f"{pair.level_from:,}"
     return (
         f"| {_cell(pair.a)}, {_cell(pair.b)} | {pair.both} | {pair.only_a} | {pair.only_b} "
-        f"| {pair.neither} | {pair.p_value:.4f} | {times} | {relative} |"
+        f"| {pair.neither} | {pair.p_value:.4f} | {times} | {relative} "
+        f"| {level} |"
     )
 
 

@@ -38,6 +38,18 @@ def _cost(result: Result) -> int:
     return own[-1] if own and own[-1] else result.num_tokens_forwarded
 
 
+def level_from(first: Curve, second: Curve) -> int | None:
+    """From how many tokens on ``second`` has solved as many tasks as ``first`` or more.
+
+    0: at every budget; None: not even with all the tokens that both of them had.
+    """
+    costs = sorted({*first.costs, *second.costs})
+    behind = [place for place, cost in enumerate(costs) if second.solved(cost) < first.solved(cost)]
+    if not behind:
+        return 0
+    return costs[behind[-1] + 1] if behind[-1] + 1 < len(costs) else None
+
+
 def budgets(curves: Sequence[Curve]) -> tuple[int, ...]:
     """Budgets worth a row: 1, 2, 5 times powers of ten from the first solution to the last."""
     costs = [cost for curve in curves for cost in curve.costs]

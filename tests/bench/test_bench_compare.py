@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from egbot.bench.comparing import compare_folders, comparison_json, comparison_markdown
-from egbot.bench.curve import Curve, budgets, curve_of
+from egbot.bench.curve import Curve, budgets, curve_of, level_from
 from egbot.bench.drawing import curves_svg
 from egbot.bench.results import SCHEMA, Result, Status, Try
 from egbot.bench.solving import blank_result
@@ -65,7 +65,7 @@ def test_pairs_are_counted_on_the_common_tasks(runs: tuple[Path, Path]) -> None:
     ]
     pair = found.pairs[0]
     assert (pair.both, pair.only_a, pair.only_b, pair.neither) == (1, 0, 2, 0)
-    assert (pair.p_value, pair.times, pair.relative) == (0.5, 3.0, 1.0)
+    assert (pair.p_value, pair.times, pair.relative, pair.level_from) == (0.5, 3.0, 1.0, 0)
 
 
 def test_budgets_count_what_was_solved_within_them(runs: tuple[Path, Path]) -> None:
@@ -139,6 +139,24 @@ def test_a_curve_counts_the_attempt_that_solved_not_what_came_after() -> None:
     curve = curve_of("x", [result("1", 30), result("2", 10), result("3", 99, "wrong")])
     assert (curve.costs, curve.num_tasks) == ((10, 30), 3)
     assert [curve.solved(budget) for budget in (9, 10, 29, 30, 1e9)] == [0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "tokens"),
+    [
+        ((), (), 0),
+        ((50,), (50,), 0),
+        ((50,), (40, 90), 0),
+        ((50, 60), (55, 60), 55),
+        ((50, 60, 70), (40, 65, 66), 65),
+        ((50, 60), (55,), None),
+        ((50,), (), None),
+    ],
+)
+def test_a_run_is_level_from_where_it_never_falls_behind_again(
+    first: tuple[int, ...], second: tuple[int, ...], tokens: int | None
+) -> None:
+    assert level_from(Curve("a", 9, first), Curve("b", 9, second)) == tokens
 
 
 @pytest.mark.parametrize(
