@@ -355,6 +355,7 @@ def _added(total: Stats, part: Stats) -> Stats:
         num_forwards=total.num_forwards + part.num_forwards,
         num_tokens_forwarded=total.num_tokens_forwarded + part.num_tokens_forwarded,
         num_tokens_generated=total.num_tokens_generated + part.num_tokens_generated,
+        num_guided_tokens=total.num_guided_tokens + part.num_guided_tokens,
         num_draft_tokens_accepted=total.num_draft_tokens_accepted + part.num_draft_tokens_accepted,
         num_executions=total.num_executions + part.num_executions,
         num_execution_cache_hits=total.num_execution_cache_hits + part.num_execution_cache_hits,

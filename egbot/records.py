@@ -200,8 +200,9 @@ class GuidedText:
 class Usage:
     """What the model has done so far; seconds are wall time inside the engine.
 
-    ``num_draft_tokens_accepted`` are guided tokens that came without a step of their own, because
-    a draft foretold them.
+    ``num_guided_tokens`` were written under guidance, with gamma above 0;
+    ``num_draft_tokens_accepted`` came without a step of their own, because a draft foretold them
+    (the line loop gives drafts to guided agents alone).
     """
 
     num_forwards: int = 0
@@ -209,6 +210,7 @@ class Usage:
     num_tokens_generated: int = 0
     sample_s: float = 0.0
     decode_s: float = 0.0
+    num_guided_tokens: int = 0
     num_draft_tokens_accepted: int = 0
 
 
@@ -419,6 +421,7 @@ class Stats:
     num_tokens_generated: int = 0
     num_executions: int = 0
     num_execution_cache_hits: int = 0
+    num_guided_tokens: int = 0
     num_draft_tokens_accepted: int = 0
 
 

@@ -260,6 +260,7 @@ def _stats(result: _Result, runs: Runs, wall_s: float) -> Stats:
         num_forwards=sum(usage.num_forwards for usage in usages),
         num_tokens_forwarded=sum(usage.num_tokens_forwarded for usage in usages),
         num_tokens_generated=sum(usage.num_tokens_generated for usage in usages),
+        num_guided_tokens=sum(usage.num_guided_tokens for usage in usages),
         num_draft_tokens_accepted=sum(usage.num_draft_tokens_accepted for usage in usages),
         num_executions=runs.num_executions,
         num_execution_cache_hits=runs.num_cache_hits,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from egbot import pipeline
 from egbot.bench.packages import blanked
 from egbot.bench.results import Result, Status, Try
-from egbot.bench.solving import PASSING, Tools, blank_result, guided_tokens, limits_of
+from egbot.bench.solving import PASSING, Tools, blank_result, limits_of
 from egbot.bench.tasks import BlankedFunction, Task
 from egbot.config import Settings
 from egbot.progress import silent
@@ -57,7 +57,7 @@ def solve_blanked(
         num_tokens_generated=run.stats.num_tokens_generated,
         wall_s=round(time.monotonic() - start_s, 3),
         attempts=_tries(own),
-        num_guided_tokens=guided_tokens(own) if own else 0,
+        num_guided_tokens=own.stats.num_guided_tokens if own else 0,
         num_draft_tokens_accepted=own.stats.num_draft_tokens_accepted if own else 0,
         targets=tuple(_name(one) for one in run.outcomes if one.target),
         versions=run.versions,

@@ -175,16 +175,10 @@ def solve_task(task: Task, work: Function, repeat: int, settings: Settings, tool
         num_tokens_generated=stats.num_tokens_generated,
         wall_s=wall_s,
         attempts=answer.tries,
-        num_guided_tokens=guided_tokens(answer.outcome),
+        num_guided_tokens=stats.num_guided_tokens,
         num_draft_tokens_accepted=stats.num_draft_tokens_accepted,
         versions={"sandbox": tools.sandbox(work.tree).backend},
     )
-
-
-def guided_tokens(outcome: Outcome) -> int:
-    """How many tokens the guided agents wrote."""
-    guided = (one for one in outcome.attempts if one.guidance.gamma > 0)
-    return sum(len(step.tokens) for one in guided for step in one.lines)
 
 
 def _written(work: Function, settings: Settings, tools: Tools, budget: Budget) -> _Answer:

@@ -54,6 +54,7 @@ class Session:
         self._text = ""
         self._finished = False
         self._num_generated = 0
+        self._num_guided = 0
         self._num_foretold = 0
         self._drawn: dict[str, tuple[int, ...]] = {}  # samples from the current position
         self._sample_s = 0.0
@@ -79,6 +80,7 @@ class Session:
             num_forwards=self._meter.num_forwards,
             num_tokens_forwarded=self._meter.num_tokens_forwarded,
             num_tokens_generated=self._num_generated,
+            num_guided_tokens=self._num_guided,
             num_draft_tokens_accepted=self._num_foretold,
             sample_s=self._sample_s,
             decode_s=self._decode_s,
@@ -139,6 +141,7 @@ class Session:
         self._answer.extend(done.tokens)
         self._drawn = left_of(self._drawn, done.tokens, done.text.text)
         self._num_generated += len(done.tokens)
+        self._num_guided += len(done.tokens) if gamma > 0.0 else 0
         self._num_foretold += done.num_foretold
         self._text += done.text.text
         self._finished = done.text.finish == "eos"

@@ -159,7 +159,7 @@ class ScriptedSession:
         tokens, finish = self._walk(followed, max_tokens, stop)
         self._text += "".join(tokens)
         self._finished = finish == "eos"
-        self._book(max(1, len(tokens)), 0)
+        self._book(max(1, len(tokens)), 0, len(tokens) if gamma > 0 else 0)
         choices = tuple(
             TokenChoice(token, _LOGP_PLAIN, _LOGP_CONDITIONED, token) for token in tokens
         )
@@ -185,13 +185,14 @@ class ScriptedSession:
                 return written, "stop"
         return written, "eos"
 
-    def _book(self, num_forwards: int, num_tokens: int) -> None:
+    def _book(self, num_forwards: int, num_tokens: int, num_guided: int = 0) -> None:
         """Tokens count when they are written, forwards when all rows are: they advance together."""
         old = self._usage
         self._usage = Usage(
             num_forwards=old.num_forwards + num_forwards,
             num_tokens_forwarded=old.num_tokens_forwarded + self._num_unread + num_tokens,
             num_tokens_generated=old.num_tokens_generated + num_tokens,
+            num_guided_tokens=old.num_guided_tokens + num_guided,
         )
         self._num_unread = 0
 
