@@ -29,8 +29,10 @@ def agent(seed: int, gamma: float, num_samples: int) -> Agent:
                 seed=seed * 7 + line,
                 stop=at_line_end,
             )
+            signal = SIGNAL * (seed % 4) + f"x = {seed}\n" * line
+            done.append(session.cost(signal, max_tokens=6))
             guided = session.advance(
-                signal=SIGNAL * (seed % 4) + f"x = {seed}\n" * line,
+                signal=signal,
                 gamma=gamma,
                 max_tokens=2 + (seed * 3 + line) % 6,
                 stop=never,
