@@ -26,15 +26,15 @@ Gather = Callable[[], AbstractContextManager[tuple[Open, Callable[[], None]]]]
 """Makes a group: how to open its sessions, and how to cancel them all."""
 
 _GREEDY = Guidance(gamma=0.0, candidates=0)
-_WHOLE = Guidance(gamma=0.0, horizon_lines=0)
+_SAMPLES = Guidance(gamma=0.0, horizon_lines=0)
 _ESCALATION: tuple[Stage, ...] = (
-    (replace(_WHOLE, horizon_lines=2, candidates=16, temperature=0.3, seed=1),),
+    (replace(_SAMPLES, horizon_lines=2, candidates=16, temperature=0.3, seed=1),),
     (_GREEDY,),
-    (replace(_WHOLE, candidates=8, seed=2),),
-    (replace(_WHOLE, candidates=24, temperature=0.5, seed=3),),
-    (replace(_WHOLE, candidates=32, seed=4),),
+    (replace(_SAMPLES, candidates=8, seed=2),),
+    (replace(_SAMPLES, candidates=24, temperature=0.5, seed=3),),
+    (replace(_SAMPLES, candidates=32, seed=4),),
     (Guidance(gamma=1.0, candidates=3, horizon_lines=2, tell="best", seed=5),),
-    (replace(_WHOLE, candidates=64, seed=6),),
+    (replace(_SAMPLES, candidates=64, seed=6),),
     (
         Guidance(gamma=0.5, candidates=4, horizon_lines=6, tell="best", seed=7),
         Guidance(
@@ -48,7 +48,7 @@ _ESCALATION: tuple[Stage, ...] = (
         ),
         Guidance(gamma=3.0, candidates=4, horizon_lines=8, style="long_code", tell="best", seed=9),
     ),
-    (replace(_WHOLE, candidates=128, seed=10),),
+    (replace(_SAMPLES, candidates=128, seed=10),),
 )
 """First functions of at most two lines, cheap and cool: they mostly repeat one another, which
 costs nothing. Then whole ones, of which a few warm ones first, since the cool ones have failed.
@@ -82,10 +82,10 @@ def schedule(settings: GuidanceSettings, seed: int) -> tuple[Stage, ...]:
     """The agents in the order in which they try, those in one stage at the same time.
 
     Agents named by ``settings.agents`` are those. A gamma, a number of candidates, a horizon or a
-    temperature asked for by itself: that one guided agent, or the paper's. Otherwise what ``settings.method`` says: the
-    paper's grid, greedy decoding, samples, or egbot's own escalation: short samples, greedy
-    decoding, whole samples, and guidance late. No two agents of any two ``seed`` draw with
-    the same one, the paper's grid apart.
+    temperature asked for by itself: that one guided agent, or the paper's. Otherwise what
+    ``settings.method`` says: the paper's grid, greedy decoding, samples, or egbot's own escalation:
+    short samples, greedy decoding, whole samples, and guidance late. No two agents of any two
+    ``seed`` draw with the same one, the paper's grid apart.
     Raises UsageError for agents that cannot be read or that contradict the other settings.
     """
     if settings.agents is not None:
