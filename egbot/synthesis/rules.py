@@ -6,10 +6,10 @@ The stop rules are asked after every token; those of samples have complete candi
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from egbot.ports import StopRule
-from egbot.records import Sample
+from egbot.records import CandidateRun, Sample
 from egbot.synthesis.answer import count_lines, split_body
 from egbot.synthesis.completions import make_runnable
 from egbot.synthesis.task import Task
@@ -41,8 +41,9 @@ class SolutionRule:
     task: Task
     written: str
     max_lines: int
+    start_s: float
     ended: set[str] = field(default_factory=set)
-    known_s: dict[str, float] = field(default_factory=dict)  # when each program's run was over
+    runs: dict[str, CandidateRun] = field(default_factory=dict)  # by program
     is_solved: bool = False
 
     def stop(self, new: str) -> bool:
@@ -53,11 +54,12 @@ class SolutionRule:
             return False
         self.ended.add(new)
         one = made(self.task, self.written, Sample(new, 0, "stop"))
-        if one.program is not None and not self.task.budget.is_late:
-            run = self.task.runs.run(one.body, one.program)
-            self.is_solved = self.task.runs.solves(run)
-            self.task.runs.expect(one.program)
-            self.known_s.setdefault(one.program, time.perf_counter())
+        program = one.program
+        if program is None or program in self.runs or self.task.budget.is_late:
+            return True
+        run = self.task.runs.run(one.body, program)
+        self.runs[program] = replace(run, ended_s=time.perf_counter() - self.start_s)
+        self.is_solved = self.task.runs.solves(run)
         return True
 
     def counts(self, sample: Sample) -> bool:

@@ -75,11 +75,6 @@ class Runs:
             detail=self._details.get(program, ""),
         )
 
-    def expect(self, program: str) -> None:
-        """Its result, which is known, will be asked for once more: that is no hit of the cache."""
-        with self._lock:
-            self._foreseen.add(program)
-
     def _run_ahead(self, make: Callable[[], str | None]) -> None:
         """A fault shows again where the result is needed, and is raised there."""
         program = make()

@@ -135,10 +135,10 @@ def _sample_only(
     start_s = time.perf_counter()
     task.report(LineStarted(1, task.frame.code(session.text)))
     max_lines = min(guidance.sample_lines, guidance.max_lines)
-    rule = SolutionRule(task, session.text, max_lines)
+    rule = SolutionRule(task, session.text, max_lines, start_s)
     drawn = _draw(task, session, guidance, 1, rule.stop)
     ended = sorted(filter(rule.counts, drawn), key=lambda one: one.num_tokens)  # shortest first
-    look = _run(task, session.text, ended, start_s, rule.known_s)
+    look = _run(task, session.text, ended, start_s, rule.runs)
     task.report(CandidatesRun(look.candidates))
     solution = _accepted(task, guidance, progress, look)
     progress.best = solution or progress.best
@@ -222,12 +222,12 @@ def _run(
     written: str,
     samples: Sequence[Sample],
     start_s: float,
-    known_s: Mapping[str, float],
+    known: Mapping[str, CandidateRun],
 ) -> _Look:
     """Run the distinct programs that ``samples`` make of what is ``written``.
 
-    As drafts, samples whose programs passed more tests come first. When the time is over, only
-    one program runs. ``known_s`` is when programs were run before, by the clock of ``start_s``.
+    As drafts, samples whose programs passed more tests come first. ``known`` are runs of programs
+    from before, which are not repeated. When the time is over, at most one more program runs.
     """
     runs: dict[str, CandidateRun] = {}
     ranks: dict[str, int] = {}
@@ -235,11 +235,13 @@ def _run(
         one = made(task, written, sample)
         program = one.program
         if program is not None and program not in runs:
-            if runs and task.budget.is_late:
-                break
-            run = task.runs.run(one.body, program)
-            ended_s = known_s.get(program, time.perf_counter()) - start_s
-            runs[program] = replace(run, ended_s=ended_s, complete=one.complete)
+            run = known.get(program)
+            if run is None and runs and task.budget.is_late:
+                continue
+            if run is None:
+                run = task.runs.run(one.body, program)
+                run = replace(run, ended_s=time.perf_counter() - start_s)
+            runs[program] = replace(run, text=one.body, complete=one.complete)
         ranks[sample.text] = runs[program].num_passed if program is not None else -1
     drafts = sorted(ranks, key=lambda text: ranks[text], reverse=True)
     return _Look(tuple(runs.values()), tuple(drafts), tuple(samples))

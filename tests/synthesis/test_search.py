@@ -425,6 +425,20 @@ def test_when_the_time_is_over_one_program_runs() -> None:
     assert bench.runs.num_executions <= len(bench.runs.tests)
 
 
+def test_a_solution_that_was_known_when_the_time_ended_is_not_lost() -> None:
+    """It is over when both have run; the wrong one is shorter and stands first."""
+    benches: list[Bench] = []
+
+    def clock() -> float:
+        return 100.0 * any(bench.runs.num_executions == 4 for bench in benches)
+
+    benches.append(make_bench(budget=Budget(50.0, 10**9, clock)))
+    rows = ("\n    return x\nprint()\n", "\n    return x + x\nprint()\n")
+    session = session_of("", rows)
+    attempt = write_function(benches[0].task, session, replace(SAMPLES, candidates=2))
+    assert attempt.finish == "candidate"
+
+
 def test_samples_end_where_the_token_budget_does() -> None:
     """Rows cannot know their length before; the budget is looked at after every token."""
     long = "\n" + "    y = x\n" * 200 + "    return y\n"
