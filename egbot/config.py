@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from egbot.errors import UsageError
 
+_TOKENS_FOR_A_LINE = 5000  # with the samples around it
 _OWN_NAMES = ("TMPDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED")
 
 
@@ -83,7 +84,7 @@ class GuidanceSettings(BaseModel):
     candidates: int | None = Field(None, ge=0, le=64)
     horizon: int | None = Field(None, ge=1, le=200)
     temperature: float | None = Field(None, ge=0, le=5)
-    max_lines: int = Field(24, ge=1, le=400)
+    max_lines: int | None = Field(None, ge=1, le=400)
 
     @property
     def is_default(self) -> bool:
@@ -120,6 +121,15 @@ class Settings(BaseModel):
     guidance: GuidanceSettings = GuidanceSettings()
     sandbox: SandboxSettings = SandboxSettings()
     github: GithubSettings = GithubSettings()
+
+    @property
+    def max_lines(self) -> int:
+        """The longest function, lines: as asked for, else what the tokens pay for, from 80 to 400.
+
+        A quarter of the functions of Python packages have more than 24 lines, few more than 80.
+        """
+        affordable = self.max_tokens // _TOKENS_FOR_A_LINE
+        return self.guidance.max_lines or max(80, min(affordable, 400))
 
 
 def load_settings(

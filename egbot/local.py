@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import posixpath
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -249,7 +249,29 @@ def _deliver(order: Order, repository: Repository, run: Run) -> None:
             "in egbot's commit, so nothing was written",
             hint="commit or stash them first, or use --apply",
         )
-    apply(repository, [*run.tests_added, *patches])
-    if order.commit:
-        names = ", ".join(one.target.qualname for one in run.outcomes if one.patch and one.target)
-        commit(repository, paths, f"Implement {names}\n\nWritten and verified by egbot.\n")
+    refused = _apply_each(repository, [*run.tests_added, *patches])
+    written = tuple(path for path in paths if path not in refused)
+    if order.commit and written:
+        names = ", ".join(
+            one.target.qualname
+            for one in run.outcomes
+            if one.target and one.patch and one.patch.path in written
+        )
+        commit(repository, written, f"Implement {names}\n\nWritten and verified by egbot.\n")
+    if refused:
+        others = "the others were written" if written else "nothing was written"
+        raise UsageError(
+            f"{'; '.join(refused.values())}; {others}",
+            hint="run egbot again on the present files",
+        )
+
+
+def _apply_each(repository: Repository, patches: Sequence[Patch]) -> dict[str, str]:
+    """Write each file's patches, whatever becomes of the other files; path and why of the rest."""
+    refused: dict[str, str] = {}
+    for path in dict.fromkeys(patch.path for patch in patches):
+        try:
+            apply(repository, [patch for patch in patches if patch.path == path])
+        except UsageError as error:
+            refused[path] = error.message
+    return refused

@@ -208,7 +208,7 @@ def _work(state: _State) -> None:
     """Write one function after another; each one accepted may show what the next one needs."""
     while (target := _next(state)) is not None:
         state.tried.add((target.path, target.qualname))
-        total = len({*state.tried, *((one.path, one.qualname) for one in state.targets)})
+        total = len(state.tried) + len(_pending(state))
         state.tools.report(TargetStarted(len(state.tried), total, target))
         witness = Witness(state.tools.report)
         try:
@@ -226,10 +226,17 @@ def _work(state: _State) -> None:
 
 
 def _next(state: _State) -> Target | None:
-    for target in state.targets:
-        if (target.path, target.qualname) not in state.tried:
-            return target
-    return None
+    return next(iter(_pending(state)), None)
+
+
+def _pending(state: _State) -> list[Target]:
+    """The targets that were not tried yet and that a test still needs: others prove nothing."""
+    failing = {one.node_id for one in state.failures}
+    return [
+        one
+        for one in state.targets
+        if (one.path, one.qualname) not in state.tried and not failing.isdisjoint(one.tests)
+    ]
 
 
 def _why(error: BaseException) -> str:
@@ -251,7 +258,7 @@ def _write(state: _State, target: Target, witness: Witness) -> Outcome:
         settings=state.settings,
         sandbox=state.tools.sandbox,
         limits=state.limits,
-        budget=state.budget.share(_num_waiting(state)),
+        budget=state.budget.share(len(_pending(state)) + 1),
         report=witness,
     )
     outcome, code = write_target(bench, lambda: _decoder(state))
@@ -263,22 +270,11 @@ def _write(state: _State, target: Target, witness: Witness) -> Outcome:
     return replace(outcome, patch=delivery.patch)
 
 
-def _num_waiting(state: _State) -> int:
-    """The target at work and those behind it."""
-    keys = {(one.path, one.qualname) for one in state.targets}
-    return len(keys - state.tried) + 1
-
-
 def _own_tests(state: _State, target: Target) -> tuple[str, ...]:
-    """The target's tests that no other missing function keeps from passing."""
-    others = {
-        test
-        for one in state.targets
-        if (one.path, one.qualname) not in state.tried
-        for test in one.tests
-    }
+    """The target's failing tests that no other missing function keeps from passing."""
+    others = {test for one in _pending(state) for test in one.tests}
     failing = {one.node_id for one in state.failures}
-    tests = tuple(test for test in target.tests if test in failing) or target.tests
+    tests = tuple(test for test in target.tests if test in failing)
     return tuple(test for test in tests if test not in others) or tests
 
 
@@ -296,7 +292,7 @@ def _decoder(state: _State) -> Decoder:
 
 def _close(state: _State) -> None:
     """Say what no target explains, or that there was nothing to do."""
-    left = (*state.left, *state.unclear)
+    left = (*state.left, *_untold(state), *state.unclear)
     unexplained = {one.node_id for one in left}
     if unexplained:
         state.outcomes.append(
@@ -304,7 +300,7 @@ def _close(state: _State) -> None:
                 reason="no_target",
                 target=None,
                 failing=tuple(one.node_id for one in state.failures if one.node_id in unexplained),
-                detail=_unexplained(len({one.node_id for one in state.left}), len(state.unclear)),
+                detail=_unexplained(len(left) - len(state.unclear), len(state.unclear)),
                 left=left,
             )
         )
@@ -314,12 +310,29 @@ def _close(state: _State) -> None:
         )
 
 
+def _untold(state: _State) -> tuple[LeftTest, ...]:
+    """The failing tests of which neither an outcome nor a reason speaks yet.
+
+    Who names functions asks for those tests alone that need them.
+    """
+    asked = {test for one in state.targets for test in one.tests}
+    told = {one.node_id for one in state.left}
+    for outcome in state.outcomes:
+        if outcome.reason != "patched":
+            told.update(outcome.failing)
+    return tuple(
+        LeftTest(one.node_id, "fails, and no function that it needs was found")
+        for one in state.failures
+        if one.node_id not in told and (one.node_id in asked or not state.request.targets)
+    )
+
+
 def _unexplained(num_left: int, num_unclear: int) -> str:
     parts = []
     if num_left:
-        tests = "one failing test asks" if num_left == 1 else f"{num_left} failing tests ask"
+        tests = "one failing test was" if num_left == 1 else f"{num_left} failing tests were"
         parts.append(
-            f"{tests} for no missing function; to have a written one rewritten, "
+            f"{tests} left alone; to have a written function rewritten, "
             "name it: --target PATH::QUALNAME"
         )
     if num_unclear:

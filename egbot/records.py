@@ -154,7 +154,7 @@ class Guidance:
     horizon_lines: int = 2
     temperature: float = 0.8
     top_p: float = 0.95
-    max_lines: int = 24
+    max_lines: int = 80
     seed: int = 0
     style: Literal["plain", "few_shot", "long_code"] = "plain"
     method: Literal["egbot", "paper"] = "egbot"
@@ -271,10 +271,15 @@ class TraceEvent:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What the target did during one test; ``num_dropped`` events did not fit the limit."""
+    """What the target did during one test; ``num_dropped`` events did not fit the limit.
+
+    ``lines`` are the lines of its file that ran, those of dropped events too; None where that is
+    not known, because tracing ended long before the test.
+    """
 
     events: tuple[TraceEvent, ...]
     num_dropped: int = 0
+    lines: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +373,7 @@ class Attempt:
 
     ``finish``: ``solved`` (its own end passes every target test), ``candidate`` (a candidate
     passed on the way), ``wrong`` (complete, but tests fail), ``max_lines``, ``no_code``,
-    ``over_budget``, ``stopped``.
+    ``over_budget``, ``stopped``. ``num_cut`` whole functions were cut at the longest that was allowed.
     """
 
     guidance: Guidance
@@ -377,6 +382,7 @@ class Attempt:
     code: str
     num_passed: int
     wall_s: float
+    num_cut: int = 0
 
 
 # --- the verdict and the outcome ---------------------------------------------------------------
@@ -387,6 +393,9 @@ class Verdict:
     """What a fresh sandbox said of the patch.
 
     ``regressions`` are tests that passed before and do not now; ``flaky`` changed between repeats.
+    ``proof`` are the target tests that fail without the function. ``unrun_lines`` are lines of the
+    function that no target test ran; ``cautions`` say so, and what else a reader should know of a
+    function that was accepted.
     """
 
     accepted: bool
@@ -395,6 +404,9 @@ class Verdict:
     regressions: tuple[str, ...] = ()
     vetoes: tuple[str, ...] = ()
     flaky: tuple[str, ...] = ()
+    proof: tuple[str, ...] = ()
+    unrun_lines: tuple[int, ...] = ()
+    cautions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

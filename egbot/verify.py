@@ -10,12 +10,15 @@ run; the node ids asked for, the status of each and the number of repeats must a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from egbot.cautions import notice
 from egbot.ports import Executor, Sandbox
 from egbot.records import Execution, Job, Limits, Program, TestOutcome, Tree, TreeFile, Verdict
 from egbot.source.guard import vetoes
-from egbot.source.splice import changed_outside
+from egbot.source.layout import read_source
+from egbot.source.splice import changed_outside, find
+from egbot.watched import run_watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,9 @@ def verify(
 ) -> tuple[Verdict, tuple[TestOutcome, ...]]:
     """Check ``claim`` in fresh sandboxes and return the verdict and the traced target tests.
 
-    Accepted only if every target test passes ``repeats`` times, no guard test fails, nothing but
-    the function (and imports) changed and the guard has no veto. Raises SandboxError when no
-    sandbox can be had.
+    Accepted only if every target test passes ``repeats`` times, one of them at least fails without
+    the function, no guard test fails, nothing but the function (and imports) changed and the guard
+    has no veto. Raises SandboxError when no sandbox can be had.
     """
     file = claim.tree[claim.path]
     reasons = vetoes(file.data, claim.after, claim.qualname)
@@ -52,25 +55,42 @@ def verify(
     with sandbox.open(patched, modules, limits) as executor:
         evidence = _traced(executor, claim, limits)
         repeated = [_untraced(executor, claim.tests, limits) for _ in range(repeats - 1)]
-    passed, flaky = _agree(claim.tests, [evidence, *repeated])
+        passed, flaky = _agree(claim.tests, [evidence, *repeated])
+        is_right = len(passed) == len(claim.tests) > 0
+        proof = _failing_without(executor, claim, limits) if is_right else ()
     guard_passed: tuple[str, ...] = ()
     regressions: tuple[str, ...] = ()
-    if claim.guards and len(passed) == len(claim.tests):
+    if claim.guards and proof:
         guard_passed, regressions = _check_guards(sandbox, patched, claim.guards, limits)
     verdict = Verdict(
-        accepted=len(passed) == len(claim.tests) > 0 and not regressions,
+        accepted=bool(proof) and not regressions,
         target_passed=passed,
         guard_passed=guard_passed,
         regressions=regressions,
         flaky=flaky,
+        proof=proof,
     )
+    if verdict.accepted:
+        definition = find(claim.after, claim.qualname)
+        assert definition is not None  # noqa: S101  nothing outside of it changed
+        noticed = notice(definition.code, definition.span.start_line, evidence.outcomes)
+        verdict = replace(verdict, unrun_lines=noticed.unrun_lines, cautions=noticed.cautions)
     return verdict, evidence.outcomes
 
 
 def _traced(executor: Executor, claim: Claim, limits: Limits) -> Execution:
     """One run of the target tests that also says what the function did."""
-    program = Program(claim.path, claim.qualname, claim.after.decode("utf-8-sig", "replace"))
-    return executor.run(Job(claim.tests, program=program, trace=True, limits=limits))
+    program = Program(claim.path, claim.qualname, read_source(claim.after).text)
+    return run_watched(executor, Job(claim.tests, program=program, trace=True, limits=limits))
+
+
+def _failing_without(executor: Executor, claim: Claim, limits: Limits) -> tuple[str, ...]:
+    """The target tests that fail with the file as it was: without one, nothing is proved."""
+    before = read_source(claim.tree[claim.path].data).text
+    program = Program(claim.path, claim.qualname, before)
+    job = Job(claim.tests, program=program, trace=False, limits=limits, patient=False)
+    failed = ("failed", "error", "timeout", "crash")
+    return tuple(one.node_id for one in executor.run(job).outcomes if one.status in failed)
 
 
 def _untraced(executor: Executor, tests: tuple[str, ...], limits: Limits) -> Execution:

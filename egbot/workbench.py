@@ -45,6 +45,7 @@ from egbot.synthesis.budget import Budget
 from egbot.synthesis.runs import Runs
 from egbot.synthesis.task import Task
 from egbot.synthesis.together import Open
+from egbot.synthesis.trimming import trimmed
 from egbot.verify import Claim, verify
 
 _EXCERPT_CHARS = 1600
@@ -53,7 +54,10 @@ _LEAST_EXCERPT_CHARS = 400
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """One target with all that is needed to write it. ``guards`` must go on passing."""
+    """One target with all that is needed to write it. ``guards`` must go on passing.
+
+    ``trims`` says whether what no test ran is left out of an accepted function.
+    """
 
     tree: Tree
     target: Target
@@ -64,6 +68,7 @@ class Workbench:
     limits: Limits
     budget: Budget
     report: Report
+    trims: bool = True
 
 
 @dataclass(slots=True)
@@ -128,27 +133,34 @@ def _attempt(bench: Workbench, task: Task, decoder: Decoder) -> _Result:
         return open_session
 
     gather = _gathering(decoder, opener) if isinstance(decoder, GroupDecoder) else None
-    stages = schedule(bench.settings.guidance, bench.settings.seed)
+    settings = bench.settings
+    stages = schedule(settings.guidance, settings.seed, settings.max_lines)
     for attempt in try_agents(task, stages, opener(decoder), gather):
         result.attempts.append(attempt)
         if attempt.finish not in {"solved", "candidate"}:
             continue
-        bench.report(Stage("verifying", f"{bench.target.qualname} in a fresh sandbox"))
-        claim = Claim(
-            tree=bench.tree,
-            path=bench.target.path,
-            qualname=bench.target.qualname,
-            after=task.runs.slot.fill(attempt.code),
-            tests=bench.tests,
-            guards=tuple(test for test in bench.guards if test not in bench.tests),
-        )
-        result.verdict, result.evidence = verify(
-            bench.sandbox, claim, repeats=bench.settings.verify_repeats, limits=bench.limits
-        )
-        if result.verdict.accepted:
-            result.code = attempt.code
-            break
+        shortest = trimmed(task.runs, attempt.code) if bench.trims else attempt.code
+        for code in dict.fromkeys((shortest, attempt.code)):
+            result.verdict, result.evidence = _proved(bench, task.runs.slot.fill(code))
+            if result.verdict.accepted:
+                result.code = code
+                return result
     return result
+
+
+def _proved(bench: Workbench, after: bytes) -> tuple[Verdict, tuple[TestOutcome, ...]]:
+    """What a fresh sandbox says of the target's file with the function in it."""
+    bench.report(Stage("verifying", f"{bench.target.qualname} in a fresh sandbox"))
+    claim = Claim(
+        tree=bench.tree,
+        path=bench.target.path,
+        qualname=bench.target.qualname,
+        after=after,
+        tests=bench.tests,
+        guards=tuple(test for test in bench.guards if test not in bench.tests),
+    )
+    repeats = bench.settings.verify_repeats
+    return verify(bench.sandbox, claim, repeats=repeats, limits=bench.limits)
 
 
 def _gathering(decoder: GroupDecoder, opener: Callable[[SessionGroup], Open]) -> Gather:
@@ -222,6 +234,10 @@ def _text(bench: Workbench) -> str:
 def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
     reason: Reason = "no_patch"
     detail = f"{len(result.attempts)} attempts, none passes all {len(bench.tests)} tests"
+    num_cut = sum(one.num_cut for one in result.attempts)
+    if num_cut:
+        functions = "one function was" if num_cut == 1 else f"{num_cut} functions were"
+        detail += f"; {functions} cut before its end (--max-lines, --max-tokens)"
     if result.code is not None:
         reason, detail = "patched", ""
     elif result.verdict is not None:
@@ -247,6 +263,8 @@ def _why_rejected(verdict: Verdict) -> str:
         return "tests that passed before fail: " + ", ".join(verdict.regressions)
     if verdict.flaky:
         return "tests that pass only sometimes: " + ", ".join(verdict.flaky)
+    if verdict.target_passed and not verdict.proof:
+        return "its tests pass without it as well, so that they prove nothing"
     return "in a fresh sandbox the tests do not pass"
 
 

@@ -46,6 +46,7 @@ class Record:
         self._tail: list[Event] = []
         self._tail_room = 0
         self._num_dropped = 0
+        self._lines_run: set[int] = set()
         self.is_ended = False
         self.on_end: Callable[[], None] | None = None
         self._lines = lines
@@ -89,6 +90,13 @@ class Record:
         cut = max(0, len(self._head) + len(tail) - self.max_events)
         return self._num_dropped + cut
 
+    @property
+    def lines_run(self) -> list[int] | None:
+        """The lines that ran, those of dropped events too; None where not all were followed."""
+        if self._num_dropped > COUNT_FACTOR * self.max_events:
+            return None
+        return sorted(self._lines_run)
+
     def enter(self) -> int:
         """Count one more frame of the function on this thread; return how many were there."""
         thread = threading.get_ident()
@@ -99,6 +107,10 @@ class Record:
     def leave(self) -> None:
         """Count one frame less."""
         self._depths[threading.get_ident()] -= 1
+
+    def note_line(self, line: int) -> None:
+        """Remember that ``line`` ran, whether or not its event is kept."""
+        self._lines_run.add(line)
 
     def begin_call(self) -> None:
         """An outermost call begins; where the limit is reached, it takes the last one's place."""
@@ -181,6 +193,7 @@ class FrameRecord:
             self._note_changes(frame, pending)
         self._raising = None
         self.line = line
+        self._record.note_line(line)
         event: Event = ["line", self._name, line, self._depth, [], None]
         self._pending = event if self._record.add(event) else None
 

@@ -82,4 +82,5 @@ class Tracer:
         return {
             "events": [dict(zip(keys, event)) for event in self.events],
             "num_dropped": self.num_dropped,
+            "lines": self._record.lines_run,
         }

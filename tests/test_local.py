@@ -85,6 +85,26 @@ def test_the_patch_file_is_one_that_git_applies(repository: Path) -> None:
     )
 
 
+def test_a_patch_that_does_not_apply_costs_no_other_one(tmp_path: Path) -> None:
+    files = {
+        **STUB,
+        "more.py": "def half(x):\n    raise NotImplementedError\n",
+        "test_more.py": "from more import half\n\ndef test_half():\n    assert half(4) == 2\n",
+    }
+    repository = lay_out(tmp_path / "two", files)
+
+    def load(settings: Settings, report: object) -> Decoder:
+        (repository / "more.py").write_text("# changed by somebody meanwhile\n")
+        return decoder_of(SCRIPTS)
+
+    effects = Effects(lambda *_: ReplaySandbox(), load)
+    order = Order(repository, tmp_path / "out", OVERRIDES, apply=True)
+    with pytest.raises(UsageError, match=r"more\.py has changed .* the others were written"):
+        run_order(order, silent, effects)
+    assert "return x * 2" in (repository / "calc.py").read_text()
+    assert (repository / "more.py").read_text() == "# changed by somebody meanwhile\n"
+
+
 def test_apply_writes_and_stages_nothing(repository: Path) -> None:
     carry_out(repository, apply=True)
     assert "return x * 2" in (repository / "calc.py").read_text()

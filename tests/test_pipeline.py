@@ -226,6 +226,49 @@ def test_a_named_target_may_be_missing_still() -> None:
     assert [name for name, _ in reasons(run)] == ["double"]
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class A:\n\t def g(self, x):\n\t\t raise NotImplementedError\n\n",  # mixed tabs
+        "def to_µm(x):\n    return x * 1e6\n\n\n",  # a name that Python itself writes otherwise
+        "x = 1; \\\n",  # a line that goes on
+    ],
+)
+def test_a_failing_test_is_never_told_to_be_nothing_to_do(source: str) -> None:
+    """Whatever keeps a file from being read: the function is written, or the reason is told."""
+    files = {
+        "calc.py": f"{source}def double(x):\n    raise NotImplementedError\n",
+        "test_calc.py": "from calc import double\n\ndef test_it():\n    assert double(2) == 4\n",
+    }
+    run = Bench(decoder=decoder_of({"double": DOUBLE})).solve(files)
+    assert reasons(run) in ([("", "no_target")], [("double", "patched")])
+    if run.outcomes[0].left:
+        assert "calc.py" in run.outcomes[0].left[0].why
+
+
+def test_a_function_whose_tests_pass_by_now_is_not_written() -> None:
+    """Any body at all would do: nothing would be proved."""
+    files = {
+        "calc.py": (
+            "class Item:\n    def text(self):\n        raise NotImplementedError\n\n\n"
+            "class Word(Item):\n    def __init__(self, word):\n        self.word = word\n\n"
+            "    def text(self):\n        return self.word\n\n\n"
+            "def make(word) -> Item:\n    raise NotImplementedError\n"
+        ),
+        "test_calc.py": (
+            "from calc import make\n\n"
+            "def test_word():\n    assert make('a').word == 'a'\n\n"
+            "def test_text():\n    item = make('c')\n    assert item.text() == 'c'\n"
+        ),
+    }
+    scripts = {
+        "make": Script("\n    return Word(word)\n"),
+        "text": Script("\n        return self\n"),
+    }
+    run = Bench(decoder=decoder_of(scripts)).solve(files)
+    assert reasons(run) == [("make", "patched")]
+
+
 def test_tests_that_were_not_run_are_told_and_are_no_success() -> None:
     def nothing(tree: Tree, job: Job) -> Execution:
         del tree

@@ -23,7 +23,9 @@ def verdict_of(claim: Claim = CLAIM, sandbox: ReplaySandbox | None = None) -> Ve
 
 def test_a_good_function_is_accepted_and_its_run_is_evidence() -> None:
     verdict, evidence = verify(ReplaySandbox(), CLAIM, repeats=3, limits=Limits())
-    assert verdict == Verdict(accepted=True, target_passed=(TEST,), guard_passed=(GUARD,))
+    assert verdict == Verdict(
+        accepted=True, target_passed=(TEST,), guard_passed=(GUARD,), proof=(TEST,)
+    )
     assert [outcome.status for outcome in evidence] == ["passed"]
 
 
@@ -38,12 +40,35 @@ def test_targets_and_guards_run_in_fresh_sandboxes_that_hold_the_patched_tree() 
 
 
 @pytest.mark.parametrize("repeats", [1, 2, 5])
-def test_the_target_tests_run_as_often_as_asked(repeats: int) -> None:
+def test_the_target_tests_run_as_often_as_asked_and_once_without_the_function(repeats: int) -> None:
     sandbox = ReplaySandbox()
     verify(sandbox, CLAIM, repeats=repeats, limits=Limits())
-    jobs = sandbox.executors[0].jobs
+    *jobs, without = sandbox.executors[0].jobs
     assert [job.tests for job in jobs] == [(TEST,)] * repeats
     assert [job.trace for job in jobs] == [True] + [False] * (repeats - 1)
+    assert without.program is not None
+    assert without.program.source == STUB["calc.py"]
+
+
+def test_tests_that_pass_without_the_function_prove_nothing() -> None:
+    tree = tree_of({**STUB, "test_calc.py": "def test_double():\n    assert True\n"})
+    verdict = verdict_of(replace(CLAIM, tree=tree, guards=()))
+    assert (verdict.accepted, verdict.target_passed, verdict.proof) == (False, (TEST,), ())
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return x * 2", ()),
+        ("return 4", ("the result does not depend on the arguments",)),
+    ],
+)
+def test_what_the_tests_leave_open_is_said(body: str, said: tuple[str, ...]) -> None:
+    after = STUB["calc.py"].replace("raise NotImplementedError", body).encode()
+    tests = "import calc\n\ndef test_double():\n    assert calc.double(2) == 4\n"
+    tree = tree_of({**STUB, "test_calc.py": tests})
+    verdict = verdict_of(replace(CLAIM, tree=tree, after=after, guards=()))
+    assert (verdict.accepted, verdict.cautions) == (True, said)
 
 
 def test_a_function_that_fails_is_not_accepted_and_costs_no_guard_run() -> None:
@@ -97,11 +122,16 @@ def answers(*statuses: str, test: str = TEST) -> ReplaySandbox:
 
 @pytest.mark.parametrize(
     "statuses",
-    [("failed", "passed"), ("passed", "failed", "passed"), ("passed", "passed", "error")],
+    [("passed", "failed", "passed"), ("passed", "passed", "error")],
 )
 def test_a_test_that_does_not_pass_every_time_is_flaky(statuses: tuple[str, ...]) -> None:
     verdict = verdict_of(sandbox=answers(*statuses))
     assert (verdict.accepted, verdict.flaky, verdict.target_passed) == (False, (TEST,), ())
+
+
+def test_a_test_that_fails_under_the_tracer_alone_is_no_failure() -> None:
+    verdict = verdict_of(sandbox=answers("failed", "passed", "passed", "passed", "failed"))
+    assert (verdict.accepted, verdict.flaky, verdict.target_passed) == (True, (), (TEST,))
 
 
 @pytest.mark.parametrize("status", ["skipped", "timeout", "crash", "error", "not_run"])

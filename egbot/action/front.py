@@ -100,7 +100,7 @@ def _wish(trigger: Trigger, settings: Settings, solve: click.Command) -> Wish | 
     limits = {
         "max_seconds": settings.max_seconds,
         "max_tokens": float(settings.max_tokens),
-        "max_lines": float(settings.guidance.max_lines),
+        "max_lines": float(settings.max_lines),
     }
     return read_command(trigger.command, solve, limits)
 

@@ -187,7 +187,7 @@ def _written(work: Function, settings: Settings, tools: Tools, budget: Budget) -
     if not work.visible:
         plain = GuidanceSettings(method="greedy", max_lines=settings.guidance.max_lines)
         settings = settings.model_copy(update={"guidance": plain})
-    stages = schedule(settings.guidance, settings.seed)
+    stages = schedule(settings.guidance, settings.seed, settings.max_lines)
     log = _Log(budget, tuple(agent for stage in stages for agent in stage))
     bench = Workbench(
         tree=_without(work.tree, work.visible),
@@ -199,6 +199,7 @@ def _written(work: Function, settings: Settings, tools: Tools, budget: Budget) -
         limits=limits_of(settings),
         budget=budget,
         report=log.report,
+        trims=False,  # the hidden tests judge what the method wrote, all of it
     )
     outcome, accepted = write_target(bench, tools.decoder)
     code = accepted or ""

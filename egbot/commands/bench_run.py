@@ -12,6 +12,9 @@ from egbot.commands.bench_shared import overrides_of, run_options, say, shard_of
 from egbot.commands.shared import EXIT_CODES, guarded
 from egbot.errors import EXIT_SOLVED
 
+_MAX_LINES = 24
+"""A few thousand tokens a task pay for no long functions, and the sets have short ones."""
+
 
 @click.command(name="run", epilog=EXIT_CODES)
 @click.argument("tasks")
@@ -71,7 +74,7 @@ def run(
     order = Order(
         tasks=tasks,
         output=output,
-        overrides=overrides_of(options),
+        overrides=overrides_of(options, max_lines=_MAX_LINES),
         format_name=format_name,
         judge=judge,
         limit=options["limit"],

@@ -62,7 +62,7 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
 )
 
 
-def overrides_of(options: dict[str, Any]) -> dict[str, object]:
+def overrides_of(options: dict[str, Any], max_lines: int | None = None) -> dict[str, object]:
     """Settings in the shape of ``[tool.egbot]``; None stands for what was not given."""
     return {
         "model": options.get("model"),
@@ -70,7 +70,11 @@ def overrides_of(options: dict[str, Any]) -> dict[str, object]:
         "seed": options.get("seed"),
         "max_seconds": options.get("max_seconds_per_task"),
         "max_tokens": options.get("max_tokens_per_task"),
-        "guidance": {"method": options.get("method"), "agents": options.get("agents")},
+        "guidance": {
+            "method": options.get("method"),
+            "agents": options.get("agents"),
+            "max_lines": max_lines,
+        },
         "sandbox": sandbox_overrides(options),
     }
 

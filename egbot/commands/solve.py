@@ -88,7 +88,7 @@ def _run_options(command: Command) -> Command:
 @click.option("--candidates", type=click.IntRange(0), help="Samples before each line.")
 @click.option("--horizon", type=click.IntRange(1), help="Lines that a sample looks ahead.")
 @click.option("--temperature", type=click.FloatRange(0), help="Temperature of the samples.")
-@click.option("--max-lines", type=click.IntRange(1), help="Longest function.  [default: 24]")
+@click.option("--max-lines", type=click.IntRange(1), help="Longest function.  [default: 80 to 400]")
 @click.option("--apply", "apply_", is_flag=True, help="Write accepted functions to the files.")
 @click.option("--commit", is_flag=True, help="Write and commit them.")
 @click.option(

@@ -112,9 +112,14 @@ class _TraceEvent(_Model):
 class _Trace(_Model):
     events: Annotated[list[_TraceEvent], Field(max_length=1_000_000)]
     num_dropped: Annotated[int, Field(ge=0)] = 0
+    lines: Annotated[list[_Line], Field(max_length=100_000)] | None = None
 
     def record(self) -> Trace:
-        return Trace(tuple(event.record() for event in self.events), self.num_dropped)
+        return Trace(
+            events=tuple(event.record() for event in self.events),
+            num_dropped=self.num_dropped,
+            lines=None if self.lines is None else tuple(self.lines),
+        )
 
 
 class _TestOutcome(_Model):

@@ -66,7 +66,13 @@ def locate(
         if unmet:
             left.setdefault(node_id, LeftTest(node_id, unmet[0]))
     wanted = _merge(needs, written, known, failures)
-    found_targets = [made for want in wanted.values() if (made := _target(want, written.tree))]
+    found_targets = []
+    for want in wanted.values():
+        made = _target(want, written.tree)
+        if isinstance(made, Target):
+            found_targets.append(made)
+        else:
+            left |= {test: LeftTest(test, made) for test in want.tests if test not in left}
     return Location(
         tree=written.tree,
         targets=order_targets(tuple(found_targets), Code(written.tree)),
@@ -109,8 +115,8 @@ def named_target(spec: str, tree: Tree) -> Target:
     except SourceSyntaxError as error:
         raise UsageError(f"{path} cannot be read: {error}", hint="correct the file") from error
     target = _target(_Wanted((path, qualname), "named", (), (f"named as {spec}",)), tree)
-    if target is None:
-        raise UsageError(f"{path} has no function {qualname}")
+    if isinstance(target, str):
+        raise UsageError(target, hint="correct the file")
     return target
 
 
@@ -214,15 +220,16 @@ def _without_collected(
     return kept
 
 
-def _target(want: _Wanted, tree: Tree) -> Target | None:
+def _target(want: _Wanted, tree: Tree) -> Target | str:
+    """The target, or why there is none."""
     path, qualname = want.key
     file = tree.get(path)
     try:
         definition = find(file.data, qualname) if file is not None else None
-    except SourceSyntaxError:
-        return None
+    except SourceSyntaxError as error:
+        return f"needs {qualname}, but {path} cannot be read: {error}"
     if file is None or definition is None:
-        return None
+        return f"needs {qualname}, which was not found in {path}"
     return Target(
         path=path,
         qualname=qualname,

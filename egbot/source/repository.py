@@ -193,7 +193,7 @@ def apply(repository: Repository, patches: Iterable[Patch]) -> tuple[str, ...]:
         if digest != patch.base_sha256:
             what = "has changed since" if current is not None else "is missing, but was there when"
             raise UsageError(
-                f"{patch.path} {what} the patch was made; nothing was written",
+                f"{patch.path} {what} the patch was made",
                 hint="run egbot again on the present files",
             )
         contents[patch.path] = _patched(patch, current)

@@ -78,14 +78,15 @@ _PAPER = tuple(
 """The grid of section 4; without guidance all temperatures and horizons are the same agent."""
 
 
-def schedule(settings: GuidanceSettings, seed: int) -> tuple[Stage, ...]:
+def schedule(settings: GuidanceSettings, seed: int, max_lines: int = 80) -> tuple[Stage, ...]:
     """The agents in the order in which they try, those in one stage at the same time.
 
     Agents named by ``settings.agents`` are those. A gamma, a number of candidates, a horizon or a
     temperature asked for by itself: that one guided agent, or the paper's. Otherwise what
     ``settings.method`` says: the paper's grid, greedy decoding, samples, or egbot's own escalation:
     short samples, greedy decoding, whole samples, and guidance late. No two agents of any two
-    ``seed`` draw with the same one, the paper's grid apart.
+    ``seed`` draw with the same one, the paper's grid apart. None writes more than ``max_lines``,
+    unless the settings name another number.
     Raises UsageError for agents that cannot be read or that contradict the other settings.
     """
     if settings.agents is not None:
@@ -113,7 +114,9 @@ def schedule(settings: GuidanceSettings, seed: int) -> tuple[Stage, ...]:
     return tuple(
         tuple(
             replace(
-                agent, max_lines=settings.max_lines, seed=agent.seed + seed * _SEEDS_OF_A_SCHEDULE
+                agent,
+                max_lines=settings.max_lines or max_lines,
+                seed=agent.seed + seed * _SEEDS_OF_A_SCHEDULE,
             )
             for agent in stage
         )

@@ -45,13 +45,16 @@ class SolutionRule:
     ended: set[str] = field(default_factory=set)
     runs: dict[str, CandidateRun] = field(default_factory=dict)  # by program
     is_solved: bool = False
+    num_cut: int = 0
 
     def stop(self, new: str) -> bool:
         """The stop rule."""
         if self.is_solved:
             return True
-        if count_lines(new) < self.max_lines and not _is_over(self.task, self.written + new):
+        is_over = _is_over(self.task, self.written + new)
+        if count_lines(new) < self.max_lines and not is_over:
             return False
+        self.num_cut += not is_over
         self.ended.add(new)
         one = made(self.task, self.written, Sample(new, 0, "stop"))
         program = one.program

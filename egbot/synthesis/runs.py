@@ -18,7 +18,9 @@ from egbot.ports import Executor
 from egbot.records import CandidateRun, Job, Limits, Program, Target, TestOutcome
 from egbot.source.guard import vetoes
 from egbot.source.layout import SourceSyntaxError
-from egbot.source.splice import Slot
+from egbot.source.splice import Slot, find
+from egbot.source.unrun import Region, spread, unrun_lines, unrun_regions
+from egbot.watched import run_watched
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class Runs:
     num_cache_hits: int = 0
     _known: dict[tuple[str, str], TestOutcome] = field(default_factory=dict)
     _details: dict[str, str] = field(default_factory=dict)
+    _lines: dict[str, frozenset[int]] = field(default_factory=dict)
     _foreseen: set[str] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock, repr=False)
     _ahead: ThreadPoolExecutor = field(
@@ -91,6 +94,23 @@ class Runs:
             return False
         return not vetoes(self.before, self.slot.fill(candidate.program), self.target.qualname)
 
+    def num_unrun_lines(self, program: str) -> int:
+        """How many lines of a program that has run were run by no test, as far as that is known."""
+        return len(unrun_lines(program, self._ran(program))) if program in self._lines else 0
+
+    def unrun(self, code: str) -> tuple[Region, ...]:
+        """What of ``code`` no test runs, for ``without``; nothing where that is not known."""
+        program = spread(code)
+        if self.run("", program).num_passed < len(self.tests) or program not in self._lines:
+            return ()
+        return unrun_regions(program, self._ran(program))
+
+    def _ran(self, program: str) -> frozenset[int]:
+        """The lines of ``program`` that ran, from 1."""
+        found = find(self.slot.fill(program), self.target.qualname)
+        above = found.span.start_line - 1 if found else 0
+        return frozenset(line - above for line in self._lines[program])
+
     def fits(self, code: str) -> bool:
         """Whether the file can hold ``code``: its encoding may lack a character."""
         try:
@@ -113,12 +133,15 @@ class Runs:
             limits=self.limits,
             patient=False,  # an endless candidate solves nothing, however its other tests end
         )
-        execution = self.executor.run(job)
+        execution = run_watched(self.executor, job)
         self.execute_s += time.perf_counter() - start_s
         self.num_executions += sum(one.status != "not_run" for one in execution.outcomes)
         self._details[program] = execution.detail
         for test, outcome in zip(tests, execution.outcomes, strict=True):
             self._known[program, test] = outcome
+        lines = [one.trace.lines if one.trace else None for one in execution.outcomes]
+        if any(lines) and None not in lines:
+            self._lines[program] = frozenset(line for some in lines for line in some or ())
 
     def _refuse(self, program: str, tests: tuple[str, ...], why: str) -> None:
         self._details[program] = why

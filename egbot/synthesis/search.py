@@ -32,7 +32,8 @@ from egbot.synthesis.task import Task
 _LINE_TOKENS = 96
 _MEAN_LINE_TOKENS = 16
 _MEAN_SAMPLE_TOKENS = 64  # a whole function; SmolLM2's for HumanEval have 56
-_MAX_SAMPLE_TOKENS = 320
+_LEAST_SAMPLE_TOKENS = 320
+_ROUNDS = 4  # no round of samples may take more than this part of what is left
 _MAX_LOST_LINES = 1  # a header like `match x:` needs its next line; two in a row never recover
 _SEED_STRIDE = 1009  # a prime, so that the seeds of lines and agents do not meet
 
@@ -53,6 +54,7 @@ class _Progress:
     steps: list[LineStep] = field(default_factory=list)
     best: CandidateRun | None = None
     recycled: tuple[Sample, ...] = ()
+    num_cut: int = 0
 
     def note(self, candidates: Iterable[CandidateRun]) -> None:
         """Remember the candidate that passed the most tests, the first of equals."""
@@ -85,6 +87,7 @@ def write_function(task: Task, session: DecodeSession, guidance: Guidance) -> At
         code=_solution_text(task, best) if best else "",
         num_passed=best.num_passed if best else 0,
         wall_s=time.perf_counter() - start_s,
+        num_cut=progress.num_cut,
     )
 
 
@@ -125,6 +128,7 @@ def _decode(task: Task, session: DecodeSession, guidance: Guidance, progress: _P
         num_lost = 0 if is_viable(task.frame, body) else num_lost + 1
         if num_lost > _MAX_LOST_LINES:
             return "wrong"
+    progress.num_cut = 1
     return "max_lines"
 
 
@@ -137,6 +141,8 @@ def _sample_only(
     max_lines = min(guidance.sample_lines, guidance.max_lines)
     rule = SolutionRule(task, session.text, max_lines, start_s)
     drawn = _draw(task, session, guidance, 1, rule.stop)
+    if not guidance.horizon_lines:
+        progress.num_cut = rule.num_cut + sum(one.finish == "length" for one in drawn)
     ended = sorted(filter(rule.counts, drawn), key=lambda one: one.num_tokens)  # shortest first
     look = _run(task, session.text, ended, start_s, rule.runs)
     task.report(CandidatesRun(look.candidates))
@@ -156,11 +162,19 @@ def _sample_only(
 def _accepted(
     task: Task, guidance: Guidance, progress: _Progress, look: _Look
 ) -> CandidateRun | None:
-    """A candidate that passes every test, and remember the best; the paper looks at none."""
+    """A candidate that passes every test, and remember the best; the paper looks at none.
+
+    Of several the one with the fewest lines that no test ran, then the shortest, then the first.
+    """
     if guidance.method == "paper":
         return None
     progress.note(look.candidates)
-    return next((one for one in look.candidates if task.runs.solves(one)), None)
+    solving = [one for one in look.candidates if task.runs.solves(one)]
+    return min(
+        solving,
+        key=lambda one: (task.runs.num_unrun_lines(one.program), len(one.program)),
+        default=None,
+    )
 
 
 def _explore(
@@ -209,12 +223,19 @@ def _draw(
             num_samples,
             temperature=guidance.temperature,
             top_p=guidance.top_p,
-            max_tokens=min(num_lines * _MEAN_LINE_TOKENS + _LINE_TOKENS, _MAX_SAMPLE_TOKENS),
+            max_tokens=_row_tokens(task, num_lines, num_samples),
             seed=guidance.seed * _SEED_STRIDE + number,
             stop=stop,
             starts=tuple(one.text for one in recycled if one not in ended)[:num_samples],
         )
     return (*ended, *drawn)
+
+
+def _row_tokens(task: Task, num_lines: int, num_samples: int) -> int:
+    """How long a sample may grow: ``num_lines``, as far as the budget pays for such a round."""
+    affordable = task.budget.num_tokens_left // (_ROUNDS * max(num_samples, 1))
+    longest = num_lines * _MEAN_LINE_TOKENS + _LINE_TOKENS
+    return min(longest, max(_LEAST_SAMPLE_TOKENS, affordable))
 
 
 def _run(

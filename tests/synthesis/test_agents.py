@@ -132,7 +132,7 @@ def test_every_field_of_an_agent_can_be_named() -> None:
         ":trace=final:tell=best:signal=300:seed=7"
     )
     assert agents_of(settings, 1) == (
-        Guidance(0.5, 2, 3, 0.7, 0.9, 24, 1007, "long_code", "paper", "final", 300, "best"),
+        Guidance(0.5, 2, 3, 0.7, 0.9, 80, 1007, "long_code", "paper", "final", 300, "best"),
     )
 
 

@@ -23,9 +23,13 @@ def test_each_program_is_run_once_on_each_test() -> None:
     bench.runs.run("", HALF)
     (executor,) = bench.sandbox.executors
     pairs = [
-        (job.program.source, test) for job in executor.jobs if job.program for test in job.tests
+        (job.program.source, test, job.trace)
+        for job in executor.jobs
+        if job.program
+        for test in job.tests
     ]
-    assert len(pairs) == len(set(pairs)) == 4
+    assert len(pairs) == len(set(pairs)) == 5  # one that failed is asked again, untraced
+    assert sum(traced for _, _, traced in pairs) == 4
     assert (bench.runs.num_executions, bench.runs.num_cache_hits) == (4, 2)
     assert first.executions == second.executions
     assert (first.text, second.text) == ("one", "another text")
