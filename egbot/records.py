@@ -24,6 +24,7 @@ Reason = Literal[
     "over_budget",
     "interrupted",
 ]
+Caution = Literal["unwatched", "one_example", "ignores_arguments"]
 Origin = Literal["stub", "missing_name", "missing_member", "missing_module", "named"]
 
 # --- a repository's files ---------------------------------------------------------------------
@@ -394,8 +395,9 @@ class Verdict:
 
     ``regressions`` are tests that passed before and do not now; ``flaky`` changed between repeats.
     ``proof`` are the target tests that fail without the function. ``unrun_lines`` are lines of the
-    function that no target test ran; ``cautions`` say so, and what else a reader should know of a
-    function that was accepted.
+    file, in the accepted function, that no target test ran. ``cautions``: no target test was seen
+    running it (``unwatched``), they call it with one example only, its result has nothing to do
+    with its arguments.
     """
 
     accepted: bool
@@ -406,7 +408,7 @@ class Verdict:
     flaky: tuple[str, ...] = ()
     proof: tuple[str, ...] = ()
     unrun_lines: tuple[int, ...] = ()
-    cautions: tuple[str, ...] = ()
+    cautions: tuple[Caution, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
