@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 import signal
+from importlib import import_module
 
 import click
 
 from egbot import __version__
-from egbot.commands.bench import bench
-from egbot.commands.doctor import doctor
-from egbot.commands.models import models
-from egbot.commands.publish import publish
-from egbot.commands.report import report
 from egbot.commands.shared import EXIT_CODES
-from egbot.commands.solve import demo, solve
-from egbot.commands.stubs import stubs
-from egbot.commands.trace import trace
+
+_COMMANDS = {
+    "solve": "Write the functions that the failing tests of REPO ask for (default: here).",
+    "demo": "Watch egbot write six functions of a small sample repository.",
+    "stubs": "Write stubs for what TESTS use and the repository lacks.",
+    "trace": "Run one test in the sandbox and show what a function did in it, line by line.",
+    "report": "Render the reports of a run again, export it, or compare two runs.",
+    "publish": "Deliver a run to its pull request or issue on GitHub.",
+    "doctor": "Say what is here, what is missing and how to get it.",
+    "models": "List the recommended models, fetch one, or say where it lies.",
+    "bench": "Measure how much egbot solves, and how fast it is here.",
+}
+"""Each command's first sentence: help is shown at once, a command's module is read when it runs."""
+
+
+class _Commands(click.Group):
+    """``commands`` holds names and first sentences; a command is imported when it is asked for."""
+
+    def get_command(  # type: ignore[explicit-override]
+        self, ctx: click.Context, cmd_name: str
+    ) -> click.Command | None:
+        if super().get_command(ctx, cmd_name) is None:
+            return None
+        module = "solve" if cmd_name == "demo" else cmd_name
+        command: click.Command = getattr(import_module(f"egbot.commands.{module}"), cmd_name)
+        return command
+
+    def format_commands(  # type: ignore[explicit-override]
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        click.Group(commands=self.commands).format_commands(ctx, formatter)
 
 
 @click.group(
+    cls=_Commands,
+    commands={name: click.Command(name, help=text) for name, text in _COMMANDS.items()},
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
 )
@@ -38,10 +64,6 @@ def cli(context: click.Context, *, debug: bool) -> None:
       egbot solve           take what fails in this repository
     """
     context.obj = {"debug": debug}
-
-
-for _command in (solve, demo, stubs, trace, report, publish, doctor, models, bench):
-    cli.add_command(_command)
 
 
 def main() -> None:

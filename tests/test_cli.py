@@ -49,8 +49,8 @@ def invoke(*arguments: object, env: Mapping[str, str] | None = None) -> Result:
 def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Every command's words, groups included."""
     found = [path]
-    for name, command in group.commands.items():
-        inner = (*path, name)
+    for name in group.commands:
+        inner, command = (*path, name), group.get_command(click.Context(group), name)
         found += commands(command, inner) if isinstance(command, click.Group) else [inner]
     return found
 
@@ -93,6 +93,27 @@ def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
     assert result.exit_code == 0
     assert len(result.output.split("\n\n")) >= 3
     assert max(map(len, result.output.split("\n"))) <= 80
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_a_command_s_line_in_the_help_is_its_own_first_sentence(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert cli.commands[name].get_short_help_str(99) == command.get_short_help_str(99)
+
+
+def test_the_help_reads_no_package_but_click() -> None:
+    """So it is shown at once; a command's packages are read when that command runs."""
+    code = (
+        "import sys\n"
+        "before = set(sys.modules)\n"
+        "from egbot.cli import cli\n"
+        "try:\n    cli(['--help'])\n"
+        "finally:\n    print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    read = set(done.stdout.splitlines()[-1].split()) - sys.stdlib_module_names
+    assert read == {"click", "egbot"}
 
 
 @pytest.mark.parametrize("words", [(), ("solve",), ("demo",), ("models",)])
