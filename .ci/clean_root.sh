@@ -16,16 +16,18 @@ home=/home/stranger
 suite=bookworm
 
 if [ ! -e "$root/.complete" ]; then
+  [ -z "$(ls -A "$root")" ] || { echo "$root is not empty, and no clean root of ours" >&2; exit 2; }
   mirror="$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' | awk -v s="$suite" '$2 == s { print $1; exit }')"
   debootstrap --variant=minbase --include=ca-certificates,git,make,python3,python3-venv "$suite" "$root" "$mirror" \
     >"$root.log" 2>&1 || { tail -n 20 "$root.log" >&2; exit 3; }
+  chmod 755 "$root"
   chroot "$root" useradd --shell /bin/bash stranger
   touch "$root/.complete"
 fi
 
 [ "${KEEP:-}" = 1 ] || rm -rf "${root:?}$home"
 git -c safe.directory='*' init --quiet "$root$home/egbot"
-git -c safe.directory='*' -C "$root$home/egbot" fetch --quiet "$checkout" HEAD
+git -c safe.directory='*' -C "$root$home/egbot" fetch --quiet --update-shallow "$checkout" HEAD
 git -c safe.directory='*' -C "$root$home/egbot" checkout --quiet --force --detach FETCH_HEAD
 chroot "$root" chown -R stranger: "$home"
 
