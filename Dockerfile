@@ -1,18 +1,18 @@
-# Images with egbot's engine, git and bubblewrap: a job container, or the base of a self-hosted runner's image.
+# Images with egbot's engine and git: a job container, or the base of a self-hosted runner's image.
 #
 #   docker build --target cpu  --build-arg TORCH_INDEX=URL -t egbot:cpu .    # URL: PyTorch's index of CPU builds
 #   docker build --target cuda -t egbot:cuda .                               # run with --gpus all
 #
 # The action runs egbot from its own commit and takes only the dependencies from here (EGBOT_ENGINE), so that an image
-# that is a little older than the action does no harm. The sandbox inside is bubblewrap, which needs unprivileged user
-# namespaces; `egbot doctor` says whether the container has them.
+# that is a little older than the action does no harm. The sandbox inside is bubblewrap, which comes with egbot and needs
+# namespaces; `egbot doctor` in the container says whether it has them, and with which flags it gets them.
 ARG BASE=python:3.12-slim-bookworm
 
 FROM ${BASE} AS base
 # what BASE lacks, such as python3-venv for a plain Debian
 ARG PACKAGES=""
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends bubblewrap ca-certificates git ${PACKAGES} \
+    && apt-get install -y --no-install-recommends ca-certificates git ${PACKAGES} \
     && rm -rf /var/lib/apt/lists/*
 ENV EGBOT_ENGINE=/opt/egbot/bin/python \
     PATH=/opt/egbot/bin:${PATH} \

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from egbot.cli import cli
-from egbot.doctor import _counted, examine, is_ready
+from egbot.doctor import _build, _counted, examine, is_ready
 from egbot.execution.options import SandboxOptions
 from egbot.execution.select import Probe
 
@@ -56,6 +58,34 @@ def test_git_that_is_not_there_is_seen(tmp_path: Path, monkeypatch: pytest.Monke
     found = {check.name: check for check in examine(SandboxOptions(), tmp_path)}
     assert not found["git"].ok
     assert "git" in found["git"].hint
+
+
+@pytest.mark.parametrize(
+    ("cuda", "rocm", "words"),
+    [("13.0", None, "CUDA 13.0"), (None, "6.4", "ROCm 6.4"), (None, None, "CPU")],
+)
+def test_a_build_of_torch_has_a_name(cuda: str | None, rocm: str | None, words: str) -> None:
+    assert _build(cuda, rocm) == words
+
+
+def test_torch_s_build_and_what_it_costs_are_told(tmp_path: Path) -> None:
+    """Where no GPU is used, anything but the CPU build is told to be more than is needed."""
+    torch = pytest.importorskip("torch")
+    found = {check.name: check for check in examine(SandboxOptions(), tmp_path)}
+    build = _build(torch.version.cuda, torch.version.hip)
+    size = re.search(rf"{build} build, (\d+\.\d) GiB on disk", found["torch"].detail)
+    assert size is not None
+    assert float(size[1]) > 0.1
+    assert bool(found["torch"].hint) == (build != "CPU" and not found["gpu"].ok)
+
+
+def test_a_torch_that_does_not_load_is_a_finding_and_no_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found = {check.name: check for check in examine(SandboxOptions(), tmp_path)}
+    assert (found["torch"].ok, found["gpu"].ok) == (False, False)
+    assert "CPU build" in found["torch"].hint
 
 
 def test_gpus_are_counted_by_name() -> None:

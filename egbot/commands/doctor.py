@@ -26,7 +26,9 @@ def doctor() -> int:
     console = Console()
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for check in checks:
-        table.add_row(status_text(check.ok, check.name), Text(check.detail), Text(check.hint))
+        table.add_row(status_text(check.ok, check.name), Text(check.detail, overflow="fold"))
+        if check.hint:
+            table.add_row("", Text(f"next: {check.hint}", overflow="fold"))
     console.print(table)
     ready = is_ready(checks)
     words = "egbot can work here" if ready else "egbot cannot work here yet"

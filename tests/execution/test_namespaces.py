@@ -104,7 +104,7 @@ def test_a_machine_that_shows_nothing_of_all_this_is_no_crash(tmp_path: Path) ->
         ("bwrap: Can't mount proc on /newroot/proc: Operation not permitted", True),
         ("bwrap: pivot_root: Operation not permitted", True),
         ("bwrap: execvp /opt/python: Permission denied", False),
-        ("bwrap: Can't find source path /home/a/bin: Permission denied", False),
+        ("bwrap: Can't find source path /srv/a/bin: Permission denied", False),
     ],
 )
 def test_what_bubblewrap_says_tells_forbidden_namespaces_from_other_faults(

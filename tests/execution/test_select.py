@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
 from egbot.errors import SandboxError
+from egbot.execution.bubblewrap import find_bubblewrap
 from egbot.execution.options import SandboxOptions
 from egbot.execution.select import choose, probe
 from egbot.records import Limits, TreeFile
@@ -67,10 +67,9 @@ def test_the_probe_names_every_backend_and_what_to_do(bare: SandboxOptions) -> N
 def test_auto_takes_bubblewrap_when_docker_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = shutil.which("bwrap")
-    if program is None or not {p.name: p for p in probe(SandboxOptions())}["bubblewrap"].ok:
+    if not {p.name: p for p in probe(SandboxOptions())}["bubblewrap"].ok:
         pytest.skip("bubblewrap does not work here")
-    (tmp_path / "bwrap").symlink_to(program)
+    (tmp_path / "bwrap").symlink_to(find_bubblewrap())
     monkeypatch.setenv("PATH", str(tmp_path))
     options = SandboxOptions(python=Path(sys.executable), cache_dir=tmp_path / "cache")
     said: list[str] = []
