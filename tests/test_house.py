@@ -58,10 +58,9 @@ def test_the_sandbox_needs_the_standard_library_only() -> None:
 
 
 @pytest.mark.parametrize("path", OURS, ids=name)
-def test_a_module_says_what_it_owns_and_what_it_does_not_know(path: Path) -> None:
+def test_a_module_says_what_it_owns(path: Path) -> None:
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    num_sentences = len(SENTENCE_END.findall(docstring))
-    assert num_sentences >= (1 if path.name == "__init__.py" else 2), docstring
+    assert SENTENCE_END.search(docstring), path
 
 
 def test_nobody_mocks_our_own_code() -> None:
