@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from importlib import import_module
 
 import click
 
 from egbot import __version__
+from egbot.bounds import search_path
 from egbot.commands.shared import EXIT_CODES
 
 _COMMANDS = {
@@ -15,6 +17,7 @@ _COMMANDS = {
     "demo": "Watch egbot write six functions of a small sample repository.",
     "stubs": "Write stubs for what TESTS use and the repository lacks.",
     "trace": "Run one test in the sandbox and show what a function did in it, line by line.",
+    "trust": "Allow what the pyproject.toml of REPO asks of the sandbox and the model (default: here).",
     "report": "Render the reports of a run again, export it, or compare two runs.",
     "publish": "Deliver a run to its pull request or issue on GitHub.",
     "doctor": "Say what is here, what is missing and how to get it.",
@@ -64,6 +67,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
       egbot solve           take what fails in this repository
     """
     context.obj = {"debug": debug}
+    os.environ["PATH"] = search_path()
 
 
 def main() -> None:

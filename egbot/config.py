@@ -140,9 +140,8 @@ def load_settings(
     ``overrides`` is nested as Settings is; None values count as absent. Raises UsageError that
     names the key when a value does not fit or a key is unknown.
     """
-    table = {} if pyproject is None else _table(pyproject, where)
     try:
-        return Settings.model_validate(_merge(table, overrides))
+        return Settings.model_validate(_merge(section(pyproject, where), overrides))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -150,14 +149,17 @@ def load_settings(
         why = first["msg"].removeprefix("Value error, ")
         raise UsageError(
             f"setting {key!r}: {'there is no such setting' if is_unknown else why}",
-            hint=f"known settings: {', '.join(known_keys())} (in [tool.egbot] of {where})",
+            hint="an output is named on the command line (--output) or in the workflow"
+            if key == "output"
+            else f"known settings: {', '.join(known_keys())} (in [tool.egbot] of {where})",
         ) from error
 
 
-def _table(pyproject: str, where: str) -> dict[str, object]:
+def section(pyproject: str | None, where: str = "pyproject.toml") -> dict[str, object]:
+    """The table ``[tool.egbot]`` as it is written. Raises UsageError when there is no reading it."""
     try:
-        tool = tomllib.loads(pyproject).get("tool", {})
-    except tomllib.TOMLDecodeError as error:
+        tool = tomllib.loads(pyproject or "").get("tool", {})
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(
             f"{where} is not valid TOML: {error}", hint="mend the file, then run again"
         ) from error

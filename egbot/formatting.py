@@ -12,18 +12,19 @@ import sys
 import tomllib
 from pathlib import Path
 
+from egbot.bounds import search_path
 from egbot.records import Tree
 
 _TIMEOUT_S = 30.0
 _RUFF_FILES = ("ruff.toml", ".ruff.toml")
 
 
-def formatter_of(tree: Tree) -> tuple[str, ...]:
-    """The command line of the formatter that the tree has settings for and that is here, or ()."""
+def formatter_of(tree: Tree, root: Path) -> tuple[str, ...]:
+    """The formatter that the tree has settings for and that is here (not below ``root``), or ()."""
     for name in _configured(tree):
         if importlib.util.find_spec(name) is not None:
-            return (sys.executable, "-m", name)
-        found = shutil.which(name)
+            return (sys.executable, "-I", "-m", name)
+        found = shutil.which(name, path=search_path(root))
         if found:
             return (found,)
     return ()

@@ -6,15 +6,15 @@ It brings the effects together (git, sandbox, model, disk) and leaves the order 
 from __future__ import annotations
 
 import platform
-import posixpath
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from egbot import __version__
-from egbot.config import Settings, load_settings
+from egbot.bounds import refuse_links
+from egbot.config import Settings
+from egbot.consent import refuse_forbidden, settings_of
 from egbot.engine.model import load
 from egbot.errors import EgbotError, UsageError
 from egbot.execution.options import options_of
@@ -46,8 +46,8 @@ _ISSUE_TESTS = "tests/test_from_issue.py"
 class Order:
     """What a person asked for. ``overrides`` are settings as the command line gave them.
 
-    ``settings``, where given, stand for those of the working tree's own pyproject.toml, which
-    ``overrides`` would change. ``trigger`` is what on GitHub asked.
+    ``settings``, where given, stand for those of the working tree's own pyproject.toml; they hold
+    ``overrides`` already, which then only say what was named. ``trigger`` is what on GitHub asked.
     """
 
     repository: Path
@@ -73,7 +73,9 @@ def run_order(order: Order, report: Report, effects: Effects | None = None) -> R
     repository = open_repository(order.repository)
     report(Stage("reading the repository", repository.root.name))
     tree = snapshot(repository, note=lambda text: report(Stage("reading the repository", text)))
-    settings = order.settings or settings_of(tree, order.overrides)
+    settings = order.settings or settings_of(tree, order.overrides, repository.root)
+    refuse_forbidden(settings, order.overrides, repository.root)
+    refuse_links(order.output, repository.root)
     request = _request(order, tree)
     saver = _Saver(order.output, settings, order.trigger)
     saver.begin()
@@ -96,15 +98,6 @@ def run_order(order: Order, report: Report, effects: Effects | None = None) -> R
             error.hint += f"{'; ' if error.hint else ''}the patches lie in {order.output}"
             raise
     return run
-
-
-def settings_of(tree: Tree, overrides: Mapping[str, object]) -> Settings:
-    """Settings from the tree's pyproject.toml and the command line. Raises UsageError."""
-    file = tree.get("pyproject.toml")
-    if file is not None and stat.S_ISLNK(file.mode):
-        file = tree.get(posixpath.normpath(file.data.decode("utf-8", "replace")))
-    text = None if file is None else file.data.decode("utf-8-sig", "replace")
-    return load_settings(text, overrides)
 
 
 # --- what is asked for -------------------------------------------------------------------------

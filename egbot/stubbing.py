@@ -87,7 +87,7 @@ def make_stubs(tree: Tree, tests: Iterable[str], installed: Installed) -> Stubs:
 
 def patches_of(made: Stubs, tree: Tree, root: Path) -> tuple[Patch, ...]:
     """The changes to the files, in the layout of the repository's formatter."""
-    command = formatter_of(tree)
+    command = formatter_of(tree, root)
     patches = []
     for path, data in sorted(made.files.items()):
         old = tree[path].data if path in tree else None

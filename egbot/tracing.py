@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from egbot.consent import settings_of
 from egbot.errors import UsageError
 from egbot.intake.failures import selected_tests
-from egbot.local import Effects, settings_of
+from egbot.local import Effects
 from egbot.progress import Report, Stage
 from egbot.records import Collection, Execution, Job, Limits, Program, Target, TestOutcome, Tree
 from egbot.report.story import Shown
@@ -71,7 +72,7 @@ def trace_order(order: TraceOrder, report: Report, effects: Effects | None = Non
     effects = effects or Effects()
     repository = open_repository(order.repository)
     tree = snapshot(repository, note=lambda text: report(Stage("left out", text)))
-    settings = settings_of(tree, order.overrides)
+    settings = settings_of(tree, order.overrides, repository.root)
     (node_id,) = selected_tests((order.node_id,), tree) or ("",)
     if "::" not in node_id:
         raise UsageError(f"{order.node_id!r} names no test", hint=_example(tree, node_id))

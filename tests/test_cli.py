@@ -215,12 +215,16 @@ def test_the_environment_chooses_what_no_option_names(tmp_path: Path) -> None:
     assert run.versions["sandbox"] == "process"
 
 
-def test_ctrl_c_ends_with_130_and_a_saved_run(tmp_path: Path) -> None:
+def test_ctrl_c_ends_with_130_and_a_saved_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Pressed while a test runs in the sandbox; a terminal sends it to the whole group."""
     slow = {"test_it.py": "import time\n\ndef test_it():\n    time.sleep(60)\n"}
     repository = lay_out(tmp_path / "repository", slow)
     table = "[tool.egbot.sandbox]\ntest_s = 60\n"
     (repository / "pyproject.toml").write_text(table)
+    monkeypatch.setenv("EGBOT_STATE", str(tmp_path / "state"))
+    assert CliRunner().invoke(cli, ["trust", str(repository)]).exit_code == 0
     words = ["solve", str(repository), *PROCESS, "--output", str(tmp_path / "out")]
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "egbot", *words],

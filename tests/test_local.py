@@ -267,12 +267,12 @@ def test_reports_of_an_earlier_run_do_not_stay(repository: Path) -> None:
 
 
 def test_the_repository_s_table_steers_the_run_and_the_command_line_wins(tmp_path: Path) -> None:
-    table = "[tool.egbot]\nmodel = 'mine'\nseed = 4\nmax_tokens = 7777\n"
+    table = "[tool.egbot]\nmax_seconds = 44\nseed = 4\nmax_tokens = 7777\n"
     repository = lay_out(tmp_path / "repository", {**STUB, "pyproject.toml": table})
     seen: list[Settings] = []
     order = Order(repository, tmp_path / "out", {**OVERRIDES, "seed": 9, "max_tokens": None})
     run_order(order, silent, effects_of(seen))
-    assert (seen[0].model, seen[0].seed, seen[0].max_tokens) == ("mine", 9, 7777)
+    assert (seen[0].max_seconds, seen[0].seed, seen[0].max_tokens) == (44, 9, 7777)
 
 
 def test_a_wrong_setting_ends_the_run_before_anything_starts(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_a_path_that_is_taken_stays_inside(text: str) -> None:
 
 
 def solve(folder: Path, settings: str) -> tuple[int, str]:
-    """A run of a repository whose only test wants GREETING to be hi."""
+    """A run of a repository that is trusted and whose only test wants GREETING to be hi."""
     repository = folder / "repository"
     repository.mkdir()
     (repository / "pyproject.toml").write_text(TABLE + settings)
@@ -79,9 +79,10 @@ def solve(folder: Path, settings: str) -> tuple[int, str]:
     (repository / "test_it.py").write_text(test)
     subprocess.run(["git", "init", "--quiet"], cwd=repository, check=True)
     words = ["solve", str(repository), "--sandbox", "process", "--plain"]
-    result = CliRunner().invoke(
-        cli, [*words, "--python", sys.executable, "--output", str(folder / "out")]
-    )
+    words += ["--python", sys.executable, "--output", str(folder / "out")]
+    state = {"EGBOT_STATE": str(folder / "state")}
+    CliRunner().invoke(cli, ["trust", str(repository)], env=state)
+    result = CliRunner().invoke(cli, words, env=state)
     return result.exit_code, result.output
 
 

@@ -14,6 +14,7 @@ import click
 from egbot.action.inputs import Inputs
 from egbot.action.runner import Runner, event_payload
 from egbot.config import Settings, load_settings
+from egbot.consent import refuse_forbidden
 from egbot.errors import UsageError
 from egbot.forge import Forge
 from egbot.intake.command import Answer, Wish, issue_help_text, read_command
@@ -53,7 +54,9 @@ def read_trigger(runner: Runner) -> Trigger | Ignored:
 
 def settings_for(trigger: Trigger, inputs: Inputs, forge: Forge) -> Settings:
     """The base branch's settings under those of the workflow. Raises UsageError, ForgeError."""
-    return _changed(base_settings(trigger, forge), inputs.overrides)
+    settings = _changed(base_settings(trigger, forge), inputs.overrides)
+    refuse_forbidden(settings, inputs.overrides, None, "pyproject.toml of the base branch")
+    return settings
 
 
 def plan(runner: Runner, inputs: Inputs, forge: Forge, solve: click.Command) -> Plan | Pause:

@@ -27,6 +27,7 @@ from egbot.action.runner import (
     say,
     take_secrets,
 )
+from egbot.bounds import search_path
 from egbot.commands.solve import solve
 from egbot.errors import (
     EXIT_INTERRUPTED,
@@ -58,6 +59,7 @@ def main() -> int:
     To be stopped by the runner (SIGTERM, SIGINT) is to be interrupted: what was reached is saved.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ["PATH"] = search_path()
     return step(os.environ, Effects())
 
 

@@ -23,6 +23,7 @@ from egbot.action.checkout import Origin, fetch
 from egbot.action.front import Plan
 from egbot.action.inputs import Inputs
 from egbot.action.runner import Runner, no_commands, say
+from egbot.bounds import refuse_links
 from egbot.errors import EgbotError, ForgeError, HeadMovedError
 from egbot.forge import Forge
 from egbot.intake.failures import selected_tests
@@ -69,8 +70,10 @@ class Result:
 
 
 def output_folder(runner: Runner, inputs: Inputs) -> Path:
-    """Where run.json and the reports lie."""
-    return runner.workspace / inputs.output
+    """Where run.json and the reports lie. Raises UsageError for a link in the workspace."""
+    folder = runner.workspace / inputs.output
+    refuse_links(folder, runner.workspace)
+    return folder
 
 
 def clear_output(runner: Runner, inputs: Inputs) -> None:
@@ -111,7 +114,9 @@ def synthesize(
     When it fails, run.json says so: whoever publishes then has something to tell.
     """
     output = output_folder(runner, inputs)
-    order = Order(repository=Path(), output=output, overrides={}, settings=plan.settings)
+    order = Order(
+        repository=Path(), output=output, overrides=inputs.overrides, settings=plan.settings
+    )
     try:
         order = _order(order, plan, runner, inputs, forge)
         with no_commands(), make_view(Console(width=120), plain=True) as view:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from egbot.bounds import refuse_links
 from egbot.commands.shared import (
     EXIT_CODES,
     Command,
@@ -167,6 +168,7 @@ def demo(output: Path, plain: bool, **options: Any) -> int:
       egbot demo
       egbot demo --plain --sandbox bubblewrap --seed 7
     """
+    refuse_links(output, Path.cwd())
     repository = lay_out(output / "repository")
     overrides = _overrides({**options, "agents": DEMO_AGENTS})
     order = Order(repository=repository, output=output, overrides=overrides)

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from egbot import __version__
+from egbot.bounds import refuse_links
 from egbot.commands.shared import guarded, sandbox_options
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED
 from egbot.report.files import write_text
@@ -17,6 +18,7 @@ from egbot.report.html import render_trace_html
 from egbot.report.progress import PlainView
 from egbot.report.terminal import trace as show
 from egbot.report.trace_json import traced_document
+from egbot.source.repository import open_repository
 from egbot.tracing import TracedRun, TraceOrder, trace_order
 
 EXIT_CODES = """\
@@ -77,6 +79,8 @@ def trace(
       egbot trace tests/test_text.py::test_vowels --html trace.html
     """
     overrides = {"sandbox": {"backend": sandbox, "image": image, "python": python}}
+    if html is not None:
+        refuse_links(html, open_repository(repo).root)
     view = PlainView(Console(stderr=True))
     traced = trace_order(TraceOrder(repo, node_id, overrides, target), view)
     versions = {"egbot": __version__, **traced.versions}

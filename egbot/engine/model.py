@@ -210,8 +210,11 @@ def _source(name: str, report: Report) -> str | Path:
                 + ", ".join(entry.alias for entry in catalog.CATALOG),
             )
         return local
-    if local.is_dir():
-        return local
+    if local.is_dir():  # transformers would take it, and it may be one of a repository's
+        raise ModelError(
+            f"{name!r} is a folder here, and could be a model of the hub",
+            hint=f"for the folder write ./{name}",
+        )
     aliases = [one.alias for one in catalog.CATALOG]
     near = [] if "/" in name else get_close_matches(name.lower(), aliases, cutoff=0.75)
     if near:  # asking the hub takes a minute where there is no network

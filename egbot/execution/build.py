@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 
+from egbot.consent import build_context
 from egbot.errors import SandboxError, SpaceError
 from egbot.execution.docker_cli import (
     PROXY_NAMES,
@@ -104,14 +105,9 @@ def built_base(tree: Tree, path: str, report: Report) -> str:
             f"the Dockerfile {path} {why}",
             hint="name a file that git tracks: [tool.egbot.sandbox] dockerfile",
         )
-    folder = path.rpartition("/")[0]
-    start = len(folder) + 1 if folder else 0
-    inside = {
-        name[start:]: one
-        for name, one in tree.items()
-        if not folder or name.startswith(f"{folder}/")
-    }
-    context = build_tar(inside)
+    start = path.rfind("/") + 1
+    inside = build_context(tree, path)
+    context = build_tar({name[start:]: one for name, one in inside.items()})
     digest = hashlib.sha256(f"{path[start:]}\0".encode() + context).hexdigest()[:24]
     name = f"{BASE_REPOSITORY}:{digest}"
     if not docker(["image", "ls", "--quiet", name]).strip():

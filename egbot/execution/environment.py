@@ -1,7 +1,7 @@
 """Owns the interpreter that a repository's tests run with outside Docker.
 
-It does not know how the tests are run. The order of choice: the interpreter that was named, the
-repository's own ``.venv`` when it has pytest, an environment built once from wheels and kept.
+It does not know how the tests are run. The order of choice: the interpreter that was named, an
+environment built once from wheels and kept. Of the repository's own nothing is started unnamed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from egbot.bounds import is_below, search_path
 from egbot.errors import SandboxError
 from egbot.execution.cache import cache_folder, locked, space_error
 from egbot.execution.interpreter import Interpreter, describe
@@ -39,8 +40,8 @@ def choose_interpreter(
 ) -> Interpreter:
     """Return the interpreter for ``tree``, building its environment when there is none.
 
-    ``root`` is the repository's folder on disk, if it has one. A ``.venv`` that is part of the
-    tree itself is never used: a pull request could have written it.
+    ``root`` is the repository's folder on disk, if it has one: an interpreter below it is started
+    only where ``options`` name it, whether git tracks it, ignores it, or somebody just made it.
     """
     if options.python is not None:
         named = describe(options.python)
@@ -51,35 +52,13 @@ def choose_interpreter(
         if not named.has_module("pytest"):
             report(f"{named.path} seems to have no pytest")
         return named
-    own = _own_environment(root, tree, report) if root is not None else None
-    if own is not None:
-        return own
+    if root is not None and (root / ".venv" / "bin" / "python").exists():
+        report(f"the repository's .venv is not used; --python {root}/.venv/bin/python names it")
     requirements = detect(tree)
     for one in requirements.ignored:
         report(f"{one.path}: {one.why}")
-    base = base_python(requirements.requires_python)
+    base = base_python(requirements.requires_python, root)
     return describe(ensure(requirements, base, cache_folder(options), report))
-
-
-def _own_environment(root: Path, tree: Tree, report: Report) -> Interpreter | None:
-    own = root / ".venv" / "bin" / "python"
-    if not own.exists():
-        return None
-    why = "it has no pytest"
-    if any(path == ".venv" or path.startswith(".venv/") for path in tree):
-        why = "it is among the repository's own files"
-    else:
-        try:
-            found = describe(own)
-        except SandboxError as error:
-            why = error.message
-        else:
-            if is_too_old(found):
-                why = f"it is Python {found.version}, and 3.8 or newer is needed"
-            elif found.has_module("pytest"):
-                return found
-    report(f"the repository's .venv is not used: {why}")
-    return None
 
 
 def is_too_old(interpreter: Interpreter) -> bool:
@@ -87,12 +66,18 @@ def is_too_old(interpreter: Interpreter) -> bool:
     return Version(interpreter.version) < OLDEST_PYTHON
 
 
-def base_python(requires_python: str) -> Path:
-    """Return an interpreter in the range: this one, else the newest ``python3.N`` on the path."""
+def base_python(requires_python: str, root: Path | None = None) -> Path:
+    """Return an interpreter in the range: this one, else the newest ``python3.N`` on the path.
+
+    None below ``root`` counts.
+    """
     wanted = SpecifierSet(requires_python)
+    places = search_path(root)
     names = [f"python3.{minor}" for minor in reversed(_KNOWN_MINORS)]
-    found = (shutil.which(name) for name in names)
+    found = (shutil.which(name, path=places) for name in names)
     for path in (_own_base(), *(Path(one) for one in found if one)):
+        if root is not None and is_below(path, root):
+            continue
         try:
             version = describe(path).version
         except SandboxError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
+from egbot.bounds import is_below
 from egbot.errors import SandboxError, SurroundingsError
 from egbot.execution.bubblewrap import bubblewrap_sandbox, find_bubblewrap, try_namespaces
 from egbot.execution.build import built_base
@@ -38,9 +39,14 @@ def choose(
 ) -> Sandbox:
     """Prepare the backend that ``options`` name, or the safest that works here (``auto``).
 
-    ``root`` is the folder of the repository on disk, where a ``.venv`` may lie. Raises
+    ``root`` is the folder of the repository on disk; nothing kept below it is used. Raises
     SandboxError or SpaceError; ``auto`` never falls back to a backend that isolates nothing.
     """
+    if root is not None and is_below(cache_folder(options), root):
+        raise SandboxError(
+            f"the cache {cache_folder(options)} lies in the repository, which could have filled it",
+            hint="set EGBOT_CACHE to a folder outside",
+        )
     match options.backend:
         case "docker":
             return _docker(tree, options, report)

@@ -67,6 +67,7 @@ def run_pip(command: Sequence[str], *, what: str, next_step: str) -> None:
             errors="replace",
             timeout=PIP_TIMEOUT_S,
             env={**environment, "PIP_NO_INPUT": "1"},
+            cwd="/",  # a file beside us is no requirement, whatever a wheel's metadata name
             stdin=subprocess.DEVNULL,
             check=False,
         )
@@ -110,7 +111,7 @@ def download(lines: Iterable[str], target: Platform, folder: Path, *, next_step:
         )
     wanted = ["pip", *missing(lines, (), target)]
     for _ in range(MAX_ROUNDS):
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:"]
+        command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--only-binary=:all:"]
         command += ["--dest", str(folder), "--python-version", target.version]
         command += ["--implementation", target.implementation]
         for platform in target.platforms:

@@ -53,10 +53,11 @@ def write_outcome(
     """Write ``folder/<nn>-<qualname>/{patch.diff,trace.json,report.md,report.html}``.
 
     ``index`` counts targets from 1; ``run`` adds settings and versions to the reports. Raises
-    SpaceError when a file or folder cannot be written.
+    SpaceError when a file or folder cannot be written, UsageError when the folder is a link.
     """
     qualname = outcome.target.qualname if outcome.target else outcome.reason
     own = folder / f"{index:02d}-{safe_name(qualname)}"
+    _refuse_link(own)
     trace, markdown, html = own / "trace.json", own / "report.md", own / "report.html"
     patch = own / "patch.diff" if outcome.patch is not None else None
     write_json(trace, trace_document(outcome, run))
@@ -91,6 +92,7 @@ def clear_outcomes(folder: Path) -> None:
     Only folders that ``write_outcome`` made are touched. Raises SpaceError when one stays.
     """
     for trace in folder.glob("[0-9][0-9]*-*/trace.json"):
+        _refuse_link(trace.parent)
         try:
             shutil.rmtree(trace.parent)
         except OSError as error:
@@ -98,6 +100,14 @@ def clear_outcomes(folder: Path) -> None:
                 f"{one_line(str(trace.parent), 400)} cannot be removed: {error.strerror}.",
                 hint="Remove it by hand, or choose another folder with --output.",
             ) from error
+
+
+def _refuse_link(folder: Path) -> None:
+    if folder.is_symlink():
+        raise UsageError(
+            f"{one_line(str(folder), 400)} is a link, and egbot writes through none.",
+            hint="Remove it, or choose another folder with --output.",
+        )
 
 
 def safe_name(qualname: str) -> str:

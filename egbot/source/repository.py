@@ -1,8 +1,9 @@
 """Owns a git working tree: takes snapshots of it, writes patches into it and commits them.
 
 It does not know what a patch is good for. Git is called with argument lists of our own and reads
-no paths as patterns. The user's hooks run on ``commit``, as on any commit of theirs (a hook that
-refuses is reported); every other call switches hooks and the file-system monitor off.
+no paths as patterns. A repository that was unpacked brings a configuration of its own: a monitor
+of the file system is never started, nothing is fetched, no repository inside it and no other
+working tree takes its place. The user's hooks and filters run on ``commit``, as on any of theirs.
 """
 
 from __future__ import annotations
@@ -25,13 +26,11 @@ _GIT_TIMEOUT_S = 120.0
 _COMMIT_TIMEOUT_S = 900.0  # the user's hooks may run their own checks
 _LINK_MODE = 0o120000
 _QUIET = (
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "core.fsmonitor=false",
-    "-c",
-    "core.quotePath=false",
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "core.quotePath=false"),
+    *("-c", "safe.bareRepository=explicit"),
 )
+_NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 # A git hook that starts egbot hands these down; they would redirect our calls.
 _REDIRECTING = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"}
@@ -56,7 +55,19 @@ def open_repository(path: Path) -> Repository:
     result = _run(folder, "rev-parse", "--show-toplevel")
     if result.returncode:
         raise _refusal(folder, result)
-    return Repository(Path(os.fsdecode(result.stdout.rstrip(b"\n"))).resolve())
+    root = Path(os.fsdecode(result.stdout.rstrip(b"\n"))).resolve()
+    own = _run(root, "rev-parse", "--resolve-git-dir", ".git").stdout
+    theirs = _git(folder, "rev-parse", "--absolute-git-dir")
+    if not own or _place(root, own) != _place(root, theirs):
+        raise UsageError(
+            f"the git configuration of {folder} names another working tree, {root}",
+            hint="take core.worktree out of it (git config --unset core.worktree)",
+        )
+    return Repository(root)
+
+
+def _place(root: Path, printed: bytes) -> Path:
+    return (root / os.fsdecode(printed.rstrip(b"\n"))).resolve()
 
 
 def head_sha(repository: Repository) -> str:
@@ -67,9 +78,13 @@ def head_sha(repository: Repository) -> str:
 
 def is_clean(repository: Repository, paths: Iterable[str] = ()) -> bool:
     """Do these paths (none: all) have no staged, unstaged or untracked change?"""
-    return not _git(
-        repository.root, "status", "--porcelain", "-z", "--untracked-files=all", "--", *paths
-    )
+    return not _status(repository.root, "all", paths)
+
+
+def _status(root: Path, untracked: str, paths: Iterable[str]) -> bytes:
+    """Git's short status. Submodules are not asked: theirs would be a configuration of its own."""
+    options = ("--porcelain", "-z", f"--untracked-files={untracked}", "--ignore-submodules=all")
+    return _git(root, "status", *options, "--", *paths)
 
 
 # --- reading -----------------------------------------------------------------------------------
@@ -286,7 +301,7 @@ def commit(repository: Repository, paths: Iterable[str], message: str) -> str:
     root, names = repository.root, tuple(paths)
     if not names or is_clean(repository, names):
         return ""
-    staged = _git(root, "status", "--porcelain", "-z", "--untracked-files=no", "--", *names)
+    staged = _status(root, "no", names)
     if any(entry[:1] not in (b" ", b"") for entry in staged.split(b"\0")):
         raise UsageError(
             f"there are staged changes in {', '.join(names)}; they would end up in egbot's commit",
@@ -335,10 +350,10 @@ def _run(
     if ceiling:
         environment["GIT_CEILING_DIRECTORIES"] = str(ceiling)
     if not is_commit:
-        environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+        environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none"}
     try:
         return subprocess.run(
-            ["git", *(() if is_commit else _QUIET), *arguments],
+            ["git", *_QUIET, *(() if is_commit else _NO_HOOKS), *arguments],
             cwd=folder,
             input=stdin,
             capture_output=True,
@@ -372,7 +387,7 @@ def _refusal(
             f"{folder} is not a git repository",
             hint="run egbot inside one, or run git init and commit your files first",
         )
-    if "must be run in a work tree" in detail:
+    if "must be run in a work tree" in detail or "cannot use bare repository" in detail:
         return UsageError(
             f"{folder} is not in a working tree (a bare repository?)", hint="check it out somewhere"
         )

@@ -189,7 +189,9 @@ def test_git_does_not_list_the_reports(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_whatever_ends_a_run_ends_its_sandbox(tmp_path: Path, number: signal.Signals) -> None:
+def test_whatever_ends_a_run_ends_its_sandbox(
+    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Interrupted, the record says so; killed, it still says that the run was not finished."""
     mark = tmp_path / "pid"
     body = f"    open({str(mark)!r}, 'w').write(str(os.getpid()))\n    time.sleep(60)\n"
@@ -199,6 +201,8 @@ def test_whatever_ends_a_run_ends_its_sandbox(tmp_path: Path, number: signal.Sig
     }
     repository = lay_out(tmp_path / "repository", files)
     (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("EGBOT_STATE", str(tmp_path / "state"))
+    assert CliRunner().invoke(cli, ["trust", str(repository)]).exit_code == 0
     command = ["solve", str(repository), *PROCESS, "--output", str(tmp_path / "out")]
     running = subprocess.Popen(
         [sys.executable, "-m", "egbot", *command],

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,10 @@ from egbot.execution.environment import base_python, choose_interpreter, detect,
 from egbot.execution.interpreter import describe
 from egbot.execution.options import SandboxOptions
 from egbot.execution.requirements import Requirements
-from egbot.execution.wheels import Platform, missing, relevant_lines
+from egbot.execution.select import choose
+from egbot.execution.wheels import Platform, download, missing, relevant_lines
 from egbot.records import TreeFile
+from egbot.source.repository import open_repository, snapshot
 
 DEPENDENCY_FILES = (
     "pyproject.toml",
@@ -411,40 +415,124 @@ def test_no_start_up_hook_of_an_installed_package_runs_on_the_host(
     assert mark.exists()
 
 
-def make_own_environment(root: Path, *, with_pytest: bool) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "venv", "--without-pip", root / ".venv"], check=True, env=os.environ
-    )
-    if with_pytest:
-        site = next((root / ".venv" / "lib").glob("python3*")) / "site-packages"
-        (site / "pytest").mkdir()
+EVIL = "#!/bin/sh\ntouch {mark}\n"
 
 
-def test_the_named_python_comes_first_then_the_repositorys_own(tmp_path: Path) -> None:
-    make_own_environment(tmp_path, with_pytest=True)
-    own = choose_interpreter(SandboxOptions(), {}, tmp_path, print)
-    assert own.path == tmp_path / ".venv" / "bin" / "python"
-    named = choose_interpreter(SandboxOptions(python=Path(sys.executable)), {}, tmp_path, print)
-    assert named.path == Path(sys.executable)
+def _tracked(root: Path, program: Path) -> None:
+    program.rename(root / ".venv" / "bin" / "python")
+    git(root, "add", "--force", ".venv")
+
+
+def _ignored(root: Path, program: Path) -> None:
+    program.rename(root / ".venv" / "bin" / "python")
+    (root / ".gitignore").write_text(".venv\n")
+
+
+def _too_large(root: Path, program: Path) -> None:
+    _tracked(root, program)
+    with (root / ".venv" / "bin" / "python").open("a") as file:
+        file.truncate(9 * 1024 * 1024)
+
+
+def _submodule(root: Path, program: Path) -> None:
+    program.rename(root / ".venv" / "bin" / "python")
+    git(root / ".venv", "init", "--quiet")
+    git(root / ".venv", "add", "--all")
+    git(root / ".venv", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "x")
+    git(root, "add", ".venv")
+
+
+def _link(root: Path, program: Path) -> None:
+    (root / ".venv" / "bin" / "python").symlink_to(program)
+
+
+def _folder_link(root: Path, program: Path) -> None:
+    (root / ".venv").rename(root / "Venv")
+    program.rename(root / "Venv" / "bin" / "python")
+    (root / ".venv").symlink_to("Venv")
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize(
-    ("tree", "with_pytest", "why"),
-    [
-        ({".venv/bin/python": TreeFile(b"#!/bin/sh")}, True, "among the repository's own files"),
-        ({}, False, "no pytest"),
-    ],
+    "place",
+    [_tracked, _ignored, _too_large, _submodule, _link, _folder_link],
+    ids=lambda f: f.__name__,
 )
-def test_a_venv_of_the_pull_requests_or_without_pytest_is_not_used(
-    tree: dict[str, TreeFile], with_pytest: bool, why: str, offline: Path, tmp_path: Path
+def test_no_interpreter_inside_a_repository_is_started_by_itself(
+    place: Callable[[Path, Path], None], offline: Path, tmp_path: Path
 ) -> None:
+    """However it got there; asked to describe itself, it would already run on the host."""
     wheel(offline, "pytest")
-    make_own_environment(tmp_path, with_pytest=with_pytest)
+    root, mark = tmp_path / "repository", tmp_path / "ran"
+    (root / ".venv" / "bin").mkdir(parents=True)
+    git(root, "init", "--quiet")
+    program = tmp_path / "evil"
+    program.write_text(EVIL.format(mark=mark))
+    program.chmod(0o755)
+    place(root, program)
+    tree = snapshot(open_repository(root))
     said: list[str] = []
     options = SandboxOptions(cache_dir=tmp_path / "cache")
-    found = choose_interpreter(options, tree, tmp_path, said.append)
+    found = choose_interpreter(options, tree, root, said.append)
     assert (tmp_path / "cache") in found.path.parents
-    assert why in said[0]
+    assert f"--python {root}/.venv/bin/python" in said[0]
+    assert not mark.exists()
+    with pytest.raises(SandboxError):  # named, it is started: here to no avail
+        choose_interpreter(
+            SandboxOptions(python=root / ".venv" / "bin" / "python"), tree, root, print
+        )
+    assert mark.exists()
+
+
+@pytest.mark.parametrize("entry", [".", "", "bin", "{root}/bin", "{outside}"])
+def test_no_interpreter_of_the_repository_is_found_on_the_path(
+    entry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, mark = tmp_path / "repository", tmp_path / "ran"
+    outside = tmp_path / "outside"
+    for folder in (root / "bin", outside):
+        folder.mkdir(parents=True)
+    for place in (root / "python3.19", root / "bin" / "python3.19"):
+        place.write_text(EVIL.format(mark=mark))
+        place.chmod(0o755)
+    (outside / "python3.19").symlink_to(root / "python3.19")
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("PATH", f"{entry.format(root=root, outside=outside)}:{os.environ['PATH']}")
+    with pytest.raises(SandboxError, match=">=3.19"):
+        base_python(">=3.19", root)
+    assert not mark.exists()
+
+
+def test_a_cache_in_the_repository_is_refused(tmp_path: Path) -> None:
+    """It could bring an environment that is marked as ready, and a model."""
+    options = SandboxOptions(backend="process", cache_dir=tmp_path / "repository" / "cache")
+    with pytest.raises(SandboxError, match="could have filled it"):
+        choose({}, options, print, root=tmp_path)
+
+
+def test_pip_takes_nothing_from_the_folder_that_one_stands_in(
+    offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a module named pip, nor an archive whose name a wheel's metadata asks for."""
+    mark = tmp_path / "ran"
+    for at in ("repository/pip", "repository/payload"):
+        (tmp_path / at).mkdir(parents=True)
+    (tmp_path / "repository/pip/__init__.py").write_text("")
+    (tmp_path / "repository/pip/__main__.py").write_text(f"open({str(mark)!r}, 'w')\n")
+    setup = f"open({str(mark)!r}, 'w')\nimport setuptools\nsetuptools.setup(name='payload')\n"
+    (tmp_path / "repository/payload/setup.py").write_text(setup)
+    with tarfile.open(tmp_path / "repository/payload.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "repository/payload", "payload-1.0")
+    wheel(offline, "pip")
+    wheel(offline, "eager", "1", "payload.tar.gz")
+    monkeypatch.chdir(tmp_path / "repository")
+    (tmp_path / "to").mkdir()
+    with pytest.raises(SandboxError, match=r"payload\.tar\.gz"):
+        download(["eager"], platform(), tmp_path / "to", next_step="")
+    assert not mark.exists()
 
 
 def test_a_file_that_is_no_interpreter_is_refused() -> None:
@@ -453,20 +541,13 @@ def test_a_file_that_is_no_interpreter_is_refused() -> None:
 
 
 def test_a_python_that_is_too_old_is_told(tmp_path: Path) -> None:
-    """Named it is refused; as the repository's own it is left out, with the reason."""
     answer = '{"version": "3.6.9", "tag": "x", "prefixes": ["/x"], "mapped": []}'
-    old = tmp_path / "repository" / ".venv" / "bin" / "python"
-    old.parent.mkdir(parents=True)
+    old = tmp_path / "python"
     old.write_text(f"#!/bin/sh\necho '{answer}'\n")
     old.chmod(0o755)
     with pytest.raises(SandboxError, match=r"is Python 3\.6\.9") as caught:
         choose_interpreter(SandboxOptions(python=old), {}, None, print)
     assert "3.8" in caught.value.hint
-    said: list[str] = []
-    tree = {"pyproject.toml": TreeFile(b'[project]\nrequires-python = ">=4"\n')}
-    with pytest.raises(SandboxError, match=">=4"):  # it did not end with that .venv
-        choose_interpreter(SandboxOptions(), tree, tmp_path / "repository", said.append)
-    assert "3.6.9, and 3.8 or newer is needed" in said[0]
 
 
 def test_a_full_disk_is_told_and_leaves_no_half_environment(offline: Path, tmp_path: Path) -> None:
