@@ -58,10 +58,9 @@ def _model_outside(value: object, root: Path | None) -> Verdict:
     is_path = path.is_absolute() or name.startswith(".") or path.suffix == ".gguf"
     if root is None:
         return "never" if is_path and not path.is_absolute() else "after trust"
-    places = [
-        place for base in (Path.cwd(), root) if is_path or os.path.lexists(place := base / path)
-    ]
-    return "never" if any(is_below(place, root) for place in places) else "after trust"
+    places = [base / path for base in (Path.cwd(), root)]
+    is_inside = any((is_path or os.path.lexists(one)) and is_below(one, root) for one in places)
+    return "never" if is_inside else "after trust"
 
 
 _LIMITS = SandboxSettings()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -273,6 +274,27 @@ def test_the_repository_s_table_steers_the_run_and_the_command_line_wins(tmp_pat
     order = Order(repository, tmp_path / "out", {**OVERRIDES, "seed": 9, "max_tokens": None})
     run_order(order, silent, effects_of(seen))
     assert (seen[0].max_seconds, seen[0].seed, seen[0].max_tokens) == (44, 9, 7777)
+
+
+def test_an_output_that_the_repository_leads_elsewhere_is_refused(repository: Path) -> None:
+    (repository.parent / "far").mkdir()
+    (repository / "egbot-out").symlink_to(repository.parent / "far")
+    with pytest.raises(UsageError, match="writes through none"):
+        run_order(Order(repository, repository / "egbot-out", OVERRIDES), silent, effects_of())
+    assert not list((repository.parent / "far").iterdir())
+
+
+def test_settings_of_a_base_branch_need_no_consent_but_start_nothing_inside(
+    repository: Path,
+) -> None:
+    """There an interpreter's path leads into what the pull request brought."""
+    inside = {"sandbox": {"python": str(repository / "python"), "image": "theirs"}}
+    settings = Settings.model_validate({**OVERRIDES, **inside})
+    order = Order(repository, repository.parent / "out", {}, settings=settings)
+    with pytest.raises(UsageError, match="may not choose"):
+        run_order(order, silent, effects_of())
+    named = replace(order, overrides=inside)
+    assert reasons(run_order(named, silent, effects_of())) == [("double", "patched")]
 
 
 def test_a_wrong_setting_ends_the_run_before_anything_starts(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.action.steps import READ, Stage
+from tests.action.steps import READ, SETTINGS, Stage
 from tests.github import events
 from tests.shelf import STUB
 
@@ -75,6 +75,36 @@ def test_a_fork_is_fetched_by_number_and_judged_by_the_base_branch(stage: Stage)
     settings = stage.run().settings
     assert isinstance(settings["sandbox"], dict)
     assert settings["sandbox"]["backend"] == "auto"
+
+
+@pytest.mark.parametrize(
+    ("table", "inputs", "code"),
+    [
+        ('backend = "process"', {}, 2),
+        ('python = ".venv/bin/python"', {}, 2),
+        ('backend = "process"', {"sandbox_backend": "process"}, 0),
+        ('image = "octo/tests"\nsetup = ["true"]', {}, 0),
+    ],
+)
+def test_a_base_branch_is_trusted_with_what_runs_inside_the_sandbox_alone(
+    stage: Stage, table: str, inputs: dict[str, str], code: int
+) -> None:
+    stage.shop.push("main", {"pyproject.toml": f"{SETTINGS}[tool.egbot.sandbox]\n{table}\n"})
+    done = stage.step("synthesize", "pull_request", stage.labelled(stage.pull()), READ, **inputs)
+    assert done.code == code, done.log
+    assert ("may not choose" in done.log) == bool(code)
+
+
+def test_an_output_is_not_written_through_a_link_in_the_workspace(stage: Stage) -> None:
+    """With the input path, the workspace may hold what the pull request brought."""
+    stage.workspace.mkdir()
+    far = stage.folder / "far"
+    far.mkdir()
+    (far / "run.json").write_text("mine")
+    (stage.workspace / "egbot-out").symlink_to(far)
+    done = stage.step("synthesize", "pull_request", stage.labelled(stage.pull()), READ)
+    assert (done.code, "writes through none" in done.log) == (2, True), done.log
+    assert [path.read_text() for path in far.iterdir()] == ["mine"]
 
 
 def test_a_stranger_starts_nothing(stage: Stage) -> None:

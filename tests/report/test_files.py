@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import resource
 from dataclasses import fields, replace
 from pathlib import Path
@@ -53,6 +54,27 @@ def test_reports_of_a_run_replace_those_that_lie_there(tmp_path: Path) -> None:
         "02-running_total",
         "03-running_total",
     ]
+
+
+def test_nothing_is_written_or_removed_through_a_link(tmp_path: Path) -> None:
+    """A repository may bring the folder of an outcome as a link, and run.json as another file."""
+    out, far = tmp_path / "out", tmp_path / "far"
+    out.mkdir()
+    far.mkdir()
+    (far / "trace.json").write_text("mine")
+    (out / "01-running_total").symlink_to(far)
+    with pytest.raises(UsageError, match="is a link"):
+        write_outcome(out, 1, solved())
+    with pytest.raises(UsageError, match="is a link"):
+        write_reports(out, sample_run(solved()))
+    (out / "run.json").hardlink_to(far / "trace.json")
+    write_run(out / "run.json", sample_run(solved()))
+    (out / "run.json").unlink()
+    os.mkfifo(out / "run.json")
+    write_run(out / "run.json", sample_run(solved()))
+    assert read_run(out / "run.json").finished == sample_run(solved()).finished
+    assert [path.name for path in far.iterdir()] == ["trace.json"]
+    assert (far / "trace.json").read_text() == "mine"
 
 
 def test_no_patch_no_file(tmp_path: Path) -> None:

@@ -217,6 +217,52 @@ def test_reading_takes_no_lock_and_starts_no_program_of_the_repository(repo: Rep
     assert not witness.exists()
 
 
+def test_no_submodule_and_no_transport_is_started_by_reading(repo: Repository) -> None:
+    """Both would obey a configuration that an unpacked repository brings along."""
+    evil = repo.root / ".git" / "evil"
+    evil.write_text("#!/bin/sh\ntouch '{}'\n".format(repo.root / "egbot-out"))
+    evil.chmod(0o755)
+    _git(repo.root, "init", "-q", "sub")
+    _git(repo.root / "sub", "commit", "-q", "--allow-empty", "-m", "x")
+    _git(repo.root, "add", "sub")
+    _git(repo.root, "commit", "-q", "-m", "sub")
+    _git(repo.root / "sub", "config", "core.fsmonitor", str(evil))
+    assert repository.is_clean(repo)
+    _git(repo.root, "config", "extensions.partialClone", "origin")
+    _git(repo.root, "config", "remote.origin.url", "ssh://evil.invalid/x")
+    _git(repo.root, "config", "remote.origin.promisor", "true")
+    _git(repo.root, "config", "core.sshCommand", str(evil))
+    missing = _git(repo.root, "rev-parse", "HEAD^{tree}").strip()
+    (repo.root / ".git" / "objects" / missing[:2] / missing[2:]).unlink()
+    assert len(repository.snapshot(repo)) == 3
+    with pytest.raises(SurroundingsError, match="not allowed"):
+        repository.is_clean(repo)
+    assert not (repo.root / "egbot-out").exists()
+
+
+@pytest.mark.parametrize("kind", ["own", "embedded"])
+def test_a_configuration_cannot_name_another_working_tree(
+    repo: Repository, tmp_path: Path, kind: str
+) -> None:
+    """It would have the files of another folder read, run and written."""
+    folder = repo.root
+    if kind == "embedded":
+        folder = repo.root / "pkg"
+        _git(repo.root, "init", "-q", "--bare", "pkg")
+        _git(folder, "config", "core.bare", "false")
+    _git(folder, "config", "core.worktree", str(tmp_path))
+    with pytest.raises(UsageError, match=r"names another working tree|bare repository"):
+        repository.open_repository(folder)
+
+
+def test_linked_worktrees_and_submodules_are_working_trees(repo: Repository) -> None:
+    _git(repo.root, "worktree", "add", "-q", "../linked")
+    linked = repo.root.parent / "linked"
+    assert repository.open_repository(linked / "pkg").root == linked
+    _git(linked, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(repo.root), "s")
+    assert repository.open_repository(linked / "s").root == linked / "s"
+
+
 # --- writing -----------------------------------------------------------------------------------
 
 
