@@ -501,7 +501,7 @@ def test_no_interpreter_of_the_repository_is_found_on_the_path(
     (outside / "python3.19").symlink_to(root / "python3.19")
     monkeypatch.chdir(root)
     monkeypatch.setenv("PATH", f"{entry.format(root=root, outside=outside)}:{os.environ['PATH']}")
-    with pytest.raises(SandboxError, match=">=3.19"):
+    with pytest.raises(SandboxError, match=r">=3\.19"):
         base_python(">=3.19", root)
     assert not mark.exists()
 
