@@ -31,7 +31,7 @@ def refuse_links(path: Path, root: Path) -> None:
         if _holds(root, link.parent):
             raise UsageError(
                 f"{link} is a link of the repository, and egbot writes through none",
-                hint="remove it, or name the folder itself with --output",
+                hint="remove it, or name the place that it leads to",
             )
 
 

@@ -98,7 +98,7 @@ RULES: Mapping[str, Rule] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Wants:
     """What a repository's file asks for that needs a person's word.
 
     ``files`` are the files that it points at, path to SHA-256; ``digest`` covers the folder, the
@@ -120,7 +120,7 @@ def settings_of(tree: Tree, overrides: Mapping[str, object], root: Path) -> Sett
     settings = load_settings(_text(tree), overrides)
     refuse_forbidden(settings, overrides, root)
     asked = _judged(settings, overrides, root, "after trust")
-    if asked and not is_trusted(request_of(tree, root)):
+    if asked and not is_trusted(wants_of(tree, root)):
         raise UsageError(
             f"pyproject.toml sets {', '.join(asked)}, which counts only once you trust it; "
             "nothing was built or run",
@@ -149,7 +149,7 @@ def refuse_forbidden(
         )
 
 
-def request_of(tree: Tree, root: Path) -> Request:
+def wants_of(tree: Tree, root: Path) -> Wants:
     """What the tree's pyproject.toml asks for. Raises UsageError as `settings_of` does."""
     text = _text(tree)
     settings = load_settings(text, {})
@@ -162,7 +162,7 @@ def request_of(tree: Tree, root: Path) -> Request:
     }
     whole = [str(root), section(text), files]
     digest = hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()
-    return Request(root, _judged(settings, {}, root, "after trust"), files, digest)
+    return Wants(root, _judged(settings, {}, root, "after trust"), files, digest)
 
 
 def build_context(tree: Tree, dockerfile: str) -> Tree:
@@ -174,9 +174,9 @@ def build_context(tree: Tree, dockerfile: str) -> Tree:
 # --- consent -----------------------------------------------------------------------------------
 
 
-def is_trusted(request: Request) -> bool:
+def is_trusted(wants: Wants) -> bool:
     """Has a person consented to exactly this? Raises UsageError for a store in the repository."""
-    return given(request.root) == request.digest
+    return given(wants.root) == wants.digest
 
 
 def given(root: Path) -> str:
@@ -187,12 +187,12 @@ def given(root: Path) -> str:
         return ""
 
 
-def grant(request: Request) -> None:
+def grant(wants: Wants) -> None:
     """Keep the consent. Raises SpaceError when it cannot be written."""
-    mark = _mark(request.root)
+    mark = _mark(wants.root)
     try:
         mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        mark.write_bytes(os.fsencode(f"{request.digest}\n{request.root}\n"))
+        mark.write_bytes(os.fsencode(f"{wants.digest}\n{wants.root}\n"))
     except OSError as error:
         raise SpaceError(
             f"{mark} cannot be written: {error.strerror}", hint="set EGBOT_STATE to another folder"

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from egbot.bounds import is_below, refuse_links
 from egbot.cli import cli
 from egbot.config import Settings, known_keys
-from egbot.consent import RULES, grant, is_trusted, request_of, settings_of
+from egbot.consent import RULES, grant, is_trusted, settings_of, wants_of
 from egbot.errors import UsageError
 from egbot.records import Tree, TreeFile
 
@@ -129,13 +129,13 @@ def test_a_repository_chooses_what_the_table_lets_it(
             settings_of(tree, {}, root)
         assert "command line" in refused.value.hint
         with pytest.raises(UsageError, match="may not choose"):  # nor can it be trusted
-            request_of(tree, root)
+            wants_of(tree, root)
     else:
         with pytest.raises(UsageError, match="once you trust it") as asked:
             settings_of(tree, {}, root)
         assert key in asked.value.message
         assert f"egbot trust {root}" in asked.value.hint
-        grant(request_of(tree, root))
+        grant(wants_of(tree, root))
         settings_of(tree, {}, root)
     if not isinstance(value, dict):  # a person may say all of it
         assert settings_of({}, nested(key, value), root) != Settings()
@@ -177,13 +177,13 @@ FILES = {
 def test_consent_is_for_the_section_and_all_that_it_points_at(
     root: Path, changed: Tree, is_still: bool
 ) -> None:
-    grant(request_of(FILES, root))
-    assert is_trusted(request_of({**FILES, **changed}, root)) == is_still
+    grant(wants_of(FILES, root))
+    assert is_trusted(wants_of({**FILES, **changed}, root)) == is_still
 
 
 def test_consent_is_for_one_folder(root: Path) -> None:
-    grant(request_of(FILES, root))
-    assert not is_trusted(request_of(FILES, root.parent / "outside"))
+    grant(wants_of(FILES, root))
+    assert not is_trusted(wants_of(FILES, root.parent / "outside"))
 
 
 @pytest.mark.parametrize("place", ["state", "../outside/link/state"])
@@ -192,7 +192,7 @@ def test_consent_is_never_kept_where_the_repository_could_bring_it(
 ) -> None:
     monkeypatch.setenv("EGBOT_STATE", place)
     with pytest.raises(UsageError, match="inside the repository that it is for"):
-        grant(request_of(FILES, root))
+        grant(wants_of(FILES, root))
 
 
 def trust(root: Path, *options: str) -> Result:

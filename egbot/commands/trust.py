@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from egbot.commands.shared import EXIT_CODES, guarded
-from egbot.consent import Request, given, grant, request_of, revoke
+from egbot.consent import Wants, given, grant, revoke, wants_of
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED, UsageError
 from egbot.source.repository import open_repository, snapshot
 
@@ -46,26 +46,24 @@ def trust(repo: Path, is_showing: bool, is_revoking: bool) -> int:
         revoke(repository.root)
         click.echo(f"not trusted: {repository.root}")
         return EXIT_SOLVED
-    request = request_of(snapshot(repository), repository.root)
-    _print(request)
-    if not request.values:
+    wants = wants_of(snapshot(repository), repository.root)
+    _print(wants)
+    if not wants.values:
         click.echo("nothing in it needs to be trusted")
         return EXIT_SOLVED
     if not is_showing:
-        grant(request)
-    kept = given(request.root)
+        grant(wants)
+    kept = given(wants.root)
     changed = "not trusted: it has changed since" if kept else "not trusted"
-    click.echo("trusted" if kept == request.digest else changed)
-    return EXIT_SOLVED if kept == request.digest else EXIT_NOT_SOLVED
+    click.echo("trusted" if kept == wants.digest else changed)
+    return EXIT_SOLVED if kept == wants.digest else EXIT_NOT_SOLVED
 
 
-def _print(request: Request) -> None:
-    click.echo(f"pyproject.toml of {request.root} asks for")
-    for key, value in request.values.items():
+def _print(wants: Wants) -> None:
+    click.echo(f"pyproject.toml of {wants.root} asks for")
+    for key, value in wants.values.items():
         click.echo(f"  {key} = {json.dumps(value)}")
-    click.echo(
-        f"covered: the section [tool.egbot] and {len(request.files)} files that it points at"
-    )
-    for path, digest in request.files.items():
+    click.echo(f"covered: the section [tool.egbot] and {len(wants.files)} files that it points at")
+    for path, digest in wants.files.items():
         click.echo(f"  {digest[:12]}  {json.dumps(path)}")
     click.echo(_NOT_COVERED)
