@@ -124,7 +124,7 @@ def settings_of(tree: Tree, overrides: Mapping[str, object], root: Path) -> Sett
         raise UsageError(
             f"pyproject.toml sets {', '.join(asked)}, which counts only once you trust it; "
             "nothing was built or run",
-            hint=f"see what it asks for, then allow it: egbot trust {shlex.quote(str(root))}",
+            hint=f"look at it (--show shows it all), then: egbot trust {shlex.quote(str(root))}",
         )
     return settings
 
