@@ -169,6 +169,12 @@ class Plugin:
         if path is not None:
             self._add_error(path, error)
 
+    def add_start_error(self, error: Exception) -> None:
+        """Keep why pytest could not start: under the first file of the repository that was in it."""
+        fault = describe(error, error.__traceback__, self.root)
+        if fault["frames"]:
+            self.errors.append(_collect_error(fault["frames"][0]["path"], fault))
+
     def _add_error(self, node_id: str, error: BaseException) -> None:
         if any(one["node_id"] == node_id for one in self.errors):
             return  # the same file, collected once more for its doctests

@@ -15,6 +15,7 @@ import types
 from typing import Any, NoReturn
 
 from sandbox import kernel
+from sandbox.installed import lay_over
 from sandbox.scratch import Scratch, remove_tree
 from sandbox.session import Session
 from sandbox.supervisor import Supervisor
@@ -52,7 +53,8 @@ class Runner:
             return
         while True:
             self._scratch.sweep()
-            self._tree.restore()
+            for tree in self._trees:
+                tree.restore()
             request = self._reader.wait_frame()
             if request is None:
                 return
@@ -74,6 +76,7 @@ class Runner:
         self._root = os.path.join(work, "repo")
         self._tmp = os.path.join(work, "tmp")
         self._tree = Tree(self._root)
+        self._trees = [self._tree]
         self._args = ["--rootdir=" + self._root, "--capture=no"]
         self._args += ["-o", "cache_dir=" + os.path.join(work, "cache")]
         self._args += [str(one) for one in opening["options"]]
@@ -84,9 +87,10 @@ class Runner:
             self._tree.unpack(self._reader.wait_bytes(int(opening["num_tar_bytes"])))
         except (OSError, TreeError) as error:
             raise BrokenError(str(error)) from None
-        self._prepare(opening["env"])
+        self._prepare(opening["env"], opening["project"])
         start = time.monotonic()
-        collected, fresh = self._start_session([str(one) for one in opening["tests"]])
+        plugins = opening["project"]["plugins"] if opening["project"] else {}
+        collected, fresh = self._start_session([str(one) for one in opening["tests"]], plugins)
         answer = self._await(collected)
         self._collect_s = time.monotonic() - start
         if answer is None:
@@ -101,12 +105,13 @@ class Runner:
             stop_fd=self._reader.fd,
             is_abandoned=self._is_abandoned,
         )
-        self._tree.mark()
+        for tree in self._trees:
+            tree.mark()
         own = [os.path.dirname(self._root), *filter(None, self._folders.split(os.pathsep))]
-        self._scratch = Scratch(own, [self._root])
+        self._scratch = Scratch(own, [tree.root for tree in self._trees])
         self._send(answer)
 
-    def _start_session(self, tests: list[str]) -> tuple[Channel, Channel]:
+    def _start_session(self, tests: list[str], plugins: dict[str, str]) -> tuple[Channel, Channel]:
         """Fork pytest's process; return the channels to its two zygotes."""
         collected, their_collected = channel_pair()
         fresh, their_fresh = channel_pair()
@@ -117,14 +122,15 @@ class Runner:
             for channel in (collected, fresh):
                 channel.end.close()
             arguments = [*self._args, *map(_no_option, tests)]
-            Session(self._root, arguments, self._test_s, their_collected, their_fresh).run()
+            channels = (their_collected, their_fresh)
+            Session(self._root, arguments, plugins, self._test_s, channels).run()
 
         self._pids.add(spawn(body))
         their_collected.end.close()
         their_fresh.end.close()
         return collected, fresh
 
-    def _prepare(self, env: dict[str, str]) -> None:
+    def _prepare(self, env: dict[str, str], project: Message | None) -> None:
         """Make this process, and so all forked ones, look like ``python -m pytest`` there."""
         try:
             importlib.import_module("pytest")
@@ -147,7 +153,11 @@ class Runner:
         extra = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
         source = os.path.join(self._root, "src")
         kept = [one for one in sys.path if one and os.path.realpath(one) != start_folder]
-        sys.path[:] = [self._root, *([source] if os.path.isdir(source) else []), *extra, *kept]
+        sys.path[:] = kept
+        if project is not None:
+            environment = os.path.join(os.path.dirname(self._root), "env")
+            self._trees.append(lay_over(project, self._root, environment))
+        sys.path[:0] = [self._root, *([source] if os.path.isdir(source) else []), *extra]
         sys.argv[:] = ["pytest"]
         sys.modules["__main__"] = types.ModuleType("__main__")
         for name in ("stdin", "stdout", "stderr"):

@@ -1,7 +1,7 @@
 """One pytest session that becomes many processes: collected once, or collected afresh per run.
 
-It never holds the protocol. pytest is started once, up to where it would import the first
-conftest.py. There the process forks: one side goes on, collects the tests and becomes the
+It never holds the protocol. pytest is started once, up to where it would import the first file of
+the repository. There the process forks: one side goes on, collects the tests and becomes the
 collected zygote; the other stays uncollected, and forks whenever a candidate needs an import.
 """
 
@@ -12,6 +12,7 @@ import gc
 import os
 import platform
 import sys
+from importlib.metadata import EntryPoint
 from typing import Any, NoReturn
 
 from sandbox import kernel
@@ -29,22 +30,30 @@ MAX_LOCATED = 2000
 
 
 class Session:
-    """pytest in ``root`` with ``args``; serves over one channel for each kind of zygote.
+    """pytest in ``root`` with ``args``; serves over ``channels``: the collected zygote's, the other's.
 
-    A test may take ``test_s`` seconds, importing a module some times as long.
+    A test may take ``test_s`` seconds, importing a module some times as long. ``plugins`` are the
+    entry points of pytest plugins that the repository itself provides: pytest imports them as it
+    starts, so that the uncollected zygote has to fork before.
     """
 
     def __init__(
-        self, root: str, args: list[str], test_s: float, collected: Channel, fresh: Channel
+        self,
+        root: str,
+        args: list[str],
+        plugins: dict[str, str],
+        test_s: float,
+        channels: tuple[Channel, Channel],
     ) -> None:
         self._root = root
         self._args = args
-        self._collected = collected
-        self._fresh = fresh
+        self._plugins = plugins
+        self._collected, self._fresh = channels
         self._watch: CallWatch | None = None
         self._work: Work | None = None
         self._random: RandomState | None = None
-        self._plugin = Plugin(root, test_s, self._on_start, self._on_loop)
+        on_start = _nothing if plugins else self._split
+        self._plugin = Plugin(root, test_s, on_start, self._on_loop)
 
     def run(self) -> NoReturn:
         """Run pytest; every process that comes of it ends here."""
@@ -52,15 +61,32 @@ class Session:
         try:
             import pytest
 
-            self._on_early_end(int(pytest.main(self._args, plugins=[self._plugin])))
+            if self._plugins:
+                self._split()
+            args = [*self._failed_plugins(), *self._args]
+            self._on_early_end(int(pytest.main(args, plugins=[self._plugin])))
             code = 0
         except MemoryError:
             code = EXIT_MEMORY
         finally:
             os._exit(code)
 
-    def _on_start(self) -> None:
-        """Before the first conftest.py: become the collected zygote, the fresh one, or a run."""
+    def _failed_plugins(self) -> list[str]:
+        """Import the repository's plugins as pytest will; return options that leave out the others.
+
+        What such a plugin lacks may be what is to be written, so that it must not end everything.
+        """
+        without: list[str] = []
+        for name, reference in self._plugins.items():
+            try:
+                EntryPoint(name, reference, "pytest11").load()
+            except Exception as error:  # noqa: PERF203 (each for itself)
+                self._plugin.add_start_error(error)
+                without += ["-p", "no:" + name]
+        return without
+
+    def _split(self) -> None:
+        """Before anything of the repository is imported: become the collected zygote, the fresh one, or a run."""
         gc.collect()
         gc.freeze()
         if os.fork() == 0:
@@ -154,6 +180,10 @@ class Session:
             "pytest": str(pytest.__version__),
             "serves": session is not None,
         }
+
+
+def _nothing() -> None:
+    return
 
 
 def _locate(items: list[Any]) -> None:

@@ -61,6 +61,14 @@ class Tree:
                 return
             self._keep(path, _Entry(b"", 0, member.linkname))
 
+    def add(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Write one more file that belongs to the tree. Raises OSError or TreeError."""
+        self._keep(path, _Entry(text.encode("utf-8", "surrogatepass"), mode, ""))
+
+    def link(self, path: str, target: str) -> None:
+        """Make one more link that belongs to the tree. Raises OSError or TreeError."""
+        self._keep(path, _Entry(b"", 0, target))
+
     def _keep(self, path: str, entry: _Entry) -> None:
         self._entries[path] = entry
         self._write(path, entry)

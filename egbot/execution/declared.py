@@ -9,7 +9,7 @@ import ast
 import configparser
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -20,6 +20,7 @@ from egbot.execution.poetry import poetry_lines, poetry_python
 TEST_NAMES = ("test", "tests", "testing", "dev")
 """The extras and dependency groups that hold what tests need."""
 
+_SETUP_WORDS = ("name", "install_requires", "tests_require", "extras_require", "python_requires")
 _TEST_WORDS = {"test", "tests", "testing", "dev", "develop", "development", "ci", "base"}
 _REQUIREMENTS_FOLDERS = {"", "requirements", "test", "tests"}
 
@@ -52,18 +53,18 @@ def is_requirements_path(path: str) -> bool:
 def from_pyproject(path: str, text: str) -> Declared:
     """Read PEP 621 metadata, PEP 735 dependency groups and poetry's tables."""
     document = tomllib.loads(text)
-    project = _table(document, "project")
-    poetry = _table(_table(document, "tool"), "poetry")
+    project = table(document, "project")
+    poetry = table(document, "tool", "poetry")
     extras = {
-        _name(name): _strings(lines)
-        for name, lines in _table(project, "optional-dependencies").items()
+        _name(name): strings(lines)
+        for name, lines in table(project, "optional-dependencies").items()
     }
     ignored: list[str] = []
-    lines = list(_strings(project.get("dependencies")))
+    lines = list(strings(project.get("dependencies")))
     lines += [line for name in TEST_NAMES for line in extras.get(_name(name), ())]
-    lines += _groups(_table(document, "dependency-groups"), ignored)
+    lines += _groups(table(document, "dependency-groups"), ignored)
     lines += poetry_lines(poetry, TEST_NAMES, ignored)
-    lines += _of_other_tools(_table(document, "tool"))
+    lines += _of_other_tools(table(document, "tool"))
     name = project.get("name") or poetry.get("name") or ""
     return Declared(
         path,
@@ -92,9 +93,9 @@ def from_setup_cfg(path: str, text: str) -> Declared:
     extras: dict[str, tuple[str, ...]] = {}
     if parser.has_section("options.extras_require"):
         for name, value in parser["options.extras_require"].items():
-            extras[_name(name)] = _setup_lines(value)
-    lines = [*_setup_lines(options.get("install_requires", ""))]
-    lines += _setup_lines(options.get("tests_require", ""))
+            extras[_name(name)] = setup_lines(value)
+    lines = [*setup_lines(options.get("install_requires", ""))]
+    lines += setup_lines(options.get("tests_require", ""))
     lines += [line for name in TEST_NAMES for line in extras.get(_name(name), ())]
     named = parser.get("metadata", "name", fallback="")
     return Declared(
@@ -108,19 +109,15 @@ def from_setup_cfg(path: str, text: str) -> Declared:
 
 def from_setup_py(path: str, text: str) -> Declared:
     """Read the literal arguments of ``setup(...)``; nothing is run, computed ones are named."""
-    try:
-        module = ast.parse(text)
-    except SyntaxError as error:
-        raise ValueError(f"line {error.lineno}: {error.msg}") from error
-    arguments, ignored = _setup_arguments(module)
+    arguments, ignored = setup_arguments(text, _SETUP_WORDS)
     extras_value = arguments.get("extras_require")
     extras = (
-        {_name(str(name)): _strings(lines) for name, lines in extras_value.items()}
+        {_name(str(name)): strings(lines) for name, lines in extras_value.items()}
         if isinstance(extras_value, dict)
         else {}
     )
-    lines = [*_strings(arguments.get("install_requires"))]
-    lines += _strings(arguments.get("tests_require"))
+    lines = [*strings(arguments.get("install_requires"))]
+    lines += strings(arguments.get("tests_require"))
     lines += [line for name in TEST_NAMES for line in extras.get(_name(name), ())]
     return Declared(
         path,
@@ -170,7 +167,7 @@ def _groups(groups: Mapping[str, object], ignored: list[str]) -> list[str]:
             if isinstance(item, str):
                 lines.append(item)
                 continue
-            other = _name(str(_mapping(item).get("include-group", "")))
+            other = _name(str(mapping(item).get("include-group", "")))
             if other not in by_name:
                 ignored.append(f"dependency group {other or '?'} does not exist")
             elif other not in seen:
@@ -181,31 +178,37 @@ def _groups(groups: Mapping[str, object], ignored: list[str]) -> list[str]:
 
 def _of_other_tools(tools: Mapping[str, object]) -> Iterable[str]:
     """Yield what uv's, PDM's and hatch's own tables add for development and tests."""
-    yield from _strings(_table(tools, "uv").get("dev-dependencies"))
-    pdm = _table(_table(tools, "pdm"), "dev-dependencies")
-    hatch = _table(_table(tools, "hatch"), "envs")
+    yield from strings(table(tools, "uv").get("dev-dependencies"))
+    pdm = table(tools, "pdm", "dev-dependencies")
+    hatch = table(tools, "hatch", "envs")
     for name in TEST_NAMES:
-        yield from _strings(pdm.get(name))
+        yield from strings(pdm.get(name))
     for name in ("default", "hatch-test", *TEST_NAMES):
         for key in ("dependencies", "extra-dependencies"):
-            yield from _strings(_table(hatch, name).get(key))
+            yield from strings(table(hatch, name).get(key))
 
 
-def _setup_arguments(module: ast.Module) -> tuple[dict[str, object], list[str]]:
-    wanted = ("name", "install_requires", "tests_require", "extras_require", "python_requires")
-    constants: dict[str, ast.expr] = {}
-    for node in module.body:
-        if isinstance(node, ast.Assign) and len(node.targets) == 1:
-            target = node.targets[0]
-            if isinstance(target, ast.Name):
-                constants[target.id] = node.value
+def setup_arguments(text: str, wanted: Collection[str]) -> tuple[dict[str, object], list[str]]:
+    """The literal arguments of ``setup(...)``, and which of those ``wanted`` are computed.
+
+    Raises ValueError when the text is no Python.
+    """
+    try:
+        module = ast.parse(text)
+    except SyntaxError as error:
+        raise ValueError(f"line {error.lineno}: {error.msg}") from error
+    constants = {
+        node.targets[0].id: node.value
+        for node in module.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
     arguments: dict[str, object] = {}
     ignored: list[str] = []
     for call in ast.walk(module):
         if not isinstance(call, ast.Call) or _called_name(call.func) != "setup":
             continue
         for keyword in call.keywords:
-            if keyword.arg not in wanted:
+            if keyword.arg is None or keyword.arg not in wanted:
                 continue
             value = keyword.value
             if isinstance(value, ast.Name):
@@ -223,22 +226,28 @@ def _called_name(function: ast.expr) -> str:
     return function.attr if isinstance(function, ast.Attribute) else ""
 
 
-def _setup_lines(value: str) -> tuple[str, ...]:
+def setup_lines(value: str) -> tuple[str, ...]:
+    """The lines of a value in an INI file, without empty ones and comments."""
     lines = (line.strip() for line in value.splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-def _table(document: Mapping[str, object], name: str) -> Mapping[str, object]:
-    return _mapping(document.get(name))
+def table(document: Mapping[str, object], *names: str) -> Mapping[str, object]:
+    """The table below ``names``; an empty one where there is none."""
+    for name in names:
+        document = mapping(document.get(name))
+    return document
 
 
-def _mapping(value: object) -> Mapping[str, object]:
+def mapping(value: object) -> Mapping[str, object]:
+    """``value`` if it is a table, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def _strings(value: object) -> tuple[str, ...]:
+def strings(value: object) -> tuple[str, ...]:
+    """The texts of a list, or the lines of a text; nothing for other values."""
     if isinstance(value, str):
-        return _setup_lines(value)
+        return setup_lines(value)
     if isinstance(value, Iterable):
         return tuple(item for item in value if isinstance(item, str))
     return ()

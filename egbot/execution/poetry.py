@@ -12,11 +12,11 @@ def poetry_lines(
     poetry: Mapping[str, object], groups: Iterable[str], ignored: list[str]
 ) -> list[str]:
     """Return the requirement lines of the main table and of ``groups``; failures are named."""
-    lines = _table_lines(_mapping(poetry.get("dependencies")), ignored)
-    lines += _table_lines(_mapping(poetry.get("dev-dependencies")), ignored)
+    lines = table_lines(_mapping(poetry.get("dependencies")), ignored)
+    lines += table_lines(_mapping(poetry.get("dev-dependencies")), ignored)
     named = _mapping(poetry.get("group"))
     for group in groups:
-        lines += _table_lines(_mapping(_mapping(named.get(group)).get("dependencies")), ignored)
+        lines += table_lines(_mapping(_mapping(named.get(group)).get("dependencies")), ignored)
     return lines
 
 
@@ -26,7 +26,8 @@ def poetry_python(poetry: Mapping[str, object], ignored: list[str]) -> str:
     return _specifier("python", value, ignored) if isinstance(value, str) else ""
 
 
-def _table_lines(table: Mapping[str, object], ignored: list[str]) -> list[str]:
+def table_lines(table: Mapping[str, object], ignored: list[str]) -> list[str]:
+    """Return the requirement lines of one table of dependencies."""
     lines = []
     for name, value in table.items():
         if name.lower() == "python":

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from egbot.execution.project import Project
 from egbot.records import (
     Collection,
     Comparison,
@@ -172,10 +173,11 @@ _M = TypeVar("_M", bound=BaseModel)
 # --- what we send -----------------------------------------------------------------------------
 
 
-def render_open(
+def render_open(  # noqa: PLR0913  each is a part of the frame
     *,
     work: str,
     num_tar_bytes: int,
+    project: Project | None,
     tests: Iterable[str],
     options: Iterable[str],
     env: Mapping[str, str],
@@ -187,6 +189,7 @@ def render_open(
             "type": "open",
             "work": work,
             "num_tar_bytes": num_tar_bytes,
+            "project": asdict(project) if project else None,
             "tests": list(tests),
             "options": list(options),
             "env": dict(env),

@@ -96,7 +96,7 @@ def _read(
     declared: list[Declared] = []
     for path, read in readers:
         try:
-            declared.append(read(path, _text(tree, path)))
+            declared.append(read(path, text_of(tree, path)))
         except (ValueError, RecursionError, MemoryError, tomllib.TOMLDecodeError) as error:
             ignored.append(Ignored(path, _first_line(error)))
     return declared
@@ -152,7 +152,7 @@ def _following(tree: Tree, reader: _Reader) -> _Reader:
                 other = include(here, name)
                 if other in tree and other not in seen:
                     seen.add(other)
-                    waiting.append((other, _text(tree, other)))
+                    waiting.append((other, text_of(tree, other)))
                 elif other not in seen:
                     ignored.append(f"{name} is not in the repository")
         return Declared(path, requirements=tuple(requirements), ignored=tuple(ignored))
@@ -160,7 +160,8 @@ def _following(tree: Tree, reader: _Reader) -> _Reader:
     return read
 
 
-def _text(tree: Tree, path: str) -> str:
+def text_of(tree: Tree, path: str) -> str:
+    """The text of a file that is small and no link. Raises KeyError, ValueError."""
     file = tree[path]
     if file.mode == 0o120000:
         raise ValueError("it is a link")

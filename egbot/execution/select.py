@@ -18,6 +18,7 @@ from egbot.execution.environment import choose_interpreter
 from egbot.execution.image import inspect
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.process import ProcessSandbox
+from egbot.execution.project import find_project
 from egbot.ports import Sandbox
 from egbot.records import Tree
 
@@ -47,6 +48,8 @@ def choose(
             f"the cache {cache_folder(options)} lies in the repository, which could have filled it",
             hint="set EGBOT_CACHE to a folder outside",
         )
+    for one in find_project(tree)[1]:
+        report(f"{one.path}: {one.why}")
     match options.backend:
         case "docker":
             return _docker(tree, options, report)

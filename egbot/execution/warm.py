@@ -15,6 +15,7 @@ from typing import Literal, Self
 from egbot.errors import SandboxError
 from egbot.execution.link import Launch, Link, LinkLostError
 from egbot.execution.payload import build_tar
+from egbot.execution.project import find_project
 from egbot.execution.protocol import (
     ProtocolError,
     parse_opening,
@@ -56,6 +57,7 @@ class WarmExecutor:
         self._launch = launch
         self._opening = opening
         self._tar = build_tar(opening.tree)
+        self._project = find_project(opening.tree)[0]
         self._num_jobs = 0
         self._link: Link | None = None
         self._closed = False
@@ -106,6 +108,7 @@ class WarmExecutor:
         head = render_open(
             work=launch.work,
             num_tar_bytes=len(self._tar),
+            project=self._project,
             tests=opening.tests,
             options=opening.options,
             env=opening.env,

@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from egbot.records import Tree
 
 _TEST_FOLDERS = frozenset({"tests", "test"})
+_SETUP_FOLDER = re.compile(r"""package_dir\s*=\s*\{\s*(?:""|'')\s*:\s*["']([^"']+)["']""")
 _NOT_PACKAGES = frozenset({"docs", "build", "dist", "node_modules", "venv", "site-packages"})
 
 
@@ -192,14 +193,28 @@ def _is_dotted(name: str) -> bool:
 # --- settings ---------------------------------------------------------------------------------
 
 
+def package_roots(tree: Tree) -> tuple[str, ...]:
+    """The folders that an editable installation puts on the import path ("" is the root)."""
+    return _package_roots(tree, _pyproject(tree))
+
+
+def _package_roots(tree: Tree, settings: Mapping[str, object]) -> tuple[str, ...]:
+    cleaned = map(_clean, _package_folders(tree, settings))
+    declared = dict.fromkeys(folder for folder in cleaned if folder is not None)
+    is_source = _has_sources(tree) and "src/__init__.py" not in tree
+    return tuple(declared) or ("src" if is_source else "",)
+
+
 def _import_roots(tree: Tree, settings: Mapping[str, object]) -> tuple[str, ...]:
-    configured = [*_python_paths(tree, settings), *_package_folders(settings)]
-    roots = [folder for folder in map(_clean, configured) if folder is not None]
-    if any(path.startswith("src/") and path.endswith(".py") for path in tree):
-        roots.append("src")
-    roots.append("")
-    roots.extend(sorted(_test_roots(tree)))
-    return tuple(dict.fromkeys(roots))
+    configured = map(_clean, _python_paths(tree, settings))
+    roots = [folder for folder in configured if folder is not None]
+    roots += _package_roots(tree, settings)
+    roots += ["src"] if _has_sources(tree) else []
+    return tuple(dict.fromkeys([*roots, "", *sorted(_test_roots(tree))]))
+
+
+def _has_sources(tree: Tree) -> bool:
+    return any(path.startswith("src/") and path.endswith(".py") for path in tree)
 
 
 def _clean(folder: str) -> str | None:
@@ -232,15 +247,16 @@ def _python_paths(tree: Tree, settings: Mapping[str, object]) -> Iterator[str]:
         ("setup.cfg", "tool:pytest"),
     ):
         yield from _ini_value(tree, path, section, "pythonpath").split()
-    yield from _ini_value(tree, "setup.cfg", "options.packages.find", "where").split()
 
 
-def _package_folders(settings: Mapping[str, object]) -> Iterator[str]:
+def _package_folders(tree: Tree, settings: Mapping[str, object]) -> Iterator[str]:
     setuptools = _dig(settings, ("tool", "setuptools"))
     yield from _strings(_dig(setuptools, ("packages", "find")).get("where"))
-    folders = setuptools.get("package-dir")
-    if isinstance(folders, dict):
-        yield from _strings(folders.get(""))
+    yield from _strings(_dig(setuptools, ("package-dir",)).get(""))
+    yield from _ini_value(tree, "setup.cfg", "options.packages.find", "where").split()
+    folders = _ini_value(tree, "setup.cfg", "options", "package_dir").splitlines()
+    yield from (line.partition("=")[2].strip() for line in folders if line.strip().startswith("="))
+    yield from _SETUP_FOLDER.findall(_setup_text(tree))
     packages = _dig(settings, ("tool", "poetry")).get("packages")
     for entry in packages if isinstance(packages, list) else []:
         if isinstance(entry, dict):
@@ -255,9 +271,12 @@ def _project_name(tree: Tree, settings: Mapping[str, object]) -> str:
         name = _dig(settings, keys).get("name")
         if isinstance(name, str):
             return name
-    setup = tree["setup.py"].data.decode("utf-8", "replace") if "setup.py" in tree else ""
-    match = re.search(r"""\bname\s*=\s*["']([^"']+)["']""", setup)
+    match = re.search(r"""\bname\s*=\s*["']([^"']+)["']""", _setup_text(tree))
     return _ini_value(tree, "setup.cfg", "metadata", "name") or (match[1] if match else "")
+
+
+def _setup_text(tree: Tree) -> str:
+    return tree["setup.py"].data.decode("utf-8", "replace") if "setup.py" in tree else ""
 
 
 def _declared(tree: Tree, settings: Mapping[str, object]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from egbot.execution.project import Project
 from egbot.execution.protocol import (
     ProtocolError,
     parse_opening,
@@ -168,6 +169,7 @@ def test_the_runner_reads_what_is_sent() -> None:
         render_open(
             work="/work",
             num_tar_bytes=9,
+            project=Project({"a": "b"}, {}, ("src",), {}),
             tests=["a"],
             options=["-q"],
             env={"A": "1"},
@@ -178,6 +180,7 @@ def test_the_runner_reads_what_is_sent() -> None:
         "type": "open",
         "work": "/work",
         "num_tar_bytes": 9,
+        "project": {"site": {"a": "b"}, "scripts": {}, "roots": ["src"], "plugins": {}},
         "tests": ["a"],
         "options": ["-q"],
         "env": {"A": "1"},

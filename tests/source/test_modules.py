@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from egbot.records import Tree, TreeFile
-from egbot.source.modules import is_test_path, place_module, read_modules
+from egbot.source.modules import is_test_path, package_roots, place_module, read_modules
 
 
 def tree_of(*paths: str, **texts: str) -> Tree:
@@ -53,6 +53,24 @@ def test_names_lead_to_paths_and_back(tree: Tree, name: str, path: str) -> None:
     assert modules.file_of(name) == path
     if path.endswith(".py"):
         assert name in modules.names(path)
+
+
+@pytest.mark.parametrize(
+    ("tree", "roots"),
+    [
+        (tree_of("p/__init__.py", "tests/test_p.py"), ("",)),
+        (tree_of("src/p.py", "conftest.py"), ("src",)),
+        (tree_of("src/__init__.py", "src/a.py"), ("",)),
+        (tree_of("src/a.py", setup__cfg="[options]\npackage_dir =\n  = lib\n"), ("lib",)),
+        (tree_of(setup__py="setup(package_dir={'': 'lib/py'})"), ("lib/py",)),
+        (tree_of(pyproject__toml="[tool.setuptools]\npackage-dir = {'' = 'lib'}"), ("lib",)),
+        (tree_of("p.py", pyproject__toml="[tool.pytest]\npythonpath = ['tests']"), ("",)),
+    ],
+)
+def test_an_installation_adds_the_packages_folders_and_not_those_of_the_tests(
+    tree: Tree, roots: tuple[str, ...]
+) -> None:
+    assert package_roots(tree) == roots
 
 
 @pytest.mark.parametrize(
