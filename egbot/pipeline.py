@@ -161,7 +161,7 @@ def _take(state: _State, found: Survey) -> None:
 def _locate(state: _State) -> None:
     """Find the targets; collect again after stubs were written, until nothing new shows."""
     for _ in range(_MAX_ROUNDS):
-        location = locate(state.failures, state.tree, state.targets)
+        location = locate(state.failures, state.tree, state.targets, state.tools.sandbox.left_out)
         state.targets, state.left = location.targets, location.left
         state.added += location.added
         if location.tree == state.tree:

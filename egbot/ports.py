@@ -5,7 +5,7 @@ Neither side's library shows here; ``egbot.testing`` holds the fakes that keep t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
@@ -184,6 +184,11 @@ class Sandbox(Protocol):
     @property
     def backend(self) -> str:
         """``docker``, ``bubblewrap`` or ``process``."""
+        ...
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """The requirement lines of the repository that could not be installed, and why."""
         ...
 
     def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> Executor:

@@ -108,6 +108,11 @@ class BubblewrapSandbox:
         """Return ``bubblewrap``."""
         return "bubblewrap"
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Return the requirements that could not be installed, and why."""
+        return self.interpreter.left_out
+
     def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> Executor:
         """Start a sandbox and collect ``tests`` in it. Raises SandboxError.
 

@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.requirements import detect
 from egbot.execution.seccomp import PROFILE
 from egbot.execution.warm import Launch, Opening, WarmExecutor
+from egbot.execution.wheels import tell_left_out
 from egbot.ports import Executor
 from egbot.records import Limits, Tree
 
@@ -61,6 +62,11 @@ class DockerSandbox:
     def backend(self) -> str:
         """Return ``docker``."""
         return "docker"
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Return the requirements that could not be installed, and why."""
+        return self.image.left_out
 
     def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> Executor:
         """Start a container and collect ``tests`` in it. Raises SandboxError."""
@@ -107,6 +113,7 @@ def docker_sandbox(tree: Tree, options: SandboxOptions, report: Report) -> Docke
     for one in requirements.ignored:
         report(f"{one.path}: {one.why}")
     image = ensure_image(requirements, options, report)
+    tell_left_out(image.left_out, report)
     reap_images()
     return DockerSandbox(image, options, None if "seccomp" in engine.missing else PROFILE)
 
@@ -149,7 +156,7 @@ def reap_images() -> int:
             docker(["image", "rm", name])
             num_removed += 1
     with contextlib.suppress(SandboxError):
-        old = ["--filter", "label=egbot.stage", "--filter", "until=1h"]
+        old = ["--filter", "label=egbot", "--filter", "until=1h"]
         docker(["image", "prune", "--force", *old])
     return num_removed
 

@@ -21,21 +21,56 @@ TEST_NAMES = ("test", "tests", "testing", "dev")
 """The extras and dependency groups that hold what tests need."""
 
 _SETUP_WORDS = ("name", "install_requires", "tests_require", "extras_require", "python_requires")
-_TEST_WORDS = {"test", "tests", "testing", "dev", "develop", "development", "ci", "base"}
+LINT_NAMES = {"doc", "docs", "documentation", "format", "formatting", "lint", "linters", "linting"}
+LINT_NAMES |= {"pre-commit", "publish", "release", "style", "types", "typing"}
+"""The extras, groups and files that serve other ends than tests."""
+
+_TOOL = re.compile(
+    r"(?:flake8|mkdocs|mkdocstrings|pylint|sphinx|sphinxcontrib|types)(?:-.*)?|autoflake|autopep8"
+    r"|bandit|basedpyright|black|build|bump-my-version|bump2version|check-manifest|cibuildwheel"
+    r"|codespell|commitizen|docformatter|furo|hatch|interrogate|isort|mypy|myst-parser|nox|numpydoc"
+    r"|pdoc3?|pip-audit|poetry|pre-commit|pydocstyle|pyre-check|pyright|python-semantic-release"
+    r"|pytype|pyupgrade|ruff|safety|towncrier|tox(?:-uv)?|twine|ty|uv|vulture|yapf|zizmor"
+)
+"""Distributions that only lint, document or publish; they stand beside what tests need."""
+
+_DEV_WORDS = {"dev", "develop", "development"}
+_TEST_WORDS = {"test", "tests", "testing", "ci", "base", *_DEV_WORDS}
 _REQUIREMENTS_FOLDERS = {"", "requirements", "test", "tests"}
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What one file declares. ``project`` and the keys of ``extras`` are canonical names."""
+    """What one file declares. ``project`` and the keys of ``extras`` are canonical names.
+
+    ``spare`` are requirements that count only where code of the repository speaks of them.
+    """
 
     path: str
     requirements: tuple[str, ...] = ()
+    spare: tuple[str, ...] = ()
     requires_python: str = ""
     project: str = ""
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     includes: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+
+
+class Lines:
+    """The requirements of one file while it is read."""
+
+    def __init__(self) -> None:
+        self.requirements: list[str] = []
+        self.spare: list[str] = []
+
+    def add(self, name: str, lines: Iterable[str]) -> None:
+        """Add those of the extra, group or file ``name``; "" is what the project itself needs."""
+        is_dev = bool(_DEV_WORDS & set(name.split("-")))
+        for line in lines:
+            word = re.match(r"\s*([\w.-]*)", line)
+            is_tool = word is not None and _TOOL.fullmatch(_name(word[1])) is not None
+            is_spare = name in LINT_NAMES or (is_dev and is_tool)
+            (self.spare if is_spare else self.requirements).append(line)
 
 
 def is_requirements_path(path: str) -> bool:
@@ -44,10 +79,14 @@ def is_requirements_path(path: str) -> bool:
     folder = "" if str(pure.parent) == "." else str(pure.parent)
     if pure.suffix != ".txt" or folder not in _REQUIREMENTS_FOLDERS:
         return False
-    words = set(re.split(r"[-_.]+", pure.stem.lower()))
+    words = _words(pure)
     if "requirements" in words:
         return words == {"requirements"} or bool(words & _TEST_WORDS)
     return folder == "requirements" and bool(words & _TEST_WORDS)
+
+
+def _words(path: PurePosixPath) -> set[str]:
+    return set(re.split(r"[-_.]+", path.stem.lower()))
 
 
 def from_pyproject(path: str, text: str) -> Declared:
@@ -60,17 +99,22 @@ def from_pyproject(path: str, text: str) -> Declared:
         for name, lines in table(project, "optional-dependencies").items()
     }
     ignored: list[str] = []
-    lines = list(strings(project.get("dependencies")))
-    lines += [line for name in TEST_NAMES for line in extras.get(_name(name), ())]
-    lines += _groups(table(document, "dependency-groups"), ignored)
-    lines += poetry_lines(poetry, TEST_NAMES, ignored)
-    lines += _of_other_tools(table(document, "tool"))
-    name = project.get("name") or poetry.get("name") or ""
+    lines = Lines()
+    lines.add("", strings(project.get("dependencies")))
+    for name, found in (
+        *((name, extras.get(name, ())) for name in TEST_NAMES),
+        *_groups(table(document, "dependency-groups"), ignored),
+        *poetry_lines(poetry, TEST_NAMES, ignored),
+        *_of_other_tools(table(document, "tool")),
+    ):
+        lines.add(name, found)
+    named = project.get("name") or poetry.get("name") or ""
     return Declared(
         path,
-        requirements=tuple(lines),
+        requirements=tuple(lines.requirements),
+        spare=tuple(lines.spare),
         requires_python=str(project.get("requires-python") or poetry_python(poetry, ignored)),
-        project=_name(str(name)),
+        project=_name(str(named)),
         extras=extras,
         ignored=tuple(ignored),
     )
@@ -94,13 +138,16 @@ def from_setup_cfg(path: str, text: str) -> Declared:
     if parser.has_section("options.extras_require"):
         for name, value in parser["options.extras_require"].items():
             extras[_name(name)] = setup_lines(value)
-    lines = [*setup_lines(options.get("install_requires", ""))]
-    lines += setup_lines(options.get("tests_require", ""))
-    lines += [line for name in TEST_NAMES for line in extras.get(_name(name), ())]
+    lines = Lines()
+    lines.add("", setup_lines(options.get("install_requires", "")))
+    lines.add("test", setup_lines(options.get("tests_require", "")))
+    for name in TEST_NAMES:
+        lines.add(name, extras.get(name, ()))
     named = parser.get("metadata", "name", fallback="")
     return Declared(
         path,
-        requirements=tuple(lines),
+        requirements=tuple(lines.requirements),
+        spare=tuple(lines.spare),
         requires_python=options.get("python_requires", "").strip(),
         project=_name(named),
         extras=extras,
@@ -116,12 +163,15 @@ def from_setup_py(path: str, text: str) -> Declared:
         if isinstance(extras_value, dict)
         else {}
     )
-    lines = [*strings(arguments.get("install_requires"))]
-    lines += strings(arguments.get("tests_require"))
-    lines += [line for name in TEST_NAMES for line in extras.get(_name(name), ())]
+    lines = Lines()
+    lines.add("", strings(arguments.get("install_requires")))
+    lines.add("test", strings(arguments.get("tests_require")))
+    for name in TEST_NAMES:
+        lines.add(name, extras.get(name, ()))
     return Declared(
         path,
-        requirements=tuple(lines),
+        requirements=tuple(lines.requirements),
+        spare=tuple(lines.spare),
         requires_python=str(arguments.get("python_requires") or ""),
         project=_name(str(arguments.get("name") or "")),
         extras=extras,
@@ -147,45 +197,45 @@ def from_requirements_text(path: str, text: str) -> Declared:
             ignored.append(f"{_head(line)}: a requirement from an address is not downloaded")
         else:
             requirements.append(re.sub(r"\s--\S.*$", "", line))
+    words = _words(PurePosixPath(path))
+    lines = Lines()
+    named = sorted(words & (LINT_NAMES | _DEV_WORDS)) if not words & set(TEST_NAMES[:3]) else []
+    lines.add(named[-1] if named else "", requirements)
     return Declared(
         path,
-        requirements=tuple(requirements),
+        requirements=tuple(lines.requirements),
+        spare=tuple(lines.spare),
         includes=tuple(includes),
         ignored=tuple(ignored),
     )
 
 
-def _groups(groups: Mapping[str, object], ignored: list[str]) -> list[str]:
+def _groups(
+    groups: Mapping[str, object], ignored: list[str]
+) -> Iterable[tuple[str, tuple[str, ...]]]:
     """Resolve PEP 735 groups, with their includes; a cycle ends where it closes."""
     by_name = {_name(name): value for name, value in groups.items()}
     waiting = [name for name in TEST_NAMES if name in by_name]
-    seen = set(waiting)
-    lines: list[str] = []
-    while waiting:
-        items = by_name[waiting.pop()]
-        for item in items if isinstance(items, list) else []:
-            if isinstance(item, str):
-                lines.append(item)
-                continue
-            other = _name(str(mapping(item).get("include-group", "")))
+    for name in waiting:
+        items = by_name[name]
+        yield name, strings(items)
+        tables = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+        for other in (_name(str(one.get("include-group", ""))) for one in tables):
             if other not in by_name:
                 ignored.append(f"dependency group {other or '?'} does not exist")
-            elif other not in seen:
-                seen.add(other)
+            elif other not in waiting:
                 waiting.append(other)
-    return lines
 
 
-def _of_other_tools(tools: Mapping[str, object]) -> Iterable[str]:
+def _of_other_tools(tools: Mapping[str, object]) -> Iterable[tuple[str, tuple[str, ...]]]:
     """Yield what uv's, PDM's and hatch's own tables add for development and tests."""
-    yield from strings(table(tools, "uv").get("dev-dependencies"))
-    pdm = table(tools, "pdm", "dev-dependencies")
-    hatch = table(tools, "hatch", "envs")
+    yield "dev", strings(table(tools, "uv").get("dev-dependencies"))
     for name in TEST_NAMES:
-        yield from strings(pdm.get(name))
+        yield name, strings(table(tools, "pdm", "dev-dependencies").get(name))
     for name in ("default", "hatch-test", *TEST_NAMES):
         for key in ("dependencies", "extra-dependencies"):
-            yield from strings(table(hatch, name).get(key))
+            lines = strings(table(tools, "hatch", "envs", name).get(key))
+            yield "dev" if name == "default" else name, lines
 
 
 def setup_arguments(text: str, wanted: Collection[str]) -> tuple[dict[str, object], list[str]]:

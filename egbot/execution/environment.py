@@ -7,10 +7,13 @@ environment built once from wheels and kept. Of the repository's own nothing is 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
@@ -22,7 +25,7 @@ from egbot.execution.cache import cache_folder, locked, space_error
 from egbot.execution.interpreter import Interpreter, describe
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.requirements import Requirements, detect
-from egbot.execution.wheels import has_pip, run_pip
+from egbot.execution.wheels import RETRY_S, has_pip, install_most, run_pip, tell_left_out
 from egbot.records import Tree
 
 __all__ = ["Requirements", "choose_interpreter", "detect", "ensure"]
@@ -58,7 +61,11 @@ def choose_interpreter(
     for one in requirements.ignored:
         report(f"{one.path}: {one.why}")
     base = base_python(requirements.requires_python, root)
-    return describe(ensure(requirements, base, cache_folder(options), report))
+    python = ensure(requirements, base, cache_folder(options), report)
+    folder = python.parents[1]
+    left_out = _left_out(folder.with_name(f"{folder.name}.ok"))
+    tell_left_out(left_out, report)
+    return replace(describe(python), left_out=left_out)
 
 
 def is_too_old(interpreter: Interpreter) -> bool:
@@ -84,10 +91,20 @@ def base_python(requires_python: str, root: Path | None = None) -> Path:
             continue
         if wanted.contains(version, prereleases=True):
             return path
+    fitting = (f"3.{minor}" for minor in _KNOWN_MINORS if _allows(wanted, minor))
+    newest = max(fitting, key=Version, default="")
+    install = f"install python{newest} so that it is on the PATH" if newest else "install one"
+    image = f" --image python:{newest}-slim" if newest else " with --image NAME"
     raise SandboxError(
-        f"the repository asks for Python {requires_python}, and none was found",
-        hint="name one that has the tests' packages with --python PATH, or use --sandbox docker",
+        f"the repository asks for Python {requires_python}, and no such python3.N is on the PATH",
+        hint=f"{install}, or name one that has the tests' packages with --python PATH, or use "
+        f"--sandbox docker{image}",
     )
+
+
+def _allows(wanted: SpecifierSet, minor: int) -> bool:
+    """Whether a range holds one of the first or the last releases of Python 3.``minor``."""
+    return any(wanted.contains(f"3.{minor}.{patch}", prereleases=True) for patch in (0, 1, 99))
 
 
 def ensure(requirements: Requirements, python: Path, cache_dir: Path, report: Report) -> Path:
@@ -102,31 +119,49 @@ def ensure(requirements: Requirements, python: Path, cache_dir: Path, report: Re
     home = cache_dir / "environments"
     folder, mark = home / digest, home / f"{digest}.ok"
     interpreter = folder / "bin" / "python"
-    if mark.is_file() and os.access(interpreter, os.X_OK):
+    if _is_ready(mark, interpreter):
         return interpreter
     try:
         home.mkdir(parents=True, exist_ok=True)
         with locked(home / f"{digest}.lock", report):
-            if not (mark.is_file() and os.access(interpreter, os.X_OK)):
+            if not _is_ready(mark, interpreter):
                 mark.unlink(missing_ok=True)
-                _build(requirements, base, folder, report)
-                mark.touch()
+                left_out = _build(requirements, base, folder, report)
+                mark.write_text(json.dumps(left_out), encoding="utf-8")
     except OSError as error:
         raise space_error(error, home) from error
     return interpreter
 
 
-def _build(requirements: Requirements, base: Interpreter, folder: Path, report: Report) -> None:
+def _is_ready(mark: Path, interpreter: Path) -> bool:
+    """Whether the environment is whole, or lacks what was tried to be had not long ago."""
+    if not mark.is_file() or not os.access(interpreter, os.X_OK):
+        return False
+    return not _left_out(mark) or time.time() - mark.stat().st_mtime < RETRY_S
+
+
+def _left_out(mark: Path) -> dict[str, str]:
+    try:
+        found = json.loads(mark.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return {str(line): str(why) for line, why in found.items()} if isinstance(found, dict) else {}
+
+
+def _build(
+    requirements: Requirements, base: Interpreter, folder: Path, report: Report
+) -> dict[str, str]:
     report(f"building an environment with {len(requirements.lines)} requirements")
     shutil.rmtree(folder, ignore_errors=True)
     try:
         pip = _make_environment(base, folder)
-        listed = folder / "requirements.txt"
-        listed.write_text("\n".join(requirements.lines) + "\n", encoding="utf-8")
-        run_pip(
-            [*pip, "install", "--quiet", "--only-binary=:all:", "--requirement", str(listed)],
-            what="installing the repository's requirements",
-            next_step=_NEXT_STEP,
+        return install_most(
+            requirements.lines,
+            lambda lines: run_pip(
+                [*pip, "install", "--quiet", "--only-binary=:all:", "--", *lines],
+                what="installing the repository's requirements",
+                next_step=_NEXT_STEP,
+            ),
         )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

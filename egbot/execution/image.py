@@ -10,8 +10,9 @@ import json
 import re
 import shlex
 import tempfile
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ from egbot.execution.docker_cli import docker
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.payload import runner_files
 from egbot.execution.requirements import Requirements
-from egbot.execution.wheels import Platform, download
+from egbot.execution.wheels import RETRY_S, Platform, download, install_most
 
 REPOSITORY = "egbot-sandbox"
 PULL_TIMEOUT_S = 900
 ENVIRONMENT_PATH = "/opt/egbot/env"
 RUNNER_PATH = "/opt/egbot/runner"
 SETUP_PATH = "/opt/egbot/setup"
+_LEFT_OUT = "egbot.left-out"
 
 _QUESTION = """
 import json, os, platform, sys
@@ -89,11 +91,17 @@ CMD ["{environment}/bin/python"]
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image as the engine knows it; ``volumes`` are the folders that it declares."""
+    """An image as the engine knows it; ``volumes`` are the folders that it declares.
+
+    ``left_out`` are the requirement lines that could not be installed when it was built, and why;
+    ``is_stale`` says that they should be tried again.
+    """
 
     name: str
     image_id: str
     volumes: tuple[str, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    is_stale: bool = False
 
 
 def base_image(options: SandboxOptions, report: Report) -> Image:
@@ -126,8 +134,11 @@ def inspect(name: str) -> Image | None:
         if "no such image" in error.message.lower():
             return None
         raise
-    volumes = (known.get("Config") or {}).get("Volumes") or {}
-    return Image(name, str(known["Id"]), tuple(sorted(volumes)))
+    config = known.get("Config") or {}
+    volumes = tuple(sorted(config.get("Volumes") or {}))
+    told = json.loads((config.get("Labels") or {}).get(_LEFT_OUT, "{}"))
+    is_stale = bool(told) and time.time() - told["at_s"] > RETRY_S
+    return Image(name, str(known["Id"]), volumes, told.get("lines", {}), is_stale)
 
 
 def ensure_image(requirements: Requirements, options: SandboxOptions, report: Report) -> Image:
@@ -142,14 +153,14 @@ def ensure_image(requirements: Requirements, options: SandboxOptions, report: Re
     digest = requirements.digest(*made_of)[:24]
     tag = f"{REPOSITORY}:{digest}"
     found = inspect(tag)
-    if found is not None:
+    if found is not None and not found.is_stale:
         return found
     folder = cache_folder(options) / "images"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / f"{digest}.lock", report):
             found = inspect(tag)
-            if found is None:
+            if found is None or found.is_stale:
                 _build(tag, base, requirements, files, options, report)
                 found = inspect(tag)
     except OSError as error:
@@ -216,15 +227,17 @@ def _build(
     if not wanted.contains(target.markers["python_full_version"], prereleases=True):
         report(
             f"the repository asks for Python {requirements.requires_python}, the image "
-            f"{base.name} has {target.markers['python_full_version']}"
+            f"{base.name} has {target.markers['python_full_version']}: name another with --image"
         )
     with tempfile.TemporaryDirectory(prefix="egbot-image-") as name:
         context = Path(name)
         wheels = context / "wheels"
         wheels.mkdir()
         step = "name an image that has the packages, or a Python that has wheels, with --image"
-        download(requirements.lines, target, wheels, next_step=step)
-        lines = "\n".join(requirements.lines) + "\n"
+        left_out = install_most(
+            requirements.lines, lambda lines: download(lines, target, wheels, next_step=step)
+        )
+        lines = "".join(f"{line}\n" for line in requirements.lines if line not in left_out)
         (context / "requirements.txt").write_text(lines, encoding="utf-8")
         for path, data in files.items():
             at = context / "runner" / path
@@ -243,7 +256,9 @@ def _build(
         )
         (context / "Dockerfile").write_text(text, encoding="utf-8")
         try:
-            build(["--tag", tag, str(context)])
+            told = json.dumps({"at_s": time.time(), "lines": left_out})
+            labels = ["--label", f"{_LEFT_OUT}={told}"] if left_out else []
+            build(["--tag", tag, *labels, str(context)])
         except BuildFailedError as error:
             raise _build_error(str(error), options) from error
 

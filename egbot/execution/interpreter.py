@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from egbot.errors import SandboxError
@@ -35,7 +36,8 @@ class Interpreter:
     """An interpreter: where it starts, which folders it lives in, which files it maps.
 
     ``path`` is as given (a virtual environment's link is kept, it decides the environment);
-    ``prefixes`` hold the environment's own folder and that of the Python below it.
+    ``prefixes`` hold the environment's own folder and that of the Python below it. ``left_out``
+    are the requirement lines that could not be installed into it, and why.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class Interpreter:
     tag: str
     prefixes: tuple[Path, ...]
     mapped: tuple[Path, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def has_module(self, name: str) -> bool:
         """Say whether a top-level module lies in one of its site folders, without running it."""

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from packaging.version import InvalidVersion, Version
 
 
 def poetry_lines(
     poetry: Mapping[str, object], groups: Iterable[str], ignored: list[str]
-) -> list[str]:
-    """Return the requirement lines of the main table and of ``groups``; failures are named."""
-    lines = table_lines(_mapping(poetry.get("dependencies")), ignored)
-    lines += table_lines(_mapping(poetry.get("dev-dependencies")), ignored)
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield the requirement lines of the main table ("") and of ``groups``; failures are named."""
+    yield "", table_lines(_mapping(poetry.get("dependencies")), ignored)
+    yield "dev", table_lines(_mapping(poetry.get("dev-dependencies")), ignored)
     named = _mapping(poetry.get("group"))
     for group in groups:
-        lines += table_lines(_mapping(_mapping(named.get(group)).get("dependencies")), ignored)
-    return lines
+        table = _mapping(_mapping(named.get(group)).get("dependencies"))
+        yield group, table_lines(table, ignored)
 
 
 def poetry_python(poetry: Mapping[str, object], ignored: list[str]) -> str:

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class ProcessSandbox:
     """The port ``Sandbox`` over plain child processes of ``python``, the repository's interpreter.
 
     ``options`` are pytest options put after the repository's own; ``env`` is what the tests see
-    besides.
+    besides, ``left_out`` the requirements that ``python`` lacks, and why.
     """
 
     def __init__(
@@ -34,11 +34,13 @@ class ProcessSandbox:
         options: tuple[str, ...] = (),
         env: tuple[tuple[str, str], ...] = (),
         collect_s: float = 120.0,
+        left_out: Mapping[str, str] | None = None,
     ) -> None:
         self._python = python
         self._options = options
         self._env = dict(env)
         self._collect_s = collect_s
+        self.left_out = left_out or {}
 
     @property
     def backend(self) -> str:

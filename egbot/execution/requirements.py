@@ -21,19 +21,23 @@ from packaging.utils import canonicalize_name
 
 from egbot.execution.declared import (
     Declared,
+    Lines,
     from_pyproject,
     from_requirements_text,
     from_setup_cfg,
     from_setup_py,
     is_requirements_path,
 )
-from egbot.execution.hints import from_noxfile, from_tox, from_uv_lock
+from egbot.execution.hints import from_uv_lock
 from egbot.records import Tree
 
-BUILDER_VERSION = 1
+BUILDER_VERSION = 2
 """Changes whenever environments or images are built in another way: old ones are not reused."""
 
 MAX_FILE_BYTES = 1024 * 1024
+
+_HELPER = re.compile(r"(?:^|/)(?:docs?/.*|(?:conf|duties|noxfile|setup|tasks)\.py)$")
+"""Files that drive tools and are run by no test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,9 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What the tests need: PEP 508 lines, sorted and normalised, and a range of Pythons.
+    """What the tests need: PEP 508 lines, normalised, and a range of Pythons.
 
+    The lines stand in the order of the files: what the project itself needs comes first.
     ``sources`` are the files that said so.
     """
 
@@ -58,7 +63,7 @@ class Requirements:
 
     def digest(self, *salt: str) -> str:
         """Return the SHA-256 (hex) of the lines, the builder's version and ``salt``."""
-        parts = [BUILDER_VERSION, list(self.lines), list(salt)]
+        parts = [BUILDER_VERSION, sorted(self.lines), list(salt)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -67,20 +72,21 @@ def detect(tree: Tree) -> Requirements:
     ignored: list[Ignored] = []
     declared = _read(tree, _readers(tree), ignored)
     if not any(map(_asks_for_pytest, declared)):
-        declared += _read(tree, _hint_readers(tree), ignored)
+        declared += _read(tree, [("uv.lock", from_uv_lock)] if "uv.lock" in tree else [], ignored)
     name = next((found.project for found in declared if found.project), "")
     extras: dict[str, tuple[str, ...]] = {}
     for found in declared:
         extras.update(found.extras)
-    lines: set[str] = set()
+    lines: dict[str, None] = {}
     for found in declared:
         ignored.extend(Ignored(found.path, why) for why in found.ignored)
-        lines.update(_normalised(found, name, extras, ignored))
+        kept, spare = _normalised(found, name, extras, ignored)
+        lines |= dict.fromkeys([*kept, *_spoken_of(spare, tree)])
     listed = [Requirement(line) for line in lines]
     if not any(one.name == "pytest" and one.marker is None for one in listed):
-        lines.add("pytest")
+        lines = {"pytest": None, **lines}
     return Requirements(
-        lines=tuple(sorted(lines)),
+        lines=tuple(lines),
         requires_python=_python_range(declared, ignored),
         sources=tuple(sorted(found.path for found in declared if found.requirements)),
         ignored=tuple(ignored),
@@ -107,15 +113,6 @@ def _asks_for_pytest(found: Declared) -> bool:
     return any(re.match(r"pytest(?![\w-])", line, re.IGNORECASE) for line in found.requirements)
 
 
-def _hint_readers(tree: Tree) -> list[tuple[str, _Reader]]:
-    known = {
-        "uv.lock": from_uv_lock,
-        "tox.ini": _following(tree, from_tox),
-        "noxfile.py": _following(tree, from_noxfile),
-    }
-    return [(path, read) for path, read in known.items() if path in tree]
-
-
 def _readers(tree: Tree) -> list[tuple[str, _Reader]]:
     known = {
         "pyproject.toml": from_pyproject,
@@ -124,11 +121,11 @@ def _readers(tree: Tree) -> list[tuple[str, _Reader]]:
     }
     found = [(path, read) for path, read in known.items() if path in tree]
     texts = sorted(path for path in tree if is_requirements_path(path))
-    return found + [(path, _following(tree, from_requirements_text)) for path in texts]
+    return found + [(path, _following(tree)) for path in texts]
 
 
-def _following(tree: Tree, reader: _Reader) -> _Reader:
-    """Make a reader that follows ``-r other.txt`` inside ``tree``."""
+def _following(tree: Tree) -> _Reader:
+    """Make a reader of requirement files that follows ``-r other.txt`` inside ``tree``."""
 
     def include(path: str, name: str) -> str:
         parts: list[str] = []
@@ -142,11 +139,13 @@ def _following(tree: Tree, reader: _Reader) -> _Reader:
     def read(path: str, text: str) -> Declared:
         waiting, seen = [(path, text)], {path}
         requirements: list[str] = []
+        spare: list[str] = []
         ignored: list[str] = []
         while waiting:
             here, content = waiting.pop()
-            found = (reader if here == path else from_requirements_text)(here, content)
+            found = from_requirements_text(here, content)
             requirements.extend(found.requirements)
+            spare.extend(found.spare)
             ignored.extend(found.ignored)
             for name in found.includes:
                 other = include(here, name)
@@ -155,7 +154,7 @@ def _following(tree: Tree, reader: _Reader) -> _Reader:
                     waiting.append((other, text_of(tree, other)))
                 elif other not in seen:
                     ignored.append(f"{name} is not in the repository")
-        return Declared(path, requirements=tuple(requirements), ignored=tuple(ignored))
+        return Declared(path, tuple(requirements), tuple(spare), ignored=tuple(ignored))
 
     return read
 
@@ -175,13 +174,12 @@ def _normalised(
     project: str,
     extras: Mapping[str, tuple[str, ...]],
     ignored: list[Ignored],
-) -> set[str]:
-    """Return the requirement lines; a project's own extras (``pkg[test]``) are expanded."""
-    lines: set[str] = set()
-    waiting = list(found.requirements)
+) -> tuple[list[str], list[str]]:
+    """Return both kinds of lines; a project's own extras (``pkg[test]``) are expanded."""
+    lines: tuple[list[str], list[str]] = ([], [])
+    waiting = [*((one, False) for one in found.requirements), *((one, True) for one in found.spare)]
     seen: set[str] = set()
-    while waiting:
-        text = waiting.pop()
+    for text, is_spare in waiting:
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
@@ -192,14 +190,33 @@ def _normalised(
             for extra in sorted(map(canonicalize_name, requirement.extras)):
                 if extra not in seen:
                     seen.add(extra)
-                    waiting.extend(extras.get(extra, ()))
+                    own = Lines()
+                    own.add(extra, extras.get(extra, ()))
+                    waiting.extend((one, is_spare) for one in own.requirements)
+                    waiting.extend((one, True) for one in own.spare)
         elif requirement.url is not None:
             why = "a requirement from an address is not downloaded"
             ignored.append(Ignored(found.path, f"{requirement.name}: {why}"))
         else:
             requirement.name = name
-            lines.add(str(requirement))
+            lines[is_spare].append(str(requirement))
     return lines
+
+
+def _spoken_of(lines: Iterable[str], tree: Tree) -> list[str]:
+    """Those of ``lines`` that code imports, or names in a string (``run(["mypy", ...])``)."""
+    kept: list[str] = []
+    texts: list[str] | None = None
+    for line in lines:
+        if texts is None:
+            paths = [path for path in tree if path.endswith(".py") and not _HELPER.search(path)]
+            small = [tree[path].data for path in paths if len(tree[path].data) <= MAX_FILE_BYTES]
+            texts = [data.decode("utf-8", "replace") for data in small]
+        name = Requirement(line).name.replace("-", "[-_]")
+        spoken = re.compile(rf"(?im)^[ \t]*(?:from|import)\s+{name}\b|[\"']{name}[\"'.\s]")
+        if any(map(spoken.search, texts)):
+            kept.append(line)
+    return kept
 
 
 def _python_range(declared: Iterable[Declared], ignored: list[Ignored]) -> str:

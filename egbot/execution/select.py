@@ -64,6 +64,7 @@ def choose(
                 options=options.pytest_options,
                 env=options.env,
                 collect_s=options.collect_s,
+                left_out=interpreter.left_out,
             )
         case "auto":
             return _first_that_works(tree, options, report, root)

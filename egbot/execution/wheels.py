@@ -12,8 +12,9 @@ import os
 import re
 import subprocess
 import sys
+import time
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,14 +25,33 @@ from packaging.version import InvalidVersion, Version
 from egbot.errors import SandboxError, SpaceError
 
 PIP_TIMEOUT_S = 1800
+MAX_LEFT_OUT = 8
+RETRY_S = 24 * 3600
+"""So long what could not be had is not asked for again."""
+
 MAX_ROUNDS = 8
 """How often missing dependencies are looked for; each round goes one level deeper."""
 
+_NETWORK = re.compile(
+    r"Retrying \(Retry|Connection|Temporary failure|ProxyError|timed out|SSLError"
+)
+_NOT_FOUND = re.compile(
+    r"that satisfies the requirement (?P<name>[\w.-]+).*?(?: \(from (?P<way>(?!versions)[^()]*)\))?"
+    r" \(from versions: (?P<all>[^)]*)\)"
+)
 _KEPT_VARIABLES = re.compile(
     r"PATH|HOME|USER|LANG|TMPDIR|NETRC|(?:PIP|SSL_CERT|LC|XDG)_\w+|REQUESTS_CA_BUNDLE"
     r"|CURL_CA_BUNDLE|(?:https?|ftp|all|no)_proxy",
     re.IGNORECASE,
 )
+
+
+class PipError(SandboxError):
+    """pip said no. ``output`` is all that it printed."""
+
+    def __init__(self, message: str, *, hint: str, output: str) -> None:
+        super().__init__(message, hint=hint)
+        self.output = output
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +75,10 @@ def has_pip() -> bool:
 
 
 def run_pip(command: Sequence[str], *, what: str, next_step: str) -> None:
-    """Run ``command`` (a pip call); raise SandboxError with pip's own reason when it fails."""
+    """Run ``command`` (a pip call); raise SandboxError with pip's own reason when it fails.
+
+    It is a PipError unless the disk is full or pip took too long.
+    """
     environment = {
         name: value for name, value in os.environ.items() if _KEPT_VARIABLES.fullmatch(name)
     }
@@ -82,7 +105,79 @@ def run_pip(command: Sequence[str], *, what: str, next_step: str) -> None:
     output = done.stdout + "\n" + done.stderr
     if "No space left on device" in output or "Disk quota exceeded" in output:
         raise SpaceError(f"{what} failed: no space left", hint="free some space, then try again")
-    raise SandboxError(f"{what} failed: {relevant_lines(output)}", hint=next_step)
+    message = f"{what} failed: {relevant_lines(output)}"
+    raise PipError(message, hint=next_step, output=output)
+
+
+def install_most(lines: Sequence[str], attempt: Callable[[Sequence[str]], None]) -> dict[str, str]:
+    """Call ``attempt`` with ``lines``, less those because of which it raises PipError.
+
+    Returns what was left out, a line each, and why. Of two lines that exclude each other the later
+    goes. Raises the PipError when pytest itself cannot be had, the network is at fault, or after
+    ``MAX_LEFT_OUT`` lines or ``PIP_TIMEOUT_S``.
+    """
+    kept = sorted(lines, key=lambda line: _name_of(line) != "pytest")
+    left_out: dict[str, str] = {}
+    deadline = time.monotonic() + PIP_TIMEOUT_S
+    while True:
+        try:
+            attempt(kept)
+        except PipError as error:
+            is_over = len(left_out) >= MAX_LEFT_OUT or time.monotonic() > deadline
+            if is_over or not kept or _NETWORK.search(error.output):
+                raise
+            culprit, cause = _named_culprit(kept, error.output), error
+            if culprit is None:
+                culprit, cause = _found_culprit(kept, attempt, error)
+            if _name_of(culprit) == "pytest":
+                raise
+            kept.remove(culprit)
+            left_out[culprit] = _reason(culprit, cause.output)
+        else:
+            return left_out
+
+
+def tell_left_out(left_out: Mapping[str, str], report: Callable[[str], None]) -> None:
+    """Tell the person who watches which requirements are not there, and why."""
+    for line, why in left_out.items():
+        report(f"{line} is left out: {why}")
+
+
+def _named_culprit(lines: Sequence[str], output: str) -> str | None:
+    """The line that pip names as one without any distribution, or by which such a one comes."""
+    found = _NOT_FOUND.search(output)
+    culprit = _name_of((found["way"] or found["name"]).rpartition("->")[2]) if found else None
+    return next((line for line in lines if _name_of(line) == culprit), None)
+
+
+def _found_culprit(
+    lines: Sequence[str], attempt: Callable[[Sequence[str]], None], error: PipError
+) -> tuple[str, PipError]:
+    """The last line of the shortest beginning that cannot be installed, found by halves."""
+    good, bad = 0, len(lines)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        try:
+            attempt(lines[:middle])
+        except PipError as other:
+            bad, error = middle, other
+        else:
+            good = middle
+    return lines[bad - 1], error
+
+
+def _reason(line: str, output: str) -> str:
+    found = _NOT_FOUND.search(output)
+    if found is None:
+        return relevant_lines(output, 300)
+    is_own = _name_of(found["name"]) == _name_of(line)
+    what = "no wheel" if is_own else f"no wheel for {found['name']}, which it needs,"
+    return f"{what} {'was found' if found['all'] == 'none' else 'fits'}"
+
+
+def _name_of(line: str) -> str:
+    found = re.match(r"\s*([\w.-]+)", line)
+    return canonicalize_name(found[1]) if found else ""
 
 
 def relevant_lines(output: str, limit_chars: int = 1200) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from egbot.records import FailingTest, Fault
 from egbot.source.absent import Need, missing_imports
@@ -29,6 +30,7 @@ _IMPORT_NAME = re.compile(
     r"cannot import name '([^']+)' from (?:partially initialized module )?'([^']+)'"
 )
 _NO_MODULE = re.compile(r"No module named '([^']+)'")
+_NO_FIXTURE = re.compile(r"fixture '(\w+)' not found")
 _MODULE_MEMBER = re.compile(r"module '([^']+)' has no attribute '([^']+)'")
 _CLASS_MEMBER = re.compile(r"(type object )?'([^']+)'(?: object)? has no attribute '([^']+)'")
 _NAME = re.compile(r"name '([^']+)' is not defined")
@@ -42,15 +44,36 @@ class Reading:
     why: str = ""
 
 
-def read_failure(code: Code, failing: FailingTest) -> Reading:
-    """Which functions the failure asks for, in the order in which the test would call them."""
+def read_failure(
+    code: Code, failing: FailingTest, left_out: Mapping[str, str] = MappingProxyType({})
+) -> Reading:
+    """Which functions the failure asks for, in the order in which the test would call them.
+
+    ``left_out`` are the requirements that are not installed, and why.
+    """
     path = failing.node_id.partition("::")[0]
     if failing.status in {"timeout", "crash"}:
         return Reading(why=_STOPPED[failing.status])
     if path.endswith(".py") and path in code.tree and code.problem(path):
         return Reading(why=code.problem(path))
     reader = _READERS.get(failing.fault.type_name.rpartition(".")[2], _read_other)
-    return reader(code, failing)
+    reading = reader(code, failing)
+    lacking = "" if reading.needs else _lacking_package(failing.fault, left_out)
+    return Reading(why=lacking) if lacking else reading
+
+
+def _lacking_package(fault: Fault, left_out: Mapping[str, str]) -> str:
+    """Which requirement that could not be installed a failure speaks of, by its bare name."""
+    module, fixture = _NO_MODULE.search(fault.message), _NO_FIXTURE.search(fault.message)
+    top = module[1].partition(".")[0].lower().replace("_", "-") if module else None
+    for line, why in left_out.items():
+        name = re.split(r"[^\w.-]", line, maxsplit=1)[0].lower()
+        bare = re.sub(r"^(py|python)-?|-?(py|python)$", "", name)
+        if top in (name, bare):
+            return f"needs the package {name}, which could not be installed: {why}"
+        if fixture and name.startswith("pytest-"):
+            return f"lacks the fixture {fixture[1]}; {name} could not be installed: {why}"
+    return ""
 
 
 # --- imports ----------------------------------------------------------------------------------

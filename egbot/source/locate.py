@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from egbot.errors import UsageError
 from egbot.records import FailingTest, LeftTest, Origin, Target, Tree, TreeFile
@@ -43,19 +44,23 @@ class Location:
 
 
 def locate(
-    failures: tuple[FailingTest, ...], tree: Tree, known: tuple[Target, ...] = ()
+    failures: tuple[FailingTest, ...],
+    tree: Tree,
+    known: tuple[Target, ...] = (),
+    left_out: Mapping[str, str] = MappingProxyType({}),
 ) -> Location:
     """Find what ``failures`` need, and write a stub into the tree for all that is missing.
 
     ``known`` are the targets of earlier rounds: they keep their origin, and the tests that need
     them are added to. A known target that only a file's collection asked for goes when that
-    file's tests now fail without needing it.
+    file's tests now fail without needing it. ``left_out`` are requirements that are not installed,
+    and why.
     """
     code = Code(tree)
     needs: dict[str, tuple[Need, ...]] = {}
     left: dict[str, LeftTest] = {}
     for failing in failures:
-        reading = read_failure(code, failing)
+        reading = read_failure(code, failing, left_out)
         if reading.needs:
             needs[failing.node_id] = (*needs.get(failing.node_id, ()), *reading.needs)
         else:

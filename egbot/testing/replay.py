@@ -7,7 +7,7 @@ test wrote. It knows a small part of pytest only: see ``egbot.testing.inprocess`
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -89,6 +89,11 @@ class ReplaySandbox:
     def backend(self) -> str:
         """``replay``."""
         return "replay"
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Nothing: there is no environment."""
+        return {}
 
     def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> ReplayExecutor:
         """Collect ``tests`` of ``tree``. ``limits`` are not kept: nothing here can be stopped."""

@@ -10,13 +10,20 @@ from pathlib import Path
 import pytest
 
 from egbot.errors import SandboxError, SpaceError
+from egbot.execution import image
 from egbot.execution.confinement import docker_run_arguments, inner_environment
-from egbot.execution.container import owner_labels, reap_containers, remove_container
+from egbot.execution.container import (
+    docker_sandbox,
+    owner_labels,
+    reap_containers,
+    remove_container,
+)
 from egbot.execution.docker_cli import docker, docker_environment, docker_error, find_engine
 from egbot.execution.image import base_image, ensure_image, inspect, platform_of
 from egbot.execution.options import SandboxOptions
 from egbot.execution.requirements import Requirements
 from egbot.execution.seccomp import PROFILE
+from egbot.records import Limits, TreeFile
 
 IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
 
@@ -182,6 +189,25 @@ def test_a_package_without_a_wheel_fails_the_build_with_pips_reason(
     with pytest.raises(SandboxError, match="No matching distribution") as caught:
         ensure_image(Requirements(("egbot-no-such-package",)), options, print)
     assert "--image" in caught.value.hint
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(300)
+def test_what_cannot_be_installed_is_left_out_of_the_image_and_tried_again_later(
+    options: SandboxOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    tree = {"requirements.txt": TreeFile(b"pytest\niniconfig>=9999; python_version > '3'\n")}
+    docker_sandbox(tree, options, said.append)
+    sandbox = docker_sandbox(tree, options, said.append)
+    (line,) = sandbox.left_out
+    assert said[1:] == [f"{line} is left out: no wheel fits"] * 2
+    with sandbox.open({"test_it.py": TreeFile(b"def test():\n    pass\n")}, (), Limits()) as one:
+        assert one.collection.node_ids == ("test_it.py::test",)
+    assert len(said) == 3
+    monkeypatch.setattr(image, "RETRY_S", -1)
+    docker_sandbox(tree, options, said.append)
+    assert said[3].startswith("building an image")
 
 
 @pytest.mark.docker

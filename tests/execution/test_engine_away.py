@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +65,7 @@ class MortalSandbox:
     """An engine that does not survive its first sandbox."""
 
     backend = "docker"
+    left_out: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         self._launch = mortal(ProcessSandbox(sys.executable)._launch)

@@ -8,7 +8,7 @@ import sys
 import tarfile
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,14 @@ from egbot.execution.interpreter import describe
 from egbot.execution.options import SandboxOptions
 from egbot.execution.requirements import Requirements
 from egbot.execution.select import choose
-from egbot.execution.wheels import Platform, download, missing, relevant_lines
+from egbot.execution.wheels import (
+    PipError,
+    Platform,
+    download,
+    install_most,
+    missing,
+    relevant_lines,
+)
 from egbot.records import TreeFile
 from egbot.source.repository import open_repository, snapshot
 
@@ -32,8 +39,6 @@ DEPENDENCY_FILES = (
     "setup.py",
     "requirements.txt",
     "uv.lock",
-    "tox.ini",
-    "noxfile.py",
 )
 PYPROJECT = """
 [project]
@@ -58,7 +63,7 @@ def tree_of(**files: str) -> dict[str, TreeFile]:
 
 
 def lines_of(path: str, text: str) -> tuple[str, ...]:
-    return detect({path: TreeFile(text.encode())}).lines
+    return tuple(sorted(detect({path: TreeFile(text.encode())}).lines))
 
 
 def wheel(folder: Path, name: str, version: str = "1", *requires: str, body: str = "") -> Path:
@@ -90,12 +95,10 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_pyproject_dependencies_test_extras_and_groups_are_found() -> None:
     found = detect({"pyproject.toml": TreeFile(PYPROJECT.encode())})
-    assert found.lines == (
+    assert tuple(sorted(found.lines)) == (
         "attrs>=22",
         "msgpack",
-        "mypy",
         "pytest>=7",
-        "ruff",
         'tomli; python_version < "3.11"',
     )
     assert found.requires_python == ">=3.9"
@@ -123,7 +126,7 @@ pytest = "*"
 sphinx = "*"
 """
     found = detect({"pyproject.toml": TreeFile(text.encode())})
-    assert found.lines == (
+    assert tuple(sorted(found.lines)) == (
         'flask[async]<2.2,>=2.1; python_version >= "3.10"',
         "plain==1.4",
         "pytest",
@@ -165,7 +168,7 @@ def test_requirement_files_follow_includes_and_drop_what_chooses_where_to_downlo
         "requirements-docs.txt": TreeFile(b"sphinx\n"),
     }
     found = detect(tree)
-    assert found.lines == ("attrs==23.1", "pytest")
+    assert tuple(sorted(found.lines)) == ("attrs==23.1", "pytest")
     assert len(found.ignored) >= 6
     assert "secret" not in repr(found)
 
@@ -183,7 +186,7 @@ def test_requirement_files_follow_includes_and_drop_what_chooses_where_to_downlo
 )
 def test_a_broken_file_is_named_and_left_out(path: str, data: bytes) -> None:
     found = detect({path: TreeFile(data), "requirements-test.txt": TreeFile(b"attrs")})
-    assert found.lines == ("attrs", "pytest")
+    assert tuple(sorted(found.lines)) == ("attrs", "pytest")
     assert found.ignored[0].path == path
     assert found.ignored[0].why
 
@@ -258,53 +261,69 @@ version = "1"
 name = "twice"
 version = "2"
 """
-TOX = """
-[testenv]
-deps =
-    pytest>=7  # the runner
-    -rtests/more.txt
-    {[base]deps}
-    py38: old
-    django42,django50: Django
-[testenv:docs]
-deps = sphinx
-"""
-NOX = """
-import nox
-
-@nox.session(python=["3.11"])
-def tests(session):
-    session.install("pytest", "hypothesis>=6")
-    session.install("-r", "tests/more.txt")
-    session.install("-e", ".[test]", *EXTRA)
-
-@nox.session
-def lint(session):
-    session.install("ruff")
-"""
 
 
-@pytest.mark.parametrize(
-    ("path", "text", "lines"),
-    [
-        (
-            "uv.lock",
-            UV_LOCK,
-            ("attrs==23.1", "pytest==8.0", 'tomli==2.0; python_full_version < "3.11"', "twice"),
-        ),
-        ("tox.ini", TOX, ("mock", "pytest>=7")),
-        ("noxfile.py", NOX, ("hypothesis>=6", "mock", "pytest")),
-    ],
-)
-def test_lock_tox_and_nox_are_hints_where_nothing_names_the_test_runner(
-    path: str, text: str, lines: tuple[str, ...]
-) -> None:
-    tree = {path: TreeFile(text.encode()), "tests/more.txt": TreeFile(b"mock\n")}
-    assert detect(tree).lines == lines
+def test_the_lock_is_a_hint_where_nothing_names_the_test_runner() -> None:
+    tree = {"uv.lock": TreeFile(UV_LOCK.encode())}
+    lines = {"attrs==23.1", "pytest==8.0", 'tomli==2.0; python_full_version < "3.11"', "twice"}
+    assert set(detect(tree).lines) == lines
     declared = {"requirements.txt": TreeFile(b"pytest-mock\n")}
     assert set(detect({**tree, **declared}).lines) == {"pytest-mock", *lines}
     better = {"requirements.txt": TreeFile(b"pytest\n")}
     assert detect({**tree, **better}).lines == ("pytest",)
+
+
+DEV = "ruff>=0.1\nMyPy\nmock\nsphinx_rtd_theme\nblack"
+DEV_LIST = DEV.splitlines()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"pyproject.toml": f"[project.optional-dependencies]\ndev = {DEV_LIST}\ndocs = ['furo']"},
+        {
+            "pyproject.toml": f"[dependency-groups]\ndev = ['mock', {{include-group = 'lint'}}]\n"
+            f"lint = {[*DEV_LIST[:2], 'unheard-of', 'black']}"
+        },
+        {
+            "pyproject.toml": "[project]\nname = 'pk'\n[project.optional-dependencies]\n"
+            f"dev = ['pk[docs]', 'mock']\ndocs = {[*DEV_LIST[:2], 'unheard-of', 'black']}"
+        },
+        {"pyproject.toml": f"[tool.uv]\ndev-dependencies = {DEV_LIST}"},
+        {
+            "pyproject.toml": "[tool.poetry.group.dev.dependencies]\n"
+            "ruff = '*'\nmypy = '*'\nmock = '*'\nblack = '*'"
+        },
+        {"setup.cfg": "[options.extras_require]\ndev =\n  " + "\n  ".join(DEV_LIST)},
+        {"setup.py": f"setup(extras_require={{'dev': {DEV_LIST}}})"},
+        {"requirements-dev.txt": DEV},
+        {"requirements-dev.txt": "mock\n-r lint.txt", "lint.txt": "unheard-of\nblack"},
+    ],
+)
+def test_what_only_lints_or_documents_is_installed_where_code_speaks_of_it(
+    files: dict[str, str],
+) -> None:
+    tree = {path: TreeFile(text.encode()) for path, text in files.items()}
+    assert set(detect(tree).lines) == {"mock", "pytest"}
+    for path, text in (
+        ("tests/test_x.py", "def test(): run(['black', '.'])"),
+        ("conftest.py", "import black.api"),
+    ):
+        assert set(detect({**tree, path: TreeFile(text.encode())}).lines) == {
+            "mock",
+            "pytest",
+            "black",
+        }
+    assert set(detect({**tree, "docs/conf.py": TreeFile(b"import black")}).lines) == {
+        "mock",
+        "pytest",
+    }
+
+
+def test_what_the_project_itself_or_its_tests_ask_for_is_installed_whatever_it_is() -> None:
+    text = "[project]\ndependencies=['sphinx']\n[dependency-groups]\ntest=['mypy', 'pytest']\n"
+    assert lines_of("pyproject.toml", text) == ("mypy", "pytest", "sphinx")
+    assert lines_of("requirements-test.txt", "black") == ("black", "pytest")
 
 
 def test_the_tables_of_uv_pdm_and_hatch_are_read() -> None:
@@ -372,6 +391,75 @@ def test_a_package_without_a_wheel_is_refused_with_pips_reason(
     assert "No matching distribution found for pytest" in caught.value.message
     assert "--python PATH" in caught.value.hint
     assert not list((tmp_path / "c" / "environments").glob("*.ok"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "left_out"),
+    [
+        (("no-wheel", "b"), {"no-wheel": "no wheel was found"}),
+        (("b>=2", "d"), {"b>=2": "no wheel fits"}),
+        (("needs-more", "b"), {"needs-more": "no wheel for more, which it needs, was found"}),
+        (("deeper", "b"), {"deeper": "no wheel for more, which it needs, was found"}),
+        (("b", "excludes-b", "d"), {"excludes-b": "conflict"}),
+        (("old-pytest", "d"), {"old-pytest": "conflict"}),
+        (("x1", "x2", "b", "x3"), dict.fromkeys(("x1", "x2", "x3"), "no wheel was found")),
+    ],
+)
+def test_what_cannot_be_installed_is_left_out_with_a_word(
+    lines: tuple[str, ...], left_out: dict[str, str], offline: Path, tmp_path: Path
+) -> None:
+    wheel(offline, "pytest", "9")
+    wheel(offline, "b")
+    wheel(offline, "d")
+    wheel(offline, "needs_more", "1", "more")
+    wheel(offline, "deeper", "1", "needs_more")
+    wheel(offline, "excludes_b", "1", "b>1")
+    wheel(offline, "old_pytest", "1", "pytest<9")
+    tree = {"requirements.txt": TreeFile("\n".join([*lines, "pytest>=9"]).encode())}
+    said: list[str] = []
+    options = SandboxOptions(cache_dir=tmp_path)
+    for python in [choose_interpreter(options, tree, None, said.append) for _ in range(2)]:
+        assert python.left_out.keys() == left_out.keys()
+        for line, why in left_out.items():
+            assert why in python.left_out[line]
+            said.remove(f"{line} is left out: {python.left_out[line]}")
+    assert said == [f"building an environment with {len(lines) + 1} requirements"]
+    python = choose_interpreter(options, tree, None, print)
+    for line in lines:
+        name = line.partition(">")[0].replace("-", "_")
+        assert python.has_module(name) == (line not in left_out)
+
+
+def test_what_was_left_out_is_tried_again_after_a_day(offline: Path, tmp_path: Path) -> None:
+    wheel(offline, "pytest")
+    tree = {"requirements.txt": TreeFile(b"late")}
+    options = SandboxOptions(cache_dir=tmp_path)
+    assert choose_interpreter(options, tree, None, print).left_out
+    wheel(offline, "late")
+    assert choose_interpreter(options, tree, None, print).left_out
+    (mark,) = tmp_path.glob("environments/*.ok")
+    os.utime(mark, (0, 0))
+    assert not choose_interpreter(options, tree, None, print).left_out
+
+
+NONE_FOUND = (
+    "ERROR: Could not find a version that satisfies the requirement a (from versions: none)"
+)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        f"WARNING: Retrying (Retry(total=4)) after connection broken by ...\n{NONE_FOUND}",
+        f"WARNING: Connection timed out while downloading.\n{NONE_FOUND}",
+    ],
+)
+def test_a_network_that_fails_is_not_taken_for_a_package_without_a_wheel(output: str) -> None:
+    def attempt(lines: Sequence[str]) -> None:
+        raise PipError("failed", hint="", output=output)
+
+    with pytest.raises(PipError):
+        install_most(("pytest", "a"), attempt)
 
 
 def test_an_environment_that_lost_its_python_is_built_again(offline: Path, tmp_path: Path) -> None:
@@ -574,6 +662,10 @@ def test_a_range_that_no_python_meets_says_so() -> None:
     with pytest.raises(SandboxError, match=r">=4") as caught:
         base_python(">=4")
     assert "--python" in caught.value.hint
+    with pytest.raises(SandboxError) as caught:
+        base_python("==3.19.*")
+    assert caught.value.hint.startswith("install python3.19 so that it is on the PATH, or")
+    assert "--image python:3.19-slim" in caught.value.hint
 
 
 def platform(**installed: str) -> Platform:

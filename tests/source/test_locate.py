@@ -609,3 +609,23 @@ def test_named_target_is_found_or_refused_with_advice() -> None:
         with pytest.raises(UsageError) as caught:
             named_target(spec, tree)
         assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("message", "line", "why"),
+    [
+        ("No module named 'yaml'", "PyYAML>=6", "needs the package pyyaml, which could not be"),
+        ("No module named 'a_b.c'", "a-b[x]; python_version > '3'", "needs the package a-b, which"),
+        ("fixture 'two' not found", "pytest-two", "lacks the fixture two; pytest-two could not be"),
+        ("No module named 'other'", "yaml", "needs the package other, which is not installed"),
+    ],
+)
+def test_a_requirement_that_could_not_be_installed_is_named_with_the_reason(
+    message: str, line: str, why: str
+) -> None:
+    kind = "ModuleNotFoundError" if "module" in message else "FixtureLookupError"
+    tree = {"tests/test_a.py": TreeFile(b"import yaml, a_b.c, other\n\ndef test(two):\n    pass\n")}
+    node_id = "tests/test_a.py" if "module" in message else "tests/test_a.py::test"
+    found = locate((failing(node_id, kind, message),), tree, (), {line: "no wheel was found"})
+    assert found.left[0].why.startswith(why)
+    assert ("no wheel was found" in found.left[0].why) == ("other" not in message)
