@@ -78,9 +78,12 @@ class Session:
         """
         without: list[str] = []
         for name, reference in self._plugins.items():
+            if not reference:  # loaded by another name
+                without += ["-p", "no:" + name]
+                continue
             try:
                 EntryPoint(name, reference, "pytest11").load()
-            except Exception as error:  # noqa: PERF203 (each for itself)
+            except Exception as error:
                 self._plugin.add_start_error(error)
                 without += ["-p", "no:" + name]
         return without

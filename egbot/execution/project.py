@@ -51,6 +51,14 @@ _REFERENCE = re.compile(
     r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)(?:\s*:\s*([^\W\d]\w*(?:\.[^\W\d]\w*)*))?\s*(?:\[[\w,. -]*\])?"
 )
 _VERSION_FILES = ("__init__", "_version", "__version__", "version", "__about__", "about")
+_PYTEST_FILES = (
+    "conftest.py",
+    "pyproject.toml",
+    "pytest.ini",
+    "pytest.toml",
+    "setup.cfg",
+    "tox.ini",
+)
 _SCRIPT_TEXT = """\
 #!python
 import sys
@@ -67,7 +75,7 @@ class Project:
     ``site`` maps paths below the folder of installed packages to texts; ``scripts`` are the
     texts of its commands by name, for a Python that the line ``#!python`` stands for; ``roots``
     are the import roots, relative to the repository; ``plugins`` the
-    entry points of its pytest plugins.
+    entry points of its pytest plugins, "" for those that the repository has pytest load by itself.
     """
 
     site: Mapping[str, str]
@@ -124,7 +132,25 @@ def find_project(tree: Tree) -> tuple[Project | None, tuple[Ignored, ...]]:
     site[f"{folder}/RECORD"] = "".join(f"{path},,\n" for path in [*site, f"{folder}/RECORD"])
     commands = points.get("gui_scripts", {}) | points.get("console_scripts", {})
     scripts = {name: text for name, ref in commands.items() if (text := _script(name, ref))}
-    return Project(site, scripts, roots, points.get("pytest11", {})), tuple(notes)
+    plugins = {
+        name: ""
+        if _is_loaded_anyway(tree, name, reference.partition(":")[0].strip())
+        else reference
+        for name, reference in points.get("pytest11", {}).items()
+    }
+    return Project(site, scripts, roots, plugins), tuple(notes)
+
+
+def _is_loaded_anyway(tree: Tree, name: str, module: str) -> bool:
+    """Whether a conftest.py or pytest's settings load a plugin by its module's name.
+
+    They do where the developers do not install the project; pytest refuses to load it twice.
+    """
+    pattern = (
+        rf"""(?s)(?:\bpytest_plugins\b.*?["']|(?<![\w-])-p[\s"',=]*){re.escape(module)}["'\s]"""
+    )
+    files = (path for path in tree if path.rpartition("/")[2] in _PYTEST_FILES)
+    return name != module and any(re.search(pattern, _read(tree, path)) for path in files)
 
 
 def _first(stated: Iterable[_Stated], key: str) -> Any:

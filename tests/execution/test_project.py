@@ -189,6 +189,24 @@ def test_a_plugin_that_cannot_be_imported_is_a_failure_and_not_the_end() -> None
     assert "missing" in error.fault.message
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"conftest.py": "pytest_plugins = [\n    'pytester', 'pk.plugin']\n"},
+        {"pytest.ini": "[pytest]\naddopts = -v -p pk.plugin\npythonpath = lib\n"},
+        {"conftest.py": "# pk.plugin is an entry point\n"},
+    ],
+)
+def test_a_plugin_that_the_repository_loads_by_itself_too_is_loaded_once(
+    more: dict[str, str],
+) -> None:
+    test = "import pk\npk.double = lambda x: 4\n\ndef test_plugin(four):\n    assert four == 4\n"
+    tree = tree_of({**WHOLE, "test_pk.py": test, **more})
+    with choose(tree, options_of("process"), print).open(tree, (), Limits()) as executor:
+        found = executor.run(Job(("test_pk.py::test_plugin",), trace=False))
+    assert statuses(found) == {"test_plugin": "passed"}
+
+
 LAY_OVER = """
 import os, subprocess, sys, tempfile
 sys.path.insert(0, {root!r})
