@@ -15,7 +15,6 @@ from typing import Any
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidName, canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from egbot.execution.declared import (
     mapping,
@@ -27,6 +26,7 @@ from egbot.execution.declared import (
 )
 from egbot.execution.poetry import table_lines
 from egbot.execution.requirements import Ignored, text_of
+from egbot.execution.version import find_version, read_or_empty
 from egbot.records import Tree
 from egbot.source.modules import package_roots
 
@@ -50,7 +50,6 @@ _SCRIPT = re.compile(r"(?!python[\d.]*$)\w[\w.+-]{0,99}")
 _REFERENCE = re.compile(
     r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)(?:\s*:\s*([^\W\d]\w*(?:\.[^\W\d]\w*)*))?\s*(?:\[[\w,. -]*\])?"
 )
-_VERSION_FILES = ("__init__", "_version", "__version__", "version", "__about__", "about")
 _PYTEST_FILES = (
     "conftest.py",
     "pyproject.toml",
@@ -74,8 +73,8 @@ class Project:
 
     ``site`` maps paths below the folder of installed packages to texts; ``scripts`` are the
     texts of its commands by name, for a Python that the line ``#!python`` stands for; ``roots``
-    are the import roots, relative to the repository; ``plugins`` the
-    entry points of its pytest plugins, "" for those that the repository has pytest load by itself.
+    are the import roots, relative to the repository; ``plugins`` the entry points of its pytest
+    plugins, "" for those that the repository has pytest load by itself.
     """
 
     site: Mapping[str, str]
@@ -101,61 +100,61 @@ def find_project(tree: Tree) -> tuple[Project | None, tuple[Ignored, ...]]:
 
     Never raises on what a file holds.
     """
-    notes: list[Ignored] = []
-    stated: list[_Stated] = []
-    for path, read in _READERS.items():
-        if path in tree:
-            try:
-                stated.append(read(text_of(tree, path)))
-            except (ValueError, RecursionError, MemoryError):
-                continue  # whoever reads the dependencies names it
-    whole = _Stated(**{key: _first(stated, key) for key in _Stated.__slots__})
+    stated = _stated(tree)
     try:
-        name = canonicalize_name(whole.name, validate=True)
+        name = canonicalize_name(stated.name[: MAX_NAME_CHARS + 1], validate=True)
     except InvalidName:
         return None, ()
     if len(name) > MAX_NAME_CHARS:
         return None, ()
+    notes: tuple[Ignored, ...] = ()
     roots = tuple(one for one in package_roots(tree) if one.isprintable())
-    version = _version(tree, whole.version, name, roots)
+    version = find_version(tree, stated.version, name, roots)
     if version is None:
         version = UNKNOWN_VERSION
         why = f"the version of {name} is computed when it is built; {version} stands for it"
-        notes.append(Ignored(next(path for path in _READERS if path in tree), why))
-    points = _checked_points(whole.points)
+        notes = (Ignored(next(path for path in _READERS if path in tree), why),)
+    points = _checked_points(stated.points)
     folder = f"{name.replace('-', '_')}-{version}.dist-info"
     site = {
-        f"{folder}/METADATA": _metadata(whole, version),
+        f"{folder}/METADATA": _metadata(stated, version),
         f"{folder}/entry_points.txt": "\n".join(_ini(points)),
         f"{folder}/INSTALLER": "egbot\n",
     }
     site[f"{folder}/RECORD"] = "".join(f"{path},,\n" for path in [*site, f"{folder}/RECORD"])
     commands = points.get("gui_scripts", {}) | points.get("console_scripts", {})
     scripts = {name: text for name, ref in commands.items() if (text := _script(name, ref))}
-    plugins = {
-        name: ""
-        if _is_loaded_anyway(tree, name, reference.partition(":")[0].strip())
-        else reference
-        for name, reference in points.get("pytest11", {}).items()
-    }
-    return Project(site, scripts, roots, plugins), tuple(notes)
+    plugins = points.get("pytest11", {})
+    plugins |= {name: "" for name, ref in plugins.items() if _is_loaded_anyway(tree, name, ref)}
+    return Project(site, scripts, roots, plugins), notes
 
 
-def _is_loaded_anyway(tree: Tree, name: str, module: str) -> bool:
+def _is_loaded_anyway(tree: Tree, name: str, reference: str) -> bool:
     """Whether a conftest.py or pytest's settings load a plugin by its module's name.
 
     They do where the developers do not install the project; pytest refuses to load it twice.
     """
-    pattern = (
-        rf"""(?s)(?:\bpytest_plugins\b.*?["']|(?<![\w-])-p[\s"',=]*){re.escape(module)}["'\s]"""
-    )
+    module = reference.partition(":")[0].strip()
+    listed = r"""\bpytest_plugins\b.{0,2000}?["']|(?<![\w-])-p[\s"',=]*"""
+    pattern = rf"""(?s)(?:{listed}){re.escape(module)}["'\s]"""
     files = (path for path in tree if path.rpartition("/")[2] in _PYTEST_FILES)
-    return name != module and any(re.search(pattern, _read(tree, path)) for path in files)
+    return name != module and any(re.search(pattern, read_or_empty(tree, path)) for path in files)
 
 
-def _first(stated: Iterable[_Stated], key: str) -> Any:
-    """What the first file says that says anything."""
-    return next((one for each in stated if (one := getattr(each, key))), getattr(_Stated(), key))
+def _stated(tree: Tree) -> _Stated:
+    """What the files say together: of each thing what the first says that says anything."""
+    found: list[_Stated] = []
+    for path, read in _READERS.items():
+        if path in tree:
+            try:
+                found.append(read(text_of(tree, path)))
+            except (ValueError, RecursionError, MemoryError):
+                continue  # whoever reads the dependencies names it
+    whole: dict[str, Any] = {
+        key: next(filter(None, (getattr(one, key) for one in found)), None)
+        for key in _Stated.__slots__
+    }
+    return _Stated(**{key: value for key, value in whole.items() if value})
 
 
 # --- the files --------------------------------------------------------------------------------
@@ -263,53 +262,6 @@ def _points(value: object) -> dict[str, str]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-# --- the version ------------------------------------------------------------------------------
-
-
-def _version(tree: Tree, stated: str, name: str, roots: tuple[str, ...]) -> str | None:
-    """The version in its normal form, from where it is said to be or from the package itself."""
-    kind, _, place = (part.strip() for part in stated.partition(":"))
-    candidates = [stated]
-    modules = [name.replace("-", "_")]
-    if kind == "file":
-        candidates = [_read(tree, place.partition(",")[0].strip())]
-    elif kind == "path":
-        candidates = [_assigned(_read(tree, place), "__version__|version|VERSION")]
-    elif kind == "attr":
-        module, _, attribute = place.rpartition(".")
-        modules.insert(0, module.partition(".")[0])
-        texts = _texts(tree, roots, (module.replace(".", "/"),), ("", "/__init__"))
-        candidates = [_assigned(text, re.escape(attribute)) for text in texts]
-    texts = _texts(tree, roots, modules, ("", *(f"/{one}" for one in _VERSION_FILES)))
-    candidates += [_assigned(text, "__version__") for text in texts]
-    for candidate in filter(None, map(str.strip, candidates)):
-        try:
-            return str(Version(candidate[:MAX_NAME_CHARS]))
-        except InvalidVersion:
-            continue
-    return None
-
-
-def _texts(
-    tree: Tree, roots: Iterable[str], modules: Iterable[str], ends: Iterable[str]
-) -> list[str]:
-    stems = [f"{root}/{module}".lstrip("/") for root in roots for module in modules]
-    return [_read(tree, f"{stem}{end}.py") for stem in stems for end in ends]
-
-
-def _assigned(text: str, names: str) -> str:
-    start = rf"^(?:{names})\s*(?::[^=\n]+)?=\s*(?:\w+\s*=\s*)*"
-    found = re.search(rf"{start}([\"'])([^\"'\n]+)\1", text, re.MULTILINE)
-    return found[2] if found else ""
-
-
-def _read(tree: Tree, path: str) -> str:
-    try:
-        return text_of(tree, path)
-    except (KeyError, ValueError):
-        return ""
 
 
 # --- what is installed ------------------------------------------------------------------------
