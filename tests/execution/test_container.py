@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -197,7 +198,8 @@ def test_what_cannot_be_installed_is_left_out_of_the_image_and_tried_again_later
     options: SandboxOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    tree = {"requirements.txt": TreeFile(b"pytest\niniconfig>=9999; python_version > '3'\n")}
+    never = f"iniconfig>={time.time_ns()}; python_version > '3'"  # an image of its own
+    tree = {"requirements.txt": TreeFile(f"pytest\n{never}\n".encode())}
     docker_sandbox(tree, options, said.append)
     sandbox = docker_sandbox(tree, options, said.append)
     (line,) = sandbox.left_out
@@ -207,6 +209,7 @@ def test_what_cannot_be_installed_is_left_out_of_the_image_and_tried_again_later
     assert len(said) == 3
     monkeypatch.setattr(image, "RETRY_S", -1)
     docker_sandbox(tree, options, said.append)
+    docker(["image", "rm", sandbox.image.name])
     assert said[3].startswith("building an image")
 
 
