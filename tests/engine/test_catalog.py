@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -29,6 +30,12 @@ def fetch(what: PackagedFile, scratch: Path, report: Callable[[str], None]) -> P
 def convert(source: Path, folder: Path) -> None:
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(source.read_bytes())
+    (folder / "tokenizer.json").write_text("[0]")
+
+
+def be_a_file(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_text("")
 
 
 def pull(
@@ -57,6 +64,32 @@ def test_a_model_is_fetched_once(tmp_path: Path) -> None:
     lines.clear()
     assert pull(folder, report=lines.append) == folder
     assert lines == []
+
+
+def truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "truncated weights": lambda at: truncate(at / "model.safetensors"),
+    "another tokenizer": lambda at: (at / "tokenizer.json").write_text("[1]"),
+    "no tokenizer": lambda at: (at / "tokenizer.json").rename(at / "tokenizer"),
+    "no record, as of an older egbot": lambda at: (at / "files.txt").write_text(""),
+    "a file": be_a_file,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_model_is_made_anew_once_and_said(tmp_path: Path, damage: str) -> None:
+    """What is in the cache is not believed: else loading it fails, each time, in obscure words."""
+    folder, lines = pull(tmp_path / "m"), list[str]()
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    DAMAGES[damage](folder)
+    for _ in range(2):
+        assert pull(folder, report=lines.append) == folder
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
+    assert sum("made anew" in line for line in lines) == 1
+    assert leftovers(folder) == ["m"]
 
 
 def test_a_wrong_checksum_is_refused_and_leaves_nothing(tmp_path: Path) -> None:

@@ -462,14 +462,31 @@ def test_a_network_that_fails_is_not_taken_for_a_package_without_a_wheel(output:
         install_most(("pytest", "a"), attempt)
 
 
-def test_an_environment_that_lost_its_python_is_built_again(offline: Path, tmp_path: Path) -> None:
-    wheel(offline, "pytest")
-    cache = tmp_path / "c"
+DAMAGES = {
+    "no python": ("bin/python", None),
+    "no pytest": ("lib/python3*/site-packages/pytest/__init__.py", None),
+    "a truncated package": ("lib/python3*/site-packages/pytest/__init__.py", b""),
+    "another settings file": ("pyvenv.cfg", b"home = /nowhere\n"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_environment_is_built_again_once_and_said(
+    damage: str, offline: Path, tmp_path: Path
+) -> None:
+    """Its mark says that it was built, not that it still is."""
+    wheel(offline, "pytest", body="x = 1\n")
+    cache, said = tmp_path / "c", list[str]()
     first = ensure(Requirements(("pytest",)), Path(sys.executable), cache, print)
-    first.unlink()
-    again = ensure(Requirements(("pytest",)), Path(sys.executable), cache, print)
-    assert again == first
-    assert describe(again).has_module("pytest")
+    pattern, data = DAMAGES[damage]
+    (file,) = first.parent.parent.glob(pattern)
+    file.unlink()
+    if data is not None:
+        file.write_bytes(data)
+    for _ in range(2):
+        assert ensure(Requirements(("pytest",)), Path(sys.executable), cache, said.append) == first
+    assert describe(first).has_module("pytest")
+    assert [line for line in said if "built anew" in line] == said[:1]
 
 
 def test_a_cache_that_cannot_be_written_is_a_space_error(tmp_path: Path) -> None:
