@@ -11,6 +11,8 @@ import functools
 import os
 import resource
 import signal
+import socket
+import time
 from typing import Any
 
 try:
@@ -25,6 +27,9 @@ _MAX_SWEEPS = 50
 
 REPORT_BYTES = 64 * 1024 * 1024
 """Address space beyond the limit, for telling that the limit was reached."""
+
+THREAD_STACK_BYTES = 1024 * 1024
+"""Reserved for each thread, as on Windows; the limit would allow a hundred of the usual 8 MiB."""
 
 
 @functools.lru_cache(maxsize=None)
@@ -52,6 +57,43 @@ def die_with_parent() -> bool:
 def adopt_orphans() -> bool:
     """Become the parent of all descendants whose parents end."""
     return _prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def missing_walls(promised: list[str]) -> list[str]:
+    """Return which of the ``promised`` walls do not stand around this process."""
+    with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
+        parts = [line.partition(":") for line in file]
+    status = {name: value.strip() for name, _, value in parts}
+    stands = {
+        "user": os.getuid() != 0,
+        "capabilities": int(status.get("CapPrm", "1"), 16) == 0,
+        "privileges": status.get("NoNewPrivs") == "1",
+        "seccomp": status.get("Seccomp") == "2",
+        "network": {name for _, name in socket.if_nameindex()} <= {"lo"},
+    }
+    return [wall for wall in promised if not stands.get(wall)]
+
+
+def how_ended(pid: int, parent: int) -> int | None:
+    """Return the exit status, or minus the signal, of a process whose ``parent`` is our child.
+
+    None when it runs on or cannot be told. The parent is killed for it: then its zombie is ours.
+    """
+    try:
+        for _ in range(100):
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                if file.read().rpartition(")")[2].split()[0] in "ZX":
+                    break
+            time.sleep(0.01)
+        else:
+            return None
+        if pid != parent:
+            os.kill(parent, signal.SIGKILL)
+            os.waitpid(parent, 0)
+        status = os.waitpid(pid, 0)[1]
+    except (OSError, OverflowError):
+        return None
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
 def limit_resources(memory_bytes: int, file_bytes: int) -> None:

@@ -64,7 +64,8 @@ class Plugin:
     """Pytest hooks for one session in ``root``.
 
     ``on_start`` is called before the first conftest.py is imported, ``on_loop`` (with pytest's
-    session) instead of running the tests. ``paths``, when not empty, is what is collected.
+    session) instead of running the tests. ``paths``, when not empty, is what is collected;
+    ``on_file`` is told each file before it is imported.
     A test may take ``test_s`` seconds.
     """
 
@@ -80,6 +81,7 @@ class Plugin:
         self.errors: list[dict[str, Any]] = []
         self.internal_error = ""
         self.paths: list[str] = []
+        self.on_file: Callable[[str], None] | None = None
         self._on_start = on_start
         self._on_loop = on_loop
         self._recorder: Recorder | None = None
@@ -133,6 +135,8 @@ class Plugin:
         if not isinstance(collector, pytest.File):
             yield
             return
+        if self.on_file is not None:
+            self.on_file(collector.nodeid)
         with _time_limit(self._module_s):
             outcome = yield
         if outcome.excinfo is not None:

@@ -9,7 +9,9 @@ import gc
 import importlib
 import os
 import select
+import signal
 import sys
+import threading
 import time
 import types
 from typing import Any, NoReturn
@@ -20,6 +22,7 @@ from sandbox.scratch import Scratch, remove_tree
 from sandbox.session import Session
 from sandbox.supervisor import Supervisor
 from sandbox.tree import Tree, TreeError, clean_path
+from sandbox.watch import exit_text
 from sandbox.wire import Message, Reader, WireError, encode, write_all
 from sandbox.zygote import Channel, ZygoteLostError, channel_pair, spawn
 
@@ -30,7 +33,11 @@ _SCRATCH_VARIABLE = "EGBOT_SCRATCH"
 
 
 class BrokenError(Exception):
-    """No job can be served; the message says why."""
+    """No job can be served; the message says why, ``kind`` whose fault it is."""
+
+    def __init__(self, message: str, kind: str = "pytest") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class Runner:
@@ -40,6 +47,7 @@ class Runner:
         self._reader = Reader(input_fd)
         self._output_fd = output_fd
         self._pids: set[int] = set()
+        self._collecting: Message = {}
 
     def run(self) -> None:
         """Serve until the bot closes its end."""
@@ -49,7 +57,7 @@ class Runner:
         try:
             self._open(opening)
         except BrokenError as error:
-            self._send({"type": "broken", "message": str(error)})
+            self._send({"type": "broken", "kind": error.kind, "message": str(error)})
             return
         while True:
             self._scratch.sweep()
@@ -72,6 +80,9 @@ class Runner:
     # --- opening ---
 
     def _open(self, opening: Message) -> None:
+        missing = kernel.missing_walls(opening["walls"])
+        if missing:
+            raise BrokenError("these do not stand: " + ", ".join(missing), "walls")
         work = os.path.realpath(opening["work"])
         self._root = os.path.join(work, "repo")
         self._tmp = os.path.join(work, "tmp")
@@ -94,7 +105,7 @@ class Runner:
         answer = self._await(collected)
         self._collect_s = time.monotonic() - start
         if answer is None:
-            raise BrokenError("the process that collects the tests ended; a module may have exited")
+            raise self._why_ended()
         if answer["type"] == "broken":
             raise BrokenError(str(answer["message"]))
         self._node_ids = set(answer["node_ids"])
@@ -148,6 +159,7 @@ class Runner:
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         os.environ["TMPDIR"] = self._tmp
         sys.dont_write_bytecode = True
+        threading.stack_size(kernel.THREAD_STACK_BYTES)
         _hide_runner(own_folder)
         os.chdir(self._root)  # noqa: TID251 (this process is the tests' own)
         extra = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
@@ -167,13 +179,29 @@ class Runner:
         gc.freeze()
 
     def _await(self, channel: Channel) -> Message | None:
-        """Wait for a zygote's first word, or leave when the bot does."""
+        """Wait until the tests are collected; None when that ended. Leave when the bot does."""
         while True:
-            ready = select.select([channel.end.fileno(), self._reader.fd], [], [])[0]
-            if self._reader.fd in ready and self._is_abandoned():
-                raise SystemExit(0)
-            if channel.end.fileno() in ready:
-                return channel.receive()
+            if not channel.has_frame:
+                ready = select.select([channel.end.fileno(), self._reader.fd], [], [])[0]
+                if self._reader.fd in ready and self._is_abandoned():
+                    raise SystemExit(0)
+                if channel.end.fileno() not in ready:
+                    continue
+            answer = channel.receive()
+            if answer is None or answer["type"] != "collecting":
+                return answer
+            self._collecting = answer
+
+    def _why_ended(self) -> BrokenError:
+        """Say how the process that collects the tests ended, and at which file."""
+        parent = next(iter(self._pids))
+        code = kernel.how_ended(int(self._collecting.get("pid", parent)), parent)
+        path = str(self._collecting.get("path", ""))[:1000]
+        where = "while it collected " + (path or "the tests")
+        if code == -signal.SIGKILL:
+            return BrokenError(f"pytest's process was killed {where}", "killed")
+        how = "closed its output" if code is None else f"ended ({exit_text(code)})"
+        return BrokenError(f"pytest's process {how} {where}; a module may have exited")
 
     def _is_abandoned(self) -> bool:
         return self._reader.at_end or not self._reader.fill()

@@ -23,7 +23,7 @@ from sandbox.inherited import RandomState, warm_hypothesis
 from sandbox.plugin import Plugin
 from sandbox.swap import AfreshError, modules_below, swap
 from sandbox.wire import Message
-from sandbox.zygote import EXIT_HARNESS, EXIT_MEMORY, Channel, serve
+from sandbox.zygote import EXIT_HARNESS, EXIT_MEMORY, Channel, ZygoteLostError, serve
 
 MAX_LOCATED = 2000
 """So many tests' places are looked up ahead, which takes a tenth of a millisecond each."""
@@ -98,6 +98,8 @@ class Session:
             self._random = RandomState()
             self._watch = CallWatch(self._root)
             self._watch.start()
+            self._plugin.on_file = self._tell_file
+            self._tell_file("")
             return
         self._collected.end.close()
         work = self._next_work(self._fresh)
@@ -105,6 +107,11 @@ class Session:
         if not work.examine():
             os._exit(0)
         self._plugin.paths = work.test_paths()
+
+    def _tell_file(self, path: str) -> None:
+        """Say what is collected now: the runner names it should this process be killed."""
+        with contextlib.suppress(ZygoteLostError):
+            self._collected.send({"type": "collecting", "path": path, "pid": os.getpid()})
 
     def _on_loop(self, session: Any) -> NoReturn:
         """All tests are collected: serve, or run those asked for."""

@@ -192,7 +192,7 @@ class Watch:
         memory = code == EXIT_MEMORY or (code == -signal.SIGKILL and not self._child.killed)
         self.give_up("crash")
         what = "the running test" if self.is_placed else "putting the program in place"
-        return Ended("oom" if memory else "crash", f"{what} ended the process: {_how(code)}")
+        return Ended("oom" if memory else "crash", f"{what} ended the process: {exit_text(code)}")
 
     def give_up(self, status: str) -> None:
         """Give the running test its status; without one running, all tests."""
@@ -211,7 +211,8 @@ class Watch:
         self._waiting = self._waiting[len(tests) :]
 
 
-def _how(code: int) -> str:
+def exit_text(code: int) -> str:
+    """Say an exit status, or minus a signal's number, in words."""
     if code >= 0:
         return f"exit status {code}"
     try:

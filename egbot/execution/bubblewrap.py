@@ -14,35 +14,35 @@ the host.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 import platform
-import secrets
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from egbot.errors import SandboxError
-from egbot.execution.cache import cache_folder, space_error
+from egbot.execution.cache import cache_folder
 from egbot.execution.confinement import (
     MAX_FILE_BYTES,
     MAX_OPEN_FILES,
     SHARED_MEMORY_BYTES,
     USER_ID,
+    WALLS,
     inner_environment,
 )
 from egbot.execution.environment import choose_interpreter
 from egbot.execution.groups import make_group
-from egbot.execution.interpreter import Interpreter
-from egbot.execution.mounts import interpreter_arguments, system_arguments
+from egbot.execution.interpreter import Interpreter, describe
+from egbot.execution.mounts import host_arguments
 from egbot.execution.namespaces import refusal
 from egbot.execution.options import Report, SandboxOptions
-from egbot.execution.payload import runner_files
+from egbot.execution.payload import keep_files, runner_files
 from egbot.execution.syscalls import filter_program
 from egbot.execution.warm import Launch, Opening, WarmExecutor
 from egbot.ports import Executor
@@ -95,13 +95,14 @@ _ACCOUNTS = {
 
 @dataclass(frozen=True, slots=True)
 class BubblewrapSandbox:
-    """Namespaces around one interpreter; ``payload`` is the folder with the runner's files."""
+    """Namespaces around one interpreter. ``payloads`` is where the sandbox's own files are kept."""
 
     program: Path
     way: Way
     interpreter: Interpreter
-    payload: Path
+    payloads: Path
     options: SandboxOptions
+    report: Report
 
     @property
     def backend(self) -> str:
@@ -138,6 +139,7 @@ class BubblewrapSandbox:
             argv=tuple(self.command(["-m", "sandbox.runner"], entrances)),
             env={"PATH": os.defpath},
             work=WORK,
+            walls=WALLS,
             on_close=group.remove if group else lambda: None,
         )
 
@@ -151,26 +153,19 @@ class BubblewrapSandbox:
         pids = self.options.pids + _num_threads(self.way)
         numbers = [USER_ID, pids, MAX_OPEN_FILES, MAX_FILE_BYTES, self.options.memory_bytes]
         launcher = [python, "-I", "-S", "-c", _LAUNCHER, *map(str, numbers)]
-        arguments = [str(self.program), *_namespaces(self.program, self.way), *system_arguments()]
-        arguments += _scratch(self.options) + _own_files(self.payload)
-        arguments += interpreter_arguments(self.interpreter)
+        payload = write_payload(self.payloads, self.report)
+        arguments = [str(self.program), *_namespaces(self.program, self.way)]
+        arguments += [*_scratch(self.options), *host_arguments(self.interpreter)]
+        arguments += _own_files(payload)
         arguments += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORK]
         path = f"{self.interpreter.path.parent}:/usr/local/bin:/usr/bin:/bin"
         for name, value in inner_environment(path, RUNNER_PATH, WORK).items():
             arguments += ["--setenv", name, value]
-        prepared = self._prepared(arguments, entrances)
-        return [*prepared, "--", *launcher, python, *python_arguments]
-
-    def _prepared(self, arguments: list[str], entrances: Sequence[str]) -> list[str]:
-        """Let a shell enter control groups, and hand bwrap the filter on a descriptor."""
-        file = self.payload / "etc" / _FILTER
+        # A shell enters the control groups, and hands bwrap the filter on a descriptor.
         steps = [f"echo $$ > {shlex.quote(path)}" for path in entrances]
-        if file.is_file():
-            steps.append(f"exec 9< {shlex.quote(str(file))}")
-            arguments = [*arguments, "--seccomp", "9"]
-        if not steps:
-            return arguments
-        return ["/bin/sh", "-c", "; ".join([*steps, 'exec "$@"']), "sh", *arguments]
+        steps += [f"exec 9< {shlex.quote(str(payload / 'etc' / _FILTER))}", 'exec "$@"']
+        shell = ["/bin/sh", "-e", "-c", "; ".join(steps), "sh", *arguments, "--seccomp", "9"]
+        return [*shell, "--", *launcher, python, *python_arguments]
 
 
 def bubblewrap_sandbox(
@@ -179,8 +174,8 @@ def bubblewrap_sandbox(
     """Prepare bubblewrap for ``tree``: program, interpreter, runner. Raises SandboxError."""
     program = find_bubblewrap()
     interpreter = choose_interpreter(options, tree, root, report)
-    payload = write_payload(runner_files(), cache_folder(options) / "runner")
-    sandbox = BubblewrapSandbox(program, way_in(), interpreter, payload, options)
+    payloads = cache_folder(options) / "runner"
+    sandbox = BubblewrapSandbox(program, way_in(), interpreter, payloads, options, report)
     group = make_group(options.memory_bytes, options.pids)
     if group is None:
         report("no control group can be had: memory is limited for each process, not as a sum")
@@ -230,40 +225,22 @@ def find_bubblewrap() -> Path:
 
 
 def _start(program: Path) -> tuple[int, str]:
-    command = [str(program), *_namespaces(program, way_in()), *system_arguments(), "--", "true"]
+    shown = host_arguments(describe(Path(sys.executable)))
+    command = [str(program), *_namespaces(program, way_in()), *shown, "--", "true"]
     return _run(command, {"PATH": os.defpath})
 
 
-def write_payload(files: Mapping[str, bytes], folder: Path) -> Path:
-    """Write the runner's files and the sandbox's own ``/etc`` once; return their folder."""
-    program = filter_program(platform.machine())
+def write_payload(folder: Path, report: Report) -> Path:
+    """Have the runner, the filter and the sandbox's own ``/etc`` below ``folder``; return where.
+
+    Raises SandboxError for a machine without a filter, SpaceError.
+    """
     whole = {
-        **({f"etc/{_FILTER}": program} if program else {}),
-        **{f"runner/{path}": data for path, data in files.items()},
+        f"etc/{_FILTER}": filter_program(platform.machine()),
+        **{f"runner/{path}": data for path, data in runner_files().items()},
         **{f"etc/{name}": text.encode() for name, text in _ACCOUNTS.items()},
     }
-    digest = hashlib.sha256(repr(sorted(whole.items())).encode()).hexdigest()[:24]
-    final = folder / digest
-    if final.is_dir():
-        return final
-    fresh = folder / f"{digest}.{os.getpid()}.{secrets.token_hex(4)}"
-    try:
-        for path, data in whole.items():
-            at = fresh / path
-            at.parent.mkdir(parents=True, exist_ok=True)
-            at.write_bytes(data)
-        for at in (fresh, *fresh.rglob("*")):
-            at.chmod(0o755 if at.is_dir() else 0o644)
-        try:
-            fresh.rename(final)
-        except OSError:
-            if not final.is_dir():
-                raise
-    except OSError as error:
-        raise space_error(error, folder) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return final
+    return keep_files(whole, folder, report)
 
 
 def _namespaces(program: Path, way: Way) -> list[str]:
@@ -321,9 +298,9 @@ def _num_threads(way: Way) -> int:
 
 def _try(sandbox: BubblewrapSandbox) -> str:
     """Return "" when Python starts inside, confined; else what stood in the way."""
-    question = "import os,socket;print(os.getuid(),[n for _,n in socket.if_nameindex()])"
-    code, output = _run(sandbox.command(["-I", "-S", "-c", question]), {"PATH": os.defpath})
-    if code == 0 and output.strip() == f"{USER_ID} ['lo']":
+    question = f"from sandbox import kernel; print(kernel.missing_walls({list(WALLS)}))"
+    code, output = _run(sandbox.command(["-S", "-c", question]), {"PATH": os.defpath})
+    if code == 0 and output.strip() == "[]":
         return ""
     return output.strip()[-400:] or f"it ended with status {code}"
 

@@ -110,10 +110,11 @@ def built_base(tree: Tree, path: str, report: Report) -> str:
     context = build_tar({name[start:]: one for name, one in inside.items()})
     digest = hashlib.sha256(f"{path[start:]}\0".encode() + context).hexdigest()[:24]
     name = f"{BASE_REPOSITORY}:{digest}"
-    if not docker(["image", "ls", "--quiet", name]).strip():
+    label = f"egbot.base={digest}"
+    if not docker(["image", "ls", "--quiet", "--filter", f"label={label}", name]).strip():
         report(f"building {path}")
         try:
-            build(["--tag", name, "--label", "egbot.base=1", "--file", path[start:]], context)
+            build(["--tag", name, "--label", label, "--file", path[start:]], context)
         except BuildFailedError as error:
             raise SandboxError(
                 f"{path} cannot be built:\n{error}",

@@ -20,6 +20,9 @@ WORK = "/work"
 SHARED_MEMORY_BYTES = 64 * MIB
 MAX_FILE_BYTES = 256 * MIB
 MAX_OPEN_FILES = 1024
+WALLS = ("user", "capabilities", "privileges", "seccomp", "network")
+"""What each sandbox's runner looks for before it takes the tree: it is not root and has no
+capabilities, may gain no privileges, has a filter of system calls, and no network but its own."""
 
 
 def inner_environment(path: str, runner: str, work: str = WORK) -> dict[str, str]:
@@ -28,6 +31,7 @@ def inner_environment(path: str, runner: str, work: str = WORK) -> dict[str, str
         "EGBOT_SCRATCH": "/tmp:/dev/shm",  # noqa: S108  emptied after every run
         "HOME": work,
         "LANG": "C.UTF-8",
+        "MALLOC_ARENA_MAX": "2",  # each thread's own would reserve 64 MiB of the memory limit
         "PATH": path,
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from egbot.errors import SandboxError
-from egbot.execution.confinement import WORK, docker_run_arguments, inner_environment
+from egbot.execution.confinement import WALLS, WORK, docker_run_arguments, inner_environment
 from egbot.execution.docker_cli import (
     docker,
     docker_environment,
@@ -68,6 +68,11 @@ class DockerSandbox:
         """Return the requirements that could not be installed, and why."""
         return self.image.left_out
 
+    @property
+    def _is_filtered(self) -> bool:
+        """Whether a filter can be seen inside: a runtime such as gVisor's has walls of its own."""
+        return self.seccomp is not None and self.options.runtime is None
+
     def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> Executor:
         """Start a container and collect ``tests`` in it. Raises SandboxError."""
         opening = Opening(
@@ -95,6 +100,7 @@ class DockerSandbox:
             argv=(docker_path(), *arguments, "--name", name, *inner),
             env=docker_environment(),
             work=WORK,
+            walls=tuple(wall for wall in WALLS if wall != "seccomp" or self._is_filtered),
             on_close=lambda: remove_container(name),
             explain=engine_fault,
         )

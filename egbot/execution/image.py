@@ -94,7 +94,7 @@ class Image:
     """An image as the engine knows it; ``volumes`` are the folders that it declares.
 
     ``left_out`` are the requirement lines that could not be installed when it was built, and why;
-    ``is_stale`` says that they should be tried again.
+    ``is_stale`` says that they should be tried again. ``digest`` is what it says it is made of.
     """
 
     name: str
@@ -102,6 +102,7 @@ class Image:
     volumes: tuple[str, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     is_stale: bool = False
+    digest: str = ""
 
 
 def base_image(options: SandboxOptions, report: Report) -> Image:
@@ -135,10 +136,12 @@ def inspect(name: str) -> Image | None:
             return None
         raise
     config = known.get("Config") or {}
+    labels = config.get("Labels") or {}
     volumes = tuple(sorted(config.get("Volumes") or {}))
-    told = json.loads((config.get("Labels") or {}).get(_LEFT_OUT, "{}"))
+    told = json.loads(labels.get(_LEFT_OUT, "{}"))
     is_stale = bool(told) and time.time() - told["at_s"] > RETRY_S
-    return Image(name, str(known["Id"]), volumes, told.get("lines", {}), is_stale)
+    digest = str(labels.get("egbot.image", ""))
+    return Image(name, str(known["Id"]), volumes, told.get("lines", {}), is_stale, digest)
 
 
 def ensure_image(requirements: Requirements, options: SandboxOptions, report: Report) -> Image:
@@ -153,14 +156,16 @@ def ensure_image(requirements: Requirements, options: SandboxOptions, report: Re
     digest = requirements.digest(*made_of)[:24]
     tag = f"{REPOSITORY}:{digest}"
     found = inspect(tag)
-    if found is not None and not found.is_stale:
+    if found is not None and found.digest == digest and not found.is_stale:
         return found
+    if found is not None and found.digest != digest:
+        report(f"the image {tag} is not egbot's: built anew")
     folder = cache_folder(options) / "images"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / f"{digest}.lock", report):
             found = inspect(tag)
-            if found is None or found.is_stale:
+            if found is None or found.digest != digest or found.is_stale:
                 _build(tag, base, requirements, files, options, report)
                 found = inspect(tag)
     except OSError as error:

@@ -17,6 +17,11 @@ from egbot.errors import SandboxError
 
 _QUESTION = """
 import json, platform, sys, sysconfig
+for name in "bz2 ctypes curses dbm gdbm hashlib lzma sqlite3 ssl uuid".split():
+    try:
+        __import__("_" + name)
+    except ImportError:
+        pass
 try:
     with open("/proc/self/maps") as maps:
         mapped = sorted({l.split(None, 5)[5].strip() for l in maps if "/" in l})
@@ -52,7 +57,7 @@ class Interpreter:
         short = ".".join(self.version.split(".")[:2])
         environment = self.prefixes[0]
         roots = [environment]
-        if _shares_system_packages(environment):
+        if shares_system_packages(environment):
             roots.extend(self.prefixes[1:])
         folders = [
             *(root / "lib" / f"python{short}" / "site-packages" for root in roots),
@@ -99,7 +104,8 @@ def _environment_first(path: Path, prefixes: list[Path]) -> list[Path]:
     return prefixes
 
 
-def _shares_system_packages(environment: Path) -> bool:
+def shares_system_packages(environment: Path) -> bool:
+    """Say whether what lies outside this folder is imported too: always, if it is no venv."""
     config = environment / "pyvenv.cfg"
     if not config.is_file():
         return True

@@ -22,6 +22,8 @@ from egbot.execution.protocol import MAX_FRAME_BYTES
 _CHUNK_BYTES = 1 << 16
 _STDERR_TAIL_BYTES = 16 * 1024
 _FAREWELL_S = 1.0
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+"""By SIGKILL; the second is how bwrap and docker tell it of the process inside."""
 
 
 def _nothing() -> None:
@@ -37,6 +39,7 @@ class Launch:
     """How a backend starts one fresh sandbox: what to run, and what to undo afterwards.
 
     ``work`` is the folder, as the sandbox sees it, below which the tree is unpacked.
+    ``walls`` are what must stand around it (``egbot.execution.confinement``).
     ``on_close`` is called once, after the process has ended. ``explain`` is asked, with the end
     of its error output, when one did not come to life: it returns the error to raise, if it knows.
     """
@@ -45,6 +48,7 @@ class Launch:
     env: Mapping[str, str]
     work: str
     cwd: str | None = None
+    walls: tuple[str, ...] = ()
     on_close: Callable[[], None] = field(default=_nothing)
     explain: Callable[[str], SurroundingsError | None] = field(default=_unexplained)
 
@@ -55,6 +59,13 @@ class LinkLostError(Exception):
     def __init__(self, kind: Literal["crash", "timeout"], detail: str) -> None:
         super().__init__(detail)
         self.kind: Literal["crash", "timeout"] = kind
+
+
+class KilledError(LinkLostError):
+    """The sandbox was killed: out of memory, most often."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("crash", detail)
 
 
 class Link:
@@ -163,6 +174,8 @@ class Link:
             code: int | None = self._process.wait(_FAREWELL_S)
         except subprocess.TimeoutExpired:
             code = None
+        if code in _KILLED:
+            return KilledError(f"the sandbox was killed:\n{self.stderr_text}".rstrip(":\n"))
         how = "closed its output" if code is None else f"ended with {_exit_text(code)}"
         return self._lost("crash", f"the sandbox {how}")
 

@@ -1,78 +1,120 @@
-"""Owns which of the host's files an interpreter needs inside a sandbox. It mounts nothing.
+"""Owns which of the host's files are shown inside a bubblewrap sandbox, and why.
 
 An interpreter may live anywhere (a version manager in a home folder, a virtual environment of
-links); only its own folders are shown, never the home folder around them.
+links); only its own folders are shown, never the home folder around them. ``/usr`` and
+``/usr/local`` are everyone's: of them only what stands in the tables, and Python's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from egbot.execution.interpreter import Interpreter
+from egbot.execution.interpreter import Interpreter, shares_system_packages
 
-SYSTEM_FOLDERS = ("/usr",)
-SYSTEM_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-SYSTEM_FILES = (
-    "/etc/alternatives",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/localtime",
-    "/etc/mime.types",
-    "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf",
+SYSTEM = (
+    ("/lib64", "the loader, where programs name it; Fedora's libraries"),
+    ("/lib/ld-*.so*", "the loader, where other machines' programs name it"),
+    ("/usr/lib64", "the same where these folders are one"),
+    ("/lib/*-linux-*", "Debian's libraries"),
+    ("/usr/lib/*-linux-*", "Debian's libraries"),
+    ("/nix/store", "every program and library of Nix"),
+    ("/etc/ld.so.cache", "where the loader finds libraries"),
+    ("/usr/lib/locale", "locales"),
+    ("/usr/share/zoneinfo", "time zones"),
+    ("/etc/localtime", "the machine's time zone"),
+    ("/lib/terminfo", "terminals, for curses"),
+    ("/usr/share/terminfo", "terminals, for curses"),
+    ("/etc/mime.types", "file types, for mimetypes"),
+    ("/usr/share/misc/magic.mgc", "file types, for libmagic"),
+    ("/etc/ssl/certs", "certificates"),
+    ("/etc/pki/tls/cert*", "certificates of Fedora"),
+    ("/etc/pki/tls/openssl.cnf", "OpenSSL's settings of Fedora"),
+    ("/etc/pki/ca-trust/extracted", "certificates of Fedora"),
+    ("/usr/share/ca-certificates", "certificates, where Debian's links lead"),
+    ("/etc/ssl/openssl.cnf", "OpenSSL's settings"),
+    ("/usr/lib/ssl", "where Debian's OpenSSL looks for both"),
+    ("/usr/lib/git-core", "git's own programs"),
+    ("/usr/share/git-core", "git's templates"),
 )
+"""Patterns of files and folders outside the interpreter, each with its reason."""
+
+PROGRAMS = (
+    "sh bash env true false cat echo printf test ls cp mv rm mkdir rmdir ln touch chmod pwd sleep "
+    "date head tail sort uniq wc cut tr tee seq basename dirname mktemp uname id whoami kill grep "
+    "sed awk find xargs diff tar gzip which git ldconfig"
+)
+"""The programs that tests start; ``ctypes.util.find_library`` asks ldconfig. No compiler."""
+
+SHARED_PREFIXES = (Path("/"), Path("/usr"), Path("/usr/local"))
 MAX_LINKS = 40
 """As many as the kernel follows in one path (path_resolution(7))."""
 
+_LINKS = ("/bin", "/sbin", "/lib", "/lib64")
 _PARTS = ("bin", "lib", "lib64", "pyvenv.cfg")
 
 
-def system_arguments() -> list[str]:
-    """Return bwrap's options for the system's own programs and libraries, read-only."""
-    arguments: list[str] = []
-    for name in SYSTEM_FOLDERS:
-        arguments += ["--ro-bind", name, name]
-    for name in SYSTEM_LINKS:
-        path = Path(name)
-        if path.is_symlink():
-            arguments += ["--symlink", str(path.readlink()), name]
-        elif path.is_dir():
-            arguments += ["--ro-bind", name, name]
-    made: set[Path] = set()
-    for name in SYSTEM_FILES:
-        arguments += _parents(Path(name), made)
-        arguments += ["--ro-bind-try", name, name]
-    return arguments
+@functools.lru_cache(maxsize=8)
+def host_arguments(interpreter: Interpreter) -> tuple[str, ...]:
+    """Return bwrap's options that show what ``interpreter`` and its tests need of the host.
 
-
-def interpreter_arguments(interpreter: Interpreter) -> list[str]:
-    """Return bwrap's options that show ``interpreter`` where it lives on the host, read-only."""
-    folders = [
-        prefix / part
-        for prefix in interpreter.prefixes
-        for part in _PARTS
-        if (prefix / part).exists() and not _is_system(prefix / part)
-    ]
-    links: dict[str, str] = {}
-    files: list[Path] = []
-    starts = [*folders, *(one for one in interpreter.mapped if one.is_file()), interpreter.path]
+    Everything is read-only and stays where it is; links are made again.
+    """
+    root, where = Path("/"), "/usr/bin:/bin:/usr/sbin:/sbin"
+    starts = [found for pattern, _ in SYSTEM for found in sorted(root.glob(pattern[1:]))]
+    starts += [Path(one) for name in PROGRAMS.split() if (one := shutil.which(name, path=where))]
+    starts += [*_python_files(interpreter), *_libraries(interpreter), interpreter.path]
+    links = {one: str(Path(one).readlink()) for one in _LINKS if Path(one).is_symlink()}
+    ends: set[Path] = set()
     for start in starts:
         found, end = follow(start)
         links.update(found)
-        files.append(end)
+        ends.add(end)
     arguments: list[str] = []
-    bound: list[Path] = []
+    bound: set[Path] = set()
     made: set[Path] = set()
-    for path in sorted({*files}, key=lambda one: len(one.parts)):
-        if path.exists() and not _is_system(path) and not _below(path, bound):
+    for path in sorted(ends, key=lambda one: (len(one.parts), one)):
+        if path.exists() and bound.isdisjoint((path, *path.parents)):
             arguments += [*_parents(path, made), "--ro-bind", str(path), str(path)]
-            bound.append(path)
+            bound.add(path)
     for link, target in links.items():
-        if not _is_system(Path(link)) and not _below(Path(link), bound):
+        if bound.isdisjoint(Path(link).parents):
             arguments += [*_parents(Path(link), made), "--symlink", target, link]
-    return arguments
+    return tuple(arguments)
+
+
+def _python_files(interpreter: Interpreter) -> Iterator[Path]:
+    """Yield the interpreter's own folders, and its own files in folders that it shares."""
+    short = "python" + ".".join(interpreter.version.split(".")[:2])
+    has_packages = shares_system_packages(interpreter.prefixes[0])
+    for prefix in interpreter.prefixes:
+        parts: tuple[str, ...] = _PARTS
+        if prefix in SHARED_PREFIXES:
+            parts = (f"lib/{short}", f"lib64/{short}", "bin/python", "bin/python3", f"bin/{short}")
+            if has_packages:
+                parts += ("lib/python3", f"local/lib/{short}")
+                yield from _scripts(interpreter.path.parent)
+        yield from (prefix / part for part in parts if (prefix / part).exists())
+
+
+def _scripts(home: Path) -> Iterator[Path]:
+    """Yield the scripts that pip puts into ``/usr/local/bin`` for the Python in ``home``."""
+    for path in Path("/usr/local/bin").glob("*"):
+        if path.is_file() and os.access(path, os.R_OK):
+            with path.open("rb") as file:
+                if file.read(200).startswith(b"#!%b/python" % os.fsencode(home)):
+                    yield path
+
+
+def _libraries(interpreter: Interpreter) -> Iterator[Path]:
+    """Yield the files that are mapped, or all that lie beside them in a folder of libraries."""
+    for path in interpreter.mapped:
+        if path.is_file():
+            is_library = ".so" in path.name and path.parent in (Path("/lib"), Path("/usr/lib"))
+            yield path.parent if is_library else path
 
 
 def _parents(path: Path, made: set[Path]) -> list[str]:
@@ -107,11 +149,3 @@ def follow(path: Path) -> tuple[dict[str, str], Path]:
         else:
             here = step
     return links, here
-
-
-def _is_system(path: Path) -> bool:
-    return _below(path, [Path(name) for name in (*SYSTEM_FOLDERS, *SYSTEM_LINKS)])
-
-
-def _below(path: Path, folders: Iterable[Path]) -> bool:
-    return any(path == folder or folder in path.parents for folder in folders)

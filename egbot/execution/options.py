@@ -20,9 +20,9 @@ MIB = 1024 * 1024
 class SandboxOptions:
     """What a person may set about the sandbox.
 
-    ``memory_bytes``, ``pids`` and ``cpus`` bound the whole container (one test's own limits are
-    ``egbot.records.Limits``), bubblewrap's too where there are control groups; elsewhere it bounds
-    ``pids`` and leaves memory to the limits of each process. ``tmpfs_bytes`` bounds each writable
+    ``memory_bytes``, ``pids`` (processes and threads) and ``cpus`` bound the whole container (one
+    test's own limits are ``egbot.records.Limits``), bubblewrap's too where there are control
+    groups; elsewhere it bounds ``pids`` and leaves memory to the limits of each process. ``tmpfs_bytes`` bounds each writable
     folder inside. ``python`` is an interpreter for bubblewrap and process; ``image`` and
     ``runtime`` (``runsc``, say) are for Docker, and so are ``dockerfile`` (a path in the tree,
     built instead of ``image``) and ``setup`` (shell commands, run while the image is built).
@@ -38,7 +38,7 @@ class SandboxOptions:
     setup: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     memory_bytes: int = 2048 * MIB
-    pids: int = 256
+    pids: int = 512
     cpus: float = 2.0
     tmpfs_bytes: int = 256 * MIB
     cache_dir: Path | None = None

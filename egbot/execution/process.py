@@ -92,6 +92,7 @@ def _scrubbed(folder: Path, runner: Path) -> dict[str, str]:
     env = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     return env | {
         "HOME": str(folder / "home"),
+        "MALLOC_ARENA_MAX": "2",  # as in inner_environment
         "TMPDIR": str(folder / "tmp"),
         "PYTHONPATH": str(runner),
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -163,8 +163,11 @@ class _Collected(_Model):
     pytest: Annotated[str, Field(max_length=64)] = ""
 
 
-class _Broken(_Model):
-    type: Literal["broken"]
+class Broken(_Model):
+    """The sandbox's word on why it serves no job, and what it lacks: pytest, walls, its life."""
+
+    type: Literal["broken"] = "broken"
+    kind: Literal["pytest", "walls", "killed"] = "pytest"
     message: _Long
 
 
@@ -182,8 +185,12 @@ def render_open(  # noqa: PLR0913  each is a part of the frame
     options: Iterable[str],
     env: Mapping[str, str],
     limits: Limits,
+    walls: Iterable[str] = (),
 ) -> bytes:
-    """Write the frame that precedes the tree's ``num_tar_bytes`` raw bytes."""
+    """Write the frame that precedes the tree's ``num_tar_bytes`` raw bytes.
+
+    The runner looks for ``walls`` (``egbot.execution.confinement``) before it does anything.
+    """
     return _render(
         {
             "type": "open",
@@ -194,6 +201,7 @@ def render_open(  # noqa: PLR0913  each is a part of the frame
             "options": list(options),
             "env": dict(env),
             "limits": asdict(limits),
+            "walls": list(walls),
         }
     )
 
@@ -223,14 +231,14 @@ def _render(message: dict[str, object]) -> bytes:
 # --- what we read -----------------------------------------------------------------------------
 
 
-def parse_opening(line: bytes) -> Collection | str:
+def parse_opening(line: bytes) -> Collection | Broken:
     """Read the answer to ``open``: the collection, or the sandbox's word on why it cannot be.
 
     Raises ProtocolError when the line is neither.
     """
     message = _load(line)
     if message.get("type") == "broken":
-        return _validated(_Broken, message).message
+        return _validated(Broken, message)
     collected = _validated(_Collected, message)
     return Collection(
         node_ids=tuple(collected.node_ids),

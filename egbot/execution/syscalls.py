@@ -13,6 +13,7 @@ import errno
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 
+from egbot.errors import SandboxError
 from egbot.execution.calls import ALLOWED, CLONE3, MACHINES, RULES, Rule, numbers
 
 _LOAD_WORD = 0x20
@@ -39,9 +40,12 @@ _Step = tuple[int, int, int, int]
 
 
 def filter_program(machine: str) -> bytes:
-    """Return the filter for ``machine`` as the kernel reads it, b"" for one that is not known."""
+    """Return the filter for ``machine`` as the kernel reads it. Raises SandboxError without one."""
     if machine not in MACHINES:
-        return b""
+        raise SandboxError(
+            f"bubblewrap's filter of system calls is not made for {machine}",
+            hint=f"use --sandbox docker; {' and '.join(MACHINES)} have one",
+        )
     allowed = sorted(number for one in ALLOWED for number in numbers(one.calls, machine))
     steps: list[_Step] = [
         (_LOAD_WORD, 0, 0, _MACHINE_OFFSET),

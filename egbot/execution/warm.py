@@ -13,10 +13,11 @@ from types import TracebackType
 from typing import Literal, Self
 
 from egbot.errors import SandboxError
-from egbot.execution.link import Launch, Link, LinkLostError
+from egbot.execution.link import KilledError, Launch, Link, LinkLostError
 from egbot.execution.payload import build_tar
 from egbot.execution.project import find_project
 from egbot.execution.protocol import (
+    Broken,
     ProtocolError,
     parse_opening,
     parse_result,
@@ -44,6 +45,20 @@ class Opening:
     env: Mapping[str, str] = field(default_factory=dict)
     collect_s: float = 120.0
     slack_s: float = 60.0
+
+
+_BROKEN = {
+    "pytest": "pytest cannot run in the sandbox",
+    "walls": "the sandbox is not closed as it must be",
+    "killed": "two sandboxes were killed while they collected the tests, "
+    "most likely for their memory",
+}
+_NEXT_STEPS = {
+    "pytest": "run pytest on the repository by hand; pytest, the plugins that its options name "
+    "and the repository's dependencies must be installed where the tests run",
+    "walls": "bring the container engine or bubblewrap up to date, or use another with --sandbox",
+    "killed": "name fewer tests with --tests, or look at what that file loads when it is imported",
+}
 
 
 class WarmExecutor:
@@ -102,6 +117,16 @@ class WarmExecutor:
         self.close()
 
     def _start(self) -> Collection:
+        """Open a sandbox; one that is killed while it collects the tests is opened once more."""
+        answer = self._open()
+        if isinstance(answer, Broken) and answer.kind == "killed":
+            answer = self._open()
+        if isinstance(answer, Broken):
+            what = f"{_BROKEN[answer.kind]}: {answer.message}"
+            raise SandboxError(what, hint=_NEXT_STEPS[answer.kind])
+        return answer
+
+    def _open(self) -> Collection | Broken:
         opening = self._opening
         launch = self._launch()
         link = self._link = Link(launch)
@@ -113,9 +138,13 @@ class WarmExecutor:
             options=opening.options,
             env=opening.env,
             limits=opening.limits,
+            walls=launch.walls,
         )
         try:
             answer = parse_opening(link.exchange(head + self._tar, opening.collect_s))
+        except KilledError as error:
+            self._drop()
+            return Broken(kind="killed", message=str(error))
         except (LinkLostError, ProtocolError) as error:
             self._drop()
             known = launch.explain(link.stderr_text)
@@ -129,14 +158,10 @@ class WarmExecutor:
         except BaseException:
             self._drop()
             raise
-        if isinstance(answer, str):
+        if isinstance(answer, Broken):
             link.drain_stderr()
             self._drop()
-            raise SandboxError(
-                f"pytest cannot run in the sandbox: {answer}{_stderr_of(link)}",
-                hint="run pytest on the repository by hand; pytest, the plugins that its options name "
-                "and the repository's dependencies must be installed where the tests run",
-            )
+            return answer.model_copy(update={"message": answer.message + _stderr_of(link)})
         return answer
 
     def _attempt(self, job: Job) -> Execution | LinkLostError | ProtocolError:

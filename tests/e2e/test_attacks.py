@@ -198,7 +198,6 @@ def open_place(backend: Backend, host: Host, cache: Path) -> Iterator[Place]:
         image=IMAGE,
         memory_bytes=768 * MIB,
         tmpfs_bytes=64 * MIB,
-        pids=100,
         cache_dir=cache,
         collect_s=30,
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,15 +24,18 @@ from egbot.execution.bubblewrap import (
     write_payload,
 )
 from egbot.execution.interpreter import Interpreter, describe
-from egbot.execution.mounts import follow, interpreter_arguments, system_arguments
+from egbot.execution.mounts import PROGRAMS, SYSTEM, follow, host_arguments
 from egbot.execution.options import SandboxOptions
+from egbot.execution.payload import keep_files
+
+PYTHON = Path(sys.executable)
 
 
 def interpreter_at(path: Path, *prefixes: Path) -> Interpreter:
     return Interpreter(path, "3.11.7", "cpython-linux", prefixes, ())
 
 
-def bound(arguments: list[str]) -> dict[str, str]:
+def bound(arguments: Sequence[str]) -> dict[str, str]:
     """Return what is bound, host path to inner path."""
     found = {}
     for at, word in enumerate(arguments):
@@ -52,8 +57,10 @@ def sandbox_at(tmp_path: Path, python: Path = Path(sys.executable)) -> Bubblewra
         try_namespaces(program)
     except SandboxError as error:
         pytest.skip(error.message)
-    payload = write_payload({"sandbox/__init__.py": b""}, tmp_path / "payload")
-    return BubblewrapSandbox(program, way_in(), describe(python), payload, SandboxOptions())
+    options = SandboxOptions()
+    return BubblewrapSandbox(
+        program, way_in(), describe(python), tmp_path / "payload", options, print
+    )
 
 
 def ask(sandbox: BubblewrapSandbox, code: str) -> str:
@@ -73,8 +80,9 @@ def test_only_the_interpreters_own_folders_are_shown(tmp_path: Path) -> None:
     home = tmp_path / "home"
     python = make_python(home)
     (home / ".ssh").mkdir()
-    shown = bound(interpreter_arguments(interpreter_at(python, home)))
-    assert set(shown) == {str(home / "bin"), str(home / "lib")}
+    shown = bound(host_arguments(interpreter_at(python, home)))
+    own = {path for path in shown if path.startswith(str(tmp_path))}
+    assert own == {str(home / "bin"), str(home / "lib")}
 
 
 def test_links_are_made_again_until_the_real_interpreter_is_reached(tmp_path: Path) -> None:
@@ -88,13 +96,13 @@ def test_links_are_made_again_until_the_real_interpreter_is_reached(tmp_path: Pa
     (environment / "bin").mkdir(parents=True)
     (environment / "lib").mkdir()
     (environment / "bin" / "python").symlink_to(shims / "python")
-    arguments = interpreter_arguments(
+    arguments = host_arguments(
         interpreter_at(environment / "bin" / "python", environment, real.parent.parent)
     )
     links = {
         arguments[at + 2]: arguments[at + 1]
         for at, word in enumerate(arguments)
-        if word == "--symlink"
+        if word == "--symlink" and arguments[at + 2].startswith(str(tmp_path))
     }
     assert links == {
         str(shims / "python"): str(tmp_path / "pythons" / "3.11" / "bin" / "python3"),
@@ -119,26 +127,126 @@ def test_nothing_of_the_host_is_bound_writable(tmp_path: Path) -> None:
     assert {"--unshare-net", "--unshare-pid", "--unshare-ipc", "--clearenv"} <= set(command)
 
 
-def test_the_system_is_shown_without_its_settings() -> None:
-    assert all(
-        path == "/usr"
-        or not path.startswith("/etc/")
-        or path.startswith(("/etc/ld.so", "/etc/ssl"))
-        or path in ("/etc/alternatives", "/etc/localtime", "/etc/mime.types")
-        for path in bound(system_arguments())
-    )
+def test_of_the_system_only_what_the_tables_name_is_shown() -> None:
+    """``/usr`` and ``/usr/local`` are not shown as a whole, nor are the folders of programs."""
+    named = [one for pattern, _ in SYSTEM for one in Path("/").glob(pattern[1:])]
+    named += [
+        Path(one) for name in PROGRAMS.split() if (one := shutil.which(name, path="/usr/bin:/sbin"))
+    ]
+    python = describe(Path("/usr/bin/python3") if Path("/usr/bin/python3").exists() else PYTHON)
+    own = [python.path, Path("/usr/lib/python3")]
+    own += [prefix / f"lib/python{python.version[:4]}" for prefix in python.prefixes]
+    own += [Path("/usr/local/lib", f"python{python.version[:4]}")]
+    shown = {Path(path) for path in bound(host_arguments(python))}
+    scripts = {path for path in shown if path.parent == Path("/usr/local/bin")}
+    assert shown - scripts <= {follow(path)[1] for path in [*named, *own]}
+    assert not shown & {Path("/usr"), Path("/usr/bin"), Path("/usr/share"), Path("/usr/local")}
 
 
 def test_the_payload_is_written_once_and_readable_by_all(tmp_path: Path) -> None:
-    first = write_payload({"sandbox/runner.py": b"x"}, tmp_path)
-    assert write_payload({"sandbox/runner.py": b"x"}, tmp_path) == first
-    assert write_payload({"sandbox/runner.py": b"y"}, tmp_path) != first
-    file = first / "runner" / "sandbox" / "runner.py"
+    first = keep_files({"sandbox/runner.py": b"x"}, tmp_path, print)
+    assert keep_files({"sandbox/runner.py": b"x"}, tmp_path, print) == first
+    other = keep_files({"sandbox/runner.py": b"y"}, tmp_path, print)
+    file = first / "sandbox" / "runner.py"
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     assert stat.S_IMODE(first.stat().st_mode) == 0o755
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        {first.name, write_payload({"sandbox/runner.py": b"y"}, tmp_path).name}
-    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([first.name, other.name])
+
+
+def link_to_the_hosts(at: Path) -> None:
+    (at / "etc" / "hosts").unlink()
+    (at / "etc" / "hosts").symlink_to("/etc/hosts")
+
+
+def close_to_others(at: Path) -> None:
+    (at / "etc" / "passwd").chmod(0o600)
+
+
+def empty(at: Path) -> None:
+    shutil.rmtree(at)
+    at.mkdir()
+
+
+def be_a_file(at: Path) -> None:
+    shutil.rmtree(at)
+    at.write_text("")
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "no filter": lambda at: (at / "etc" / "filter.bpf").rename(at / "filter"),
+    "an empty filter": lambda at: (at / "etc" / "filter.bpf").write_bytes(b""),
+    "another runner": lambda at: (at / "runner" / "sandbox" / "runner.py").write_text("1"),
+    "a file more": lambda at: (at / "runner" / "json.py").write_text("1"),
+    "a link": link_to_the_hosts,
+    "closed to others": close_to_others,
+    "nothing in it": empty,
+    "no folder": be_a_file,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_payload_is_written_anew_once_and_said(damage: str, tmp_path: Path) -> None:
+    """At each start: no sandbox starts without its filter or with another runner."""
+    said: list[str] = []
+    folder = write_payload(tmp_path, said.append)
+    whole = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    DAMAGES[damage](folder)
+    assert write_payload(tmp_path, said.append) == folder
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == whole
+    assert not folder.joinpath("etc", "hosts").is_symlink()
+    write_payload(tmp_path, said.append)
+    assert len(said) == 1
+    assert "written anew" in said[0]
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+@pytest.mark.bubblewrap
+def test_each_start_looks_at_the_payload(tmp_path: Path) -> None:
+    """Also after the first: a filter that was taken away is back, not left out."""
+    sandbox = sandbox_at(tmp_path)
+    code = "print([one.split()[1] for one in open('/proc/self/status') if one[:8] == 'Seccomp:'])"
+    assert ask(sandbox, code) == "['2']\n"
+    next((tmp_path / "payload").glob("*/etc/filter.bpf")).unlink()
+    assert ask(sandbox, code) == "['2']\n"
+
+
+@pytest.mark.bubblewrap
+@pytest.mark.skipif(os.getuid() != 0, reason="only root writes below /usr")
+def test_what_others_keep_below_usr_is_not_visible(tmp_path: Path) -> None:
+    sandbox = sandbox_at(tmp_path)
+    secrets = [
+        Path("/usr", part, f"egbot-secret-{os.getpid()}")
+        for part in ("local", "local/bin", "local/lib", "share", "src", "bin", "lib")
+        if Path("/usr", part).is_dir()
+    ]
+    try:
+        for path in secrets:
+            path.write_text("secret")
+        code = (
+            f"import os; print([one for one in {list(map(str, secrets))} if os.path.exists(one)])"
+        )
+        assert ask(sandbox, code) == "[]\n"
+    finally:
+        for path in secrets:
+            path.unlink(missing_ok=True)
+
+
+@pytest.mark.bubblewrap
+@pytest.mark.parametrize("python", [PYTHON, Path("/usr/bin/python3")], ids=["own", "system"])
+def test_what_honest_tests_need_of_the_system_is_there(python: Path, tmp_path: Path) -> None:
+    if not python.exists():
+        pytest.skip("it is not here")
+    code = """
+import ctypes.util, curses, mimetypes, os, shutil, sqlite3, ssl, subprocess, sys, zoneinfo
+print(subprocess.run(["sh", "-c", "echo hi | sed s/i/o/"], capture_output=True, text=True).stdout)
+print(subprocess.run(["/usr/bin/env", "true"]).returncode, bool(shutil.which("python3")))
+print(subprocess.run([sys.executable, "-c", "print(1)"], capture_output=True).returncode)
+print(zoneinfo.ZoneInfo("Europe/Berlin"), mimetypes.guess_type("a.py")[0])
+curses.setupterm("xterm", 1)
+print(ssl.create_default_context() is not None, ctypes.util.find_library("c"))
+"""
+    there = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    assert ask(sandbox_at(tmp_path, python), code) == there.stdout
 
 
 @pytest.mark.bubblewrap
@@ -273,7 +381,7 @@ def test_an_ordinary_user_gets_a_user_namespace_without_more_of_them() -> None:
         Path(name).chmod(0o755)
         rooted = sandbox_at(Path(name), Path("/usr/bin/python3"))
         sandbox = BubblewrapSandbox(
-            rooted.program, "namespace", rooted.interpreter, rooted.payload, rooted.options
+            rooted.program, "namespace", rooted.interpreter, rooted.payloads, rooted.options, print
         )
         code = """
 import os

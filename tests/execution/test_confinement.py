@@ -22,6 +22,7 @@ from egbot.execution.options import MIB, SandboxOptions
 from egbot.execution.select import choose
 from egbot.ports import Executor, Sandbox
 from egbot.records import Execution, Job, Limits, Program, TestOutcome, TreeFile
+from sandbox.kernel import missing_walls
 
 IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,6 +110,16 @@ def test_tools_work():
     left, right = socket.socketpair()
     left.close(), right.close()
 
+def test_hundreds_of_threads():
+    import threading
+    gate = threading.Event()
+    threads = [threading.Thread(target=gate.wait) for _ in range(400)]
+    for thread in threads:
+        thread.start()
+    gate.set()
+    for thread in threads:
+        thread.join()
+
 def test_ok():
     pass
 """
@@ -147,7 +158,6 @@ def sandbox(
         image=IMAGE,
         memory_bytes=512 * MIB,
         tmpfs_bytes=64 * MIB,
-        pids=200,
         cache_dir=tmp_path_factory.mktemp("cache"),
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -204,6 +214,7 @@ def test_a_wrong_program_fails_and_a_right_one_passes(executor: Executor) -> Non
         "test_the_user_is_nobody",
         "test_the_environment_is_scrubbed",
         "test_tools_work",
+        "test_hundreds_of_threads",
     ],
 )
 def test_seen_from_inside(executor: Executor, test: str) -> None:
@@ -225,6 +236,10 @@ def test_a_memory_bomb_hurts_nobody_else(executor: Executor, sandbox: Sandbox, b
     else:
         assert execution.status in ("oom", "crash")
     assert outcome_of(executor, "test_ok").status == "passed"
+
+
+def test_a_wall_that_nobody_knows_does_not_stand() -> None:
+    assert missing_walls(["moat"]) == ["moat"]
 
 
 def traces_of(backend: str, pid: int) -> set[str]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def test_every_wall_is_asked_for() -> None:
         "--security-opt no-new-privileges",
         f"--security-opt seccomp={PROFILE}",
         "--user 65534:65534",
-        "--pids-limit 256",
+        "--pids-limit 512",
         "--memory 2147483648",
         "--memory-swap 2147483648",
         "--cpus 2",
@@ -211,6 +212,23 @@ def test_what_cannot_be_installed_is_left_out_of_the_image_and_tried_again_later
     docker_sandbox(tree, options, said.append)
     docker(["image", "rm", sandbox.image.name])
     assert said[3].startswith("building an image")
+
+
+@pytest.mark.docker
+def test_a_filter_that_the_engine_does_not_apply_is_found_out(options: SandboxOptions) -> None:
+    """Before any code of the repository runs; the engine itself says nothing."""
+    sandbox = replace(docker_sandbox({}, options, print), seccomp=Path("unconfined"))
+    with pytest.raises(SandboxError, match=r"not closed as it must be.* seccomp"):
+        sandbox.open({"conftest.py": TreeFile(b"1 / 0")}, (), Limits())
+
+
+@pytest.mark.docker
+def test_another_image_by_the_name_of_ours_is_not_used(options: SandboxOptions) -> None:
+    wanted, said = Requirements(("pytest",)), list[str]()
+    ours = ensure_image(wanted, options, said.append)
+    docker(["tag", IMAGE, ours.name])
+    assert ensure_image(wanted, options, said.append).digest == ours.digest
+    assert sum("not egbot's" in line for line in said) == 1
 
 
 @pytest.mark.docker

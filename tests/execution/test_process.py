@@ -28,6 +28,26 @@ def test_environment():
     assert 'EGBOT_TOKEN' not in os.environ
     assert os.environ['HOME'].endswith('/home')
 """
+TEST_THREADS = b"""
+import threading
+import pytest
+
+def test_hundreds_of_threads():
+    gate = threading.Event()
+    threads = [threading.Thread(target=gate.wait) for _ in range(400)]
+    for thread in threads:
+        thread.start()
+    gate.set()
+    for thread in threads:
+        thread.join()
+
+def test_memory_beside_threads():
+    gate = threading.Event()
+    for _ in range(100):
+        threading.Thread(target=gate.wait, daemon=True).start()
+    with pytest.raises(MemoryError):
+        bytearray(1 << 30)
+"""
 TREE = {"m.py": TreeFile(BASE), "test_m.py": TreeFile(TESTS)}
 GOOD = Program("m.py", "add", BASE.decode().replace("raise NotImplementedError", "return a + b"))
 
@@ -47,6 +67,13 @@ def test_the_hosts_environment_stays_outside(monkeypatch: pytest.MonkeyPatch) ->
     with ProcessSandbox().open(TREE, (), Limits()) as executor:
         (outcome,) = executor.run(Job(("test_m.py::test_environment",))).outcomes
     assert outcome.status == "passed"
+
+
+def test_a_test_may_start_hundreds_of_threads_and_no_more_memory_than_its_own() -> None:
+    tests = ("test_t.py::test_hundreds_of_threads", "test_t.py::test_memory_beside_threads")
+    with ProcessSandbox().open({"test_t.py": TreeFile(TEST_THREADS)}, (), Limits()) as executor:
+        outcomes = executor.run(Job(tests)).outcomes
+    assert [one.status for one in outcomes] == ["passed", "passed"], outcomes
 
 
 def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

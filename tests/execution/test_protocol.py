@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from egbot.execution.project import Project
 from egbot.execution.protocol import (
+    Broken,
     ProtocolError,
     parse_opening,
     parse_result,
@@ -81,7 +82,8 @@ def test_a_collection_becomes_the_records_it_was() -> None:
 
 
 def test_a_broken_sandbox_is_its_message() -> None:
-    assert parse_opening(b'{"type":"broken","message":"no pytest"}') == "no pytest"
+    line = b'{"type":"broken","kind":"killed","message":"no pytest"}'
+    assert parse_opening(line) == Broken(kind="killed", message="no pytest")
 
 
 def outcome(**changes: Any) -> dict[str, Any]:
@@ -174,6 +176,7 @@ def test_the_runner_reads_what_is_sent() -> None:
             options=["-q"],
             env={"A": "1"},
             limits=Limits(),
+            walls=["seccomp"],
         ).rstrip(b"\n")
     )
     assert opening == {
@@ -185,6 +188,7 @@ def test_the_runner_reads_what_is_sent() -> None:
         "options": ["-q"],
         "env": {"A": "1"},
         "limits": asdict(Limits()),
+        "walls": ["seccomp"],
     }
 
 

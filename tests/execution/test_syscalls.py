@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from egbot.errors import SandboxError
 from egbot.execution.calls import ALLOWED, MACHINES, RULES, names, numbers
 from egbot.execution.seccomp import PROFILE, render_profile
 from egbot.execution.syscalls import filter_program
@@ -137,5 +138,7 @@ def test_the_profile_that_ships_is_the_tables() -> None:
     assert not any(one["subArchitectures"] for one in profile["archMap"])
 
 
-def test_an_unknown_machine_gets_no_filter() -> None:
-    assert filter_program("mips64") == b""
+def test_an_unknown_machine_is_refused() -> None:
+    with pytest.raises(SandboxError, match="not made for mips64") as caught:
+        filter_program("mips64")
+    assert "--sandbox docker" in caught.value.hint

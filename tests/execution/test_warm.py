@@ -139,6 +139,32 @@ def test_a_sandbox_that_does_not_open_is_an_error(script: str, words: str) -> No
     assert bench.num_closed == 1
 
 
+KILLED = {
+    "by itself": "import signal\nos.kill(os.getpid(), signal.SIGKILL)",
+    "inside": "os._exit(137)",
+    "its child": "say({'type': 'broken', 'kind': 'killed', 'message': 'at big.py'})",
+}
+
+
+@pytest.mark.parametrize("how", KILLED)
+def test_a_sandbox_that_is_killed_while_it_collects_is_opened_once_more(how: str) -> None:
+    bench = Bench(KILLED[how], SERVE)
+    with opened(bench) as executor:
+        assert executor.run(JOB).status == "ok"
+    assert bench.num_closed == bench.num_launches == 2
+    bench = Bench(KILLED[how])
+    with pytest.raises(SandboxError, match="two sandboxes were killed while they collected"):
+        opened(bench)
+    assert bench.num_closed == bench.num_launches == 2
+
+
+def test_a_sandbox_without_its_walls_is_not_used() -> None:
+    bench = Bench("say({'type': 'broken', 'kind': 'walls', 'message': 'seccomp'})")
+    with pytest.raises(SandboxError, match="not closed as it must be: seccomp"):
+        opened(bench)
+    assert bench.num_closed == bench.num_launches == 1
+
+
 def test_a_program_that_is_not_there_is_an_error() -> None:
     closed = []
     launch = Launch(("/no/such/program",), {}, "/w", on_close=lambda: closed.append(1))

@@ -16,11 +16,9 @@ from egbot.execution.bubblewrap import (
     find_bubblewrap,
     try_namespaces,
     way_in,
-    write_payload,
 )
 from egbot.execution.interpreter import describe
 from egbot.execution.options import SandboxOptions
-from egbot.execution.payload import runner_files
 from egbot.execution.process import ProcessSandbox
 from egbot.execution.warm import WarmExecutor
 from egbot.records import Job, Limits, Program, TreeFile
@@ -114,9 +112,9 @@ def open_backend(backend: str, tmp_path: Path) -> WarmExecutor:
         try_namespaces(program)
     except SandboxError as error:
         pytest.skip(error.message)
-    payload = write_payload(runner_files(), tmp_path / "payload")
-    interpreter = describe(Path(sys.executable))
-    sandbox = BubblewrapSandbox(program, way_in(), interpreter, payload, SandboxOptions())
+    python = describe(Path(sys.executable))
+    options = SandboxOptions()
+    sandbox = BubblewrapSandbox(program, way_in(), python, tmp_path / "payload", options, print)
     executor = sandbox.open(TREE, (), Limits())
     assert isinstance(executor, WarmExecutor)
     return executor

@@ -405,7 +405,12 @@ def test_a_candidate_without_a_docstring_is_tested_by_the_examples_of_the_file(
     ("files", "words"),
     [
         ({"pytest.ini": "[pytest]\naddopts = --no-such-option\n"}, "no-such-option"),
-        ({"test_m.py": "import os\nos._exit(0)\n"}, "exited"),
+        (
+            {"test_m.py": "import os\nos._exit(0)\n"},
+            r"exit status 0\) while it collected test_m.py",
+        ),
+        ({"test_m.py": "import os\nos.kill(os.getpid(), 9)\n"}, "was killed while .* test_m.py"),
+        ({"conftest.py": "import os\nos.abort()\n"}, "SIGABRT"),
     ],
 )
 def test_what_stops_pytest_is_said(files: dict[str, str], words: str, open_sandbox: Opener) -> None:
