@@ -84,6 +84,7 @@ _SPARE_PROCESSES = 64
 _SPARE_BYTES = 256 * 1024 * 1024
 """What a group may use beyond the limits that its processes should meet first: those are told
 then, where a group's limit kills or keeps the harness itself from forking."""
+_ETC = f"{INSIDE}/etc"
 _FILTER = "filter.bpf"
 _ACCOUNTS = {
     "passwd": f"sandbox:x:{USER_ID}:{USER_ID}::{WORK}:/bin/sh\n",
@@ -259,8 +260,9 @@ def _namespaces(program: Path, way: Way) -> list[str]:
 
 def _own_files(payload: Path) -> list[str]:
     arguments = ["--ro-bind", str(payload / "runner"), RUNNER_PATH]
+    arguments += ["--ro-bind", str(payload / "etc"), _ETC, "--perms", "0755", "--dir", "/etc"]
     for name in _ACCOUNTS:
-        arguments += ["--ro-bind", str(payload / "etc" / name), f"/etc/{name}"]
+        arguments += ["--symlink", f"{_ETC}/{name}", f"/etc/{name}"]
     return arguments
 
 
