@@ -243,7 +243,7 @@ def verdict_of(attack: Attack, sandbox: Sandbox, execution: Execution) -> str:
     statuses = {one.node_id: one.status for one in execution.outcomes}
     status = statuses.get(TARGET, "passed")
     if sandbox.backend != "bubblewrap" and (status != "passed" or attack.files):
-        return "accepted" if status == "passed" else "rejected"
+        return promised(attack) if status == "passed" else "rejected"
     claim = Claim(tree_of(attack.files), "app.py", "f", after, (TARGET,), ())
     verdict, _ = verify(sandbox, claim, repeats=attack.repeats, limits=attack.limits)
     return "accepted" if verdict.accepted else "rejected"
