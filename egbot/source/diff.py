@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import base64
-import difflib
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _CONTEXT_LINES = 3
+_MAX_STEPS = 1_000_000  # about half a second, or 700 edits
 _BINARY_LINE_BYTES = 52  # what git puts on one line of a binary patch
 _PLAIN = frozenset(range(0x20, 0x7F)) - {ord('"'), ord("\\")}
 _ESCAPES = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
 
-_Opcode = tuple[str, int, int, int, int]
+Opcode = tuple[str, int, int, int, int]
 
 
 def unified_diff(path: str, before: bytes | None, after: bytes, *, mode: int = 0o100644) -> str:
@@ -64,7 +64,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _hunks(old: list[str], new: list[str]) -> Iterator[str]:
-    for group in _groups(_opcodes(old, new)):
+    for group in _groups(opcodes(old, new)):
         first, last = group[0], group[-1]
         yield f"@@ -{_range(first[1], last[2])} +{_range(first[3], last[4])} @@\n"
         for kind, old_start, old_end, new_start, new_end in group:
@@ -87,8 +87,12 @@ def _range(start: int, end: int) -> str:
     return f"{start + 1 if count else start}" + ("" if count == 1 else f",{count}")
 
 
-def _opcodes(old: list[str], new: list[str]) -> list[_Opcode]:
-    """difflib's opcodes. What both sides share at their ends is cut off first: that is quick."""
+def opcodes(old: Sequence[str], new: Sequence[str]) -> list[Opcode]:
+    """A shortest edit from ``old`` to ``new``, in the form of difflib's opcodes.
+
+    Where it would take long to find, what is not shared at both ends is one whole replacement: so
+    the time is bounded by the number of lines, whatever they say.
+    """
     shortest = min(len(old), len(new))
     head = 0
     while head < shortest and old[head] == new[head]:
@@ -96,20 +100,73 @@ def _opcodes(old: list[str], new: list[str]) -> list[_Opcode]:
     tail = 0
     while tail < shortest - head and old[-1 - tail] == new[-1 - tail]:
         tail += 1
-    old_end, new_end = len(old) - tail, len(new) - tail
-    matcher = difflib.SequenceMatcher(None, old[head:old_end], new[head:new_end], autojunk=False)
-    codes: list[_Opcode] = [("equal", 0, head, 0, head)] if head else []
-    codes += [
-        (k, a + head, b + head, c + head, d + head) for k, a, b, c, d in matcher.get_opcodes()
-    ]
-    if tail:
-        codes.append(("equal", old_end, len(old), new_end, len(new)))
+    middle = _pairs(old[head : len(old) - tail], new[head : len(new) - tail])
+    pairs = [(n, n) for n in range(head)] + [(a + head, b + head) for a, b in middle]
+    pairs += [(len(old) - n, len(new) - n) for n in range(tail, 0, -1)]
+    return _coded(pairs, len(old), len(new))
+
+
+def _coded(pairs: list[tuple[int, int]], num_old: int, num_new: int) -> list[Opcode]:
+    """Opcodes from the places of all equal lines, in their order."""
+    codes: list[Opcode] = []
+    a = b = 0
+    for next_a, next_b in [*pairs, (num_old, num_new)]:
+        if next_a > a or next_b > b:
+            kind = "replace" if next_a > a and next_b > b else "delete" if next_a > a else "insert"
+            codes.append((kind, a, next_a, b, next_b))
+        if next_a == num_old and next_b == num_new:
+            break
+        start_a, start_b = next_a, next_b
+        if codes and codes[-1][0] == "equal":
+            _, start_a, _, start_b, _ = codes.pop()
+        a, b = next_a + 1, next_b + 1
+        codes.append(("equal", start_a, a, start_b, b))
     return codes
 
 
-def _groups(codes: list[_Opcode]) -> Iterator[list[_Opcode]]:
+def _pairs(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
+    """The places of equal lines along a shortest edit; none where that takes too many steps.
+
+    Myers, "An O(ND) Difference Algorithm and Its Variations" (1986): ``far[k]`` is how far one
+    gets in ``old`` on the diagonal k, with one edit more in each round.
+    """
+    num_old, num_new, steps_left = len(old), len(new), _MAX_STEPS
+    far, rounds = {1: 0}, list[dict[int, int]]()
+    for num_edits in range(num_old + num_new + 1):
+        rounds.append(dict(far))
+        for k in range(-num_edits, num_edits + 1, 2):
+            is_down = k == -num_edits or (k != num_edits and far[k - 1] < far[k + 1])
+            a = start = far[k + 1] if is_down else far[k - 1] + 1
+            while a < num_old and a - k < num_new and old[a] == new[a - k]:
+                a += 1
+            far[k] = a
+            steps_left -= 4 + a - start
+            if a >= num_old and a - k >= num_new:
+                return _traced_back(rounds, num_old, num_new)
+        if steps_left < 0:
+            break
+    return []
+
+
+def _traced_back(rounds: list[dict[int, int]], a: int, b: int) -> list[tuple[int, int]]:
+    """The equal lines on the way that reached ``a`` and ``b``."""
+    found: list[tuple[int, int]] = []
+    for num_edits in range(len(rounds) - 1, -1, -1):
+        far, k = rounds[num_edits], a - b
+        down = int(k == -num_edits or (k != num_edits and far[k - 1] < far[k + 1]))
+        before = k + 1 if down else k - 1
+        start_a = far[before]
+        start_b = start_a - before
+        while a > start_a + 1 - down and b > start_b + down:
+            a, b = a - 1, b - 1
+            found.append((a, b))
+        a, b = start_a, start_b
+    return found[::-1]
+
+
+def _groups(codes: list[Opcode]) -> Iterator[list[Opcode]]:
     """Hunks: changes with their context; equal stretches of more than two contexts part them."""
-    group: list[_Opcode] = []
+    group: list[Opcode] = []
     for number, (kind, a, b, c, d) in enumerate(codes):
         if kind != "equal":
             group.append((kind, a, b, c, d))

@@ -8,11 +8,11 @@ bytes. Bytes outside the function change only where a new import is added.
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 from dataclasses import dataclass
 
 from egbot.errors import UsageError
+from egbot.source.diff import opcodes
 from egbot.source.imports import (
     Bindings,
     Insertion,
@@ -39,6 +39,7 @@ from egbot.source.outline import (
     read_outline,
 )
 
+_MAX_PROBLEMS = 20
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
@@ -172,13 +173,12 @@ def _changes_above(old: list[str], new: list[str], imports: frozenset[int]) -> l
                 extra.append(_came(number, line))
         return extra
     problems = []
-    for kind, start, end, new_start, new_end in difflib.SequenceMatcher(
-        None, old, new, autojunk=False
-    ).get_opcodes():
+    for kind, start, end, new_start, new_end in opcodes(old, new):
         if kind != "equal":
             problems += [f"line {n + 1} is gone: {old[n].strip()[:80]}" for n in range(start, end)]
             problems += [_came(n, new[n]) for n in range(new_start, new_end) if n not in imports]
-    return problems
+    more = len(problems) - _MAX_PROBLEMS
+    return problems[:_MAX_PROBLEMS] + ([f"and {more:,} more lines changed"] if more > 0 else [])
 
 
 def _came(number: int, line: str) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
-from egbot.source.diff import quoted_path, unified_diff
+from egbot.source.diff import opcodes, quoted_path, unified_diff
 
 
 def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
@@ -138,3 +139,34 @@ def test_any_two_texts_are_joined_by_their_patch(
     before, after = "".join(old).encode(), "".join(new).encode()
     if before != after:
         assert _applied(folder, "any.py", before, after) == after
+
+
+class _Line(str):
+    """A line that counts how often it is compared."""
+
+    num_compared = 0
+    __hash__ = str.__hash__
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        _Line.num_compared += 1
+        return str.__eq__(self, other)
+
+
+@pytest.mark.parametrize("num_lines", [1_000, 10_000])
+@pytest.mark.parametrize("is_other", [False, True], ids=["import-added", "all-new"])
+def test_lines_that_repeat_cost_no_more_than_others(num_lines: int, is_other: bool) -> None:
+    """The work grows with the number of lines, not with the number of pairs of them."""
+    old = [_Line("x = 1\n")] * num_lines + [_Line("raise\n")] + [_Line("x = 1\n")] * num_lines
+    new = [_Line("import math\n"), *old[:num_lines], _Line("return\n"), *old[num_lines + 1 :]]
+    if is_other:
+        new = [_Line(f"{n}\n") for n in range(2 * num_lines)]
+    _Line.num_compared = 0
+    assert opcodes(old, new)[-1][2] == len(old)
+    assert _Line.num_compared < 30 * num_lines + 1_000_000 * is_other
+
+
+def test_files_with_nothing_in_common_are_replaced_as_wholes(folder: Path) -> None:
+    before = "".join(f"old {n}\n" for n in range(3_000)).encode()
+    after = "".join(f"new {n}\n" * 2 for n in range(3_000)).encode()
+    assert _applied(folder, "a.py", b"head\n" + before, b"head\n" + after) == b"head\n" + after
