@@ -15,6 +15,7 @@ from pathlib import Path
 
 from egbot.errors import SpaceError, UsageError
 from egbot.intake.event import MAX_PAYLOAD_BYTES
+from egbot.report.text import defused
 
 MAX_SUMMARY_BYTES = 1024 * 1024
 """GITHUB_STEP_SUMMARY of one step; what is longer is dropped as a whole."""
@@ -87,10 +88,7 @@ def event_payload(runner: Runner) -> bytes:
 
 def say(text: str) -> None:
     """Print one line to the log; no line of it is taken for a command of the runner."""
-    for line in text.splitlines() or [""]:
-        # a runner takes "::" for a command at a line's start, and "##[" wherever it stands
-        shown = line.replace("::", ": :") if line.lstrip().startswith("::") else line
-        sys.stdout.write(f"{shown.replace('##[', '## [')}\n")
+    sys.stdout.write("".join(f"{defused(line)}\n" for line in text.splitlines() or [""]))
     sys.stdout.flush()
 
 

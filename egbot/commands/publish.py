@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from egbot.commands.output import put_json
 from egbot.commands.shared import guarded
 from egbot.errors import EXIT_NOT_DELIVERED, EXIT_SOLVED, ForgeError, SpaceError, UsageError
 from egbot.publish.comment import Voice
@@ -79,7 +80,10 @@ def publish(
         plan = make_plan(run, place)
         steps = plan_steps(run, place, plan)
         document = {**result_document(plan.said), "steps": steps}
-        click.echo(json.dumps(document, indent=1) if as_json else plan_text(steps, plan.said))
+        if as_json:
+            put_json(json.dumps(document, indent=1))
+        else:
+            click.echo(plan_text(steps, plan.said))
         return EXIT_SOLVED
     try:
         said, place = deliver(forge, run, number)
@@ -128,7 +132,7 @@ def _append(path: Path, text: str) -> None:
 
 def _tell(said: Said, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(result_document(said), indent=1))
+        put_json(json.dumps(result_document(said), indent=1))
         return
     words = {
         "suggestion": "Suggested",

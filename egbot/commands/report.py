@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from egbot.commands.output import put_json
 from egbot.commands.shared import guarded
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED, UsageError
 from egbot.records import Run
@@ -87,7 +88,7 @@ def report(
 def _compare(path_a: Path, path_b: Path, *, as_json: bool) -> int:
     comparison = compare(read_run(path_a), read_run(path_b))
     if as_json:
-        click.echo(json.dumps(comparison_document(comparison), indent=1, allow_nan=False))
+        put_json(json.dumps(comparison_document(comparison), indent=1, allow_nan=False))
     else:
         compared(comparison, Console())
     return EXIT_SOLVED if comparison.is_same else EXIT_NOT_SOLVED

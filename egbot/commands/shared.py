@@ -13,7 +13,9 @@ from typing import Any
 
 import click
 
+from egbot.commands.output import safe_output
 from egbot.errors import EXIT_INTERRUPTED, EXIT_SURROUNDINGS, EgbotError
+from egbot.report.text import visible
 
 EXIT_CODES = """\
 \b
@@ -35,28 +37,38 @@ def guarded(command: Command) -> Command:
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         debug = bool(click.get_current_context().find_root().obj["debug"])
-        try:
-            code = command(*args, **kwargs)
-        except EgbotError as error:
-            _complain(error.message, error.hint, debug=debug)
-            sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            _complain("interrupted", "", debug=debug)
-            sys.exit(EXIT_INTERRUPTED)
-        except Exception as error:  # noqa: BLE001  a fault of ours must not end in a traceback
-            _complain(f"egbot itself failed: {type(error).__name__}: {error}", _REPORT, debug=debug)
-            sys.exit(EXIT_SURROUNDINGS)
+        with safe_output():
+            code = _carried_out(lambda: command(*args, **kwargs), debug=debug)
         sys.exit(code)
 
     return run
 
 
+def _carried_out(command: Callable[[], int], *, debug: bool) -> int:
+    try:
+        return command()
+    except EgbotError as error:
+        _complain(error.message, error.hint, debug=debug)
+        return error.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted", "", debug=debug)
+        return EXIT_INTERRUPTED
+    except Exception as error:  # noqa: BLE001  a fault of ours must not end in a traceback
+        _complain(f"egbot itself failed: {type(error).__name__}: {error}", _REPORT, debug=debug)
+        return EXIT_SURROUNDINGS
+
+
+def say(text: str) -> None:
+    """Print a line of foreign text to standard error: what does not show is made visible."""
+    click.echo(visible(text), err=True)
+
+
 def _complain(message: str, hint: str, *, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    click.secho(f"error: {message}", fg="red", err=True)
+    click.secho(f"error: {visible(message)}", fg="red", err=True)
     if hint:
-        click.echo(f"  next: {hint}", err=True)
+        say(f"  next: {hint}")
 
 
 def sandbox_options(command: Command) -> Command:

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from egbot.bounds import refuse_links
+from egbot.commands.output import put_json
 from egbot.commands.shared import (
     EXIT_CODES,
     Command,
@@ -182,7 +183,7 @@ def _run(order: Order, *, plain: bool, as_json: bool) -> int:
     with make_view(console, plain=plain or is_ci) as view:
         run = run_order(order, view)
     if as_json:
-        click.echo(run_json(run), nl=False)
+        put_json(run_json(run).rstrip())
     else:
         summary(run, console, reports=order.output)
     return _exit_code(run)

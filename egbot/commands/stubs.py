@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
-from egbot.commands.shared import EXIT_CODES, guarded
+from egbot.commands.output import put, put_json
+from egbot.commands.shared import EXIT_CODES, guarded, say
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED, UsageError
 from egbot.intake.failures import selected_tests
+from egbot.report.text import visible
 from egbot.source.repository import apply, open_repository, snapshot
 from egbot.stubbing import check_writable, installed_place, make_stubs, patches_of, stubs_json
 
@@ -42,18 +44,20 @@ def stubs(
     if is_writing and is_check:
         raise UsageError("--write and --check exclude each other", hint="give one of them")
     repository = open_repository(repo)
-    tree = snapshot(repository, note=lambda text: click.echo(f"left out: {text}", err=True))
+    tree = snapshot(repository, note=lambda text: say(f"left out: {text}"))
     made = make_stubs(tree, selected_tests(tests, tree), installed_place(repository.root))
     patches = patches_of(made, tree, repository.root)
     diff = "".join(patch.unified_diff for patch in patches)
     for problem in made.problems:
-        click.echo(f"problem: {problem}", err=True)
+        say(f"problem: {problem}")
     if is_writing:
         check_writable(patches, repository.root)
         apply(repository, patches)
     if as_json:
-        click.echo(stubs_json(made, diff))
+        put_json(stubs_json(made, diff))
+    elif is_writing:
+        click.echo(visible("\n".join(f"wrote {patch.path}" for patch in patches)))
     else:
-        click.echo("\n".join(f"wrote {patch.path}" for patch in patches) if is_writing else diff)
+        put(f"{diff}\n")
     is_lacking = bool(made.problems) or (is_check and bool(patches))
     return EXIT_NOT_SOLVED if is_lacking else EXIT_SOLVED

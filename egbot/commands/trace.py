@@ -11,6 +11,7 @@ from rich.console import Console
 
 from egbot import __version__
 from egbot.bounds import refuse_links
+from egbot.commands.output import put_json
 from egbot.commands.shared import guarded, sandbox_options
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED
 from egbot.report.files import write_text
@@ -88,7 +89,7 @@ def trace(
         write_text(html, render_trace_html(traced.seen, traced.target, versions))
     if as_json:
         document = traced_document(traced.seen, traced.target, versions)
-        click.echo(json.dumps(document, indent=1, allow_nan=False))
+        put_json(json.dumps(document, indent=1, allow_nan=False))
     else:
         _page(traced, use_pager=not no_pager)
         if html is not None:

@@ -15,11 +15,11 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from egbot.records import Attempt, LineStep, Outcome, Run, Target, TestOutcome
+from egbot.records import Outcome, Run, Target, TestOutcome
 from egbot.report import story
 from egbot.report.compare import Comparison, Difference, Side
 from egbot.report.folding import comparison_lines, trace_lines
-from egbot.report.text import block, count, one_line, percent, seconds
+from egbot.report.text import block, count, one_line, seconds
 
 _DIFF_CHARS = 20_000
 _MAX_TESTS = 30
@@ -32,23 +32,19 @@ def summary(run: Run, console: Console, *, reports: Path | None = None) -> None:
     for outcome in run.outcomes:
         if outcome.patch is not None and outcome.reason == "patched":
             console.print()
-            console.print(_diff(outcome.patch.unified_diff))
+            diff = _diff(outcome.patch.unified_diff, is_terminal=console.is_terminal)
+            console.print(diff, soft_wrap=not console.is_terminal)
         elif outcome.detail:
             head = Text(f"{story.name(outcome)}: ", style="bold")
-            console.print(head.append(block(outcome.detail, 2_000), style="not bold"))
+            told = head.append(block(outcome.detail, 2_000), style="not bold")
+            console.print(told, soft_wrap=not console.is_terminal)
     console.print()
     console.print(_closing(run))
     if run.detail:
         console.print(Text(block(run.detail, 2_000)))
     if reports is not None:
-        console.print(Text("Reports: ", style="dim").append(one_line(str(reports), 400)))
-
-
-def explain(outcome: Outcome, console: Console) -> None:
-    """Print one outcome as a short story: verdict, code, one traced test, how it was written."""
-    for part in _story(outcome):
-        console.print(part)
-        console.print()
+        where = Text("Reports: ", style="dim").append(one_line(str(reports), 400))
+        console.print(where, soft_wrap=True)
 
 
 def trace(seen: story.Shown, target: Target, others: Sequence[str], console: Console) -> None:
@@ -100,9 +96,9 @@ def _targets(run: Run) -> Table:
             Text(story.name(outcome), style="bold"),
             Text(story.path(outcome)),
             status_text(outcome.reason in ("patched", "nothing_to_do"), _verdict(outcome)),
-            Text(f"{passed}/{total}"),
-            Text(seconds(outcome.stats.wall_s)),
-            Text(f"{story.num_tokens(outcome):,}"),
+            Text(f"{passed}/{total}" if total else ""),
+            Text(seconds(outcome.stats.wall_s) if outcome.stats.wall_s else ""),
+            Text(f"{story.num_tokens(outcome):,}" if story.num_tokens(outcome) else ""),
         )
     return table
 
@@ -114,73 +110,27 @@ def _verdict(outcome: Outcome) -> str:
 def _closing(run: Run) -> Text:
     solved = sum(outcome.reason == "patched" for outcome in run.outcomes)
     total = sum(outcome.target is not None for outcome in run.outcomes)
-    told = f"{solved} of {count(total, 'target')} solved" if total else "no function to write"
+    nothing = "no function to write was found" if run.finished else "no function was written"
+    told = f"{solved} of {count(total, 'target')} solved" if total else nothing
     words = f"{told}; {seconds(run.stats.wall_s)}"
     text = Text(words, style="bold")
     return text if run.finished else text.append("; the run was not finished", style="yellow")
 
 
-def _diff(diff: str) -> Syntax:
-    return _syntax(block(diff, _DIFF_CHARS), "diff")
-
-
-def _syntax(code: str, language: str) -> Syntax:
-    return Syntax(code, language, theme="ansi_light", background_color="default", word_wrap=True)
-
-
-def _story(outcome: Outcome) -> list[RenderableType]:
-    passed, total = story.score(outcome)
-    title = Text(story.name(outcome), style="bold").append(f"  {story.path(outcome)}", style="dim")
-    good = outcome.reason in ("patched", "nothing_to_do")
-    told = status_text(good, _verdict(outcome)).append(
-        f"  {passed} of {count(total, 'test')}; {story.verdict_words(outcome)}", style="default"
-    )
-    parts: list[RenderableType] = [Group(title, told)]
-    seen = story.shown(outcome)
-    if outcome.patch is not None:
-        parts.append(_diff(outcome.patch.unified_diff))
-    elif seen.code.strip():
-        parts.append(Group(_title("The nearest try"), _syntax(block(seen.code, 20_000), "python")))
-    parts += _run_view(seen)
-    parts.append(_tests(seen.tests))
-    if outcome.attempts:
-        best = max(outcome.attempts, key=lambda attempt: attempt.num_passed)
-        parts.append(_attempt(best))
-    unchecked = [Text(f"- {sentence}") for sentence in story.not_checked(outcome)]
-    parts.append(Group(_title("What was not checked"), *unchecked))
-    return parts
-
-
-def _title(words: str) -> Text:
-    return Text(words, style="bold underline")
-
-
-def _run_view(seen: story.Shown) -> list[RenderableType]:
-    test = story.traced(seen.tests)
-    if test is None:
-        return []
-    head = _title("How it runs").append(
-        f"  {one_line(test.node_id, 300)}", style="not underline dim"
-    )
-    return [Group(head, *_trace_rows(seen, test))]
+def _diff(diff: str, *, is_terminal: bool) -> RenderableType:
+    """The diff; where no person reads it, its lines stay whole."""
+    text = block(diff, _DIFF_CHARS)
+    if not is_terminal:
+        return Text(text)
+    return Syntax(text, "diff", theme="ansi_light", background_color="default", word_wrap=True)
 
 
 def _trace_rows(seen: story.Shown, test: TestOutcome) -> list[Text]:
     if test.trace is None or not test.trace.events:
-        return [Text("the function was not called", style="dim")]
+        why = "no trace was recorded" if test.trace is None else "the function was not called"
+        return [Text(why, style="dim")]
     lines = trace_lines(seen, test.trace)
     return [Text(line, no_wrap=True, overflow="ellipsis") for line in lines]
-
-
-def _tests(tests: tuple[TestOutcome, ...]) -> Group:
-    rows: list[RenderableType] = [_title("Tests")]
-    for test in tests[:_MAX_TESTS]:
-        rows += _test_rows(test)
-    if len(tests) > _MAX_TESTS:
-        rows.append(Text(f"… and {len(tests) - _MAX_TESTS} more", style="dim"))
-    if not tests:
-        rows.append(Text("no run was recorded", style="dim"))
-    return Group(*rows)
 
 
 def _test_rows(test: TestOutcome) -> list[RenderableType]:
@@ -221,33 +171,3 @@ def _parting_lines(difference: Difference) -> list[Text]:
     if where and not parting.index and parting.what not in ("line", "attempts"):
         head.append(f" ({parting.what})")
     return [*lines, head, Text(f"  A  {parting.a}"), Text(f"  B  {parting.b}")]
-
-
-def _attempt(attempt: Attempt) -> Group:
-    head = _title("How it was written")
-    head.append(f"  {story.guidance_words(attempt)}", style="not underline dim")
-    steps = [part for step in attempt.lines for part in _line(step)]
-    return Group(head, *steps)
-
-
-def _line(step: LineStep) -> list[RenderableType]:
-    took = f"{count(len(step.tokens), 'token')}, {seconds(step.wall_s)}"
-    parts: list[RenderableType] = [
-        Text(one_line(step.text.rstrip("\n"), 200), style="bold").append(
-            f"    {story.why_line(step)} ({took})", style="not bold dim"
-        )
-    ]
-    for candidate in step.candidates[:6]:
-        first = one_line(candidate.text.strip().split("\n", 1)[0], 60)
-        parts.append(
-            Padding(Text(f"tried {first} …: {story.run_words(candidate)}", "dim"), (0, 0, 0, 6))
-        )
-    parted = story.divergence(step)
-    if parted is not None:
-        token = parted[1]
-        told = (
-            f"{one_line(token.text, 40)!r} instead of {one_line(token.plain_choice, 40)!r}: "
-            f"{percent(token.logp_plain)} plain, {percent(token.logp_conditioned)} with the signal"
-        )
-        parts.append(Padding(Text(told, "cyan"), (0, 0, 0, 6)))
-    return parts

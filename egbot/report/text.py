@@ -6,10 +6,12 @@ It does not know Markdown, HTML or terminals; each of those escapes once more in
 from __future__ import annotations
 
 import math
+import re
 
 SHORT_CHARS = 160
 LONG_CHARS = 4_000
 CODE_CHARS = 60_000
+_COMMAND = re.compile(r"(^|(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]))([^\S\n]*)::")
 
 
 def visible(text: str, *, keep: str = "\n\t") -> str:
@@ -34,6 +36,14 @@ def one_line(text: str, limit_chars: int = SHORT_CHARS) -> str:
 def block(text: str, limit_chars: int = LONG_CHARS) -> str:
     """Visible text of several lines, at most about ``limit_chars`` long, tabs and breaks kept."""
     return clip(visible(clip(text, limit_chars)), limit_chars)
+
+
+def defused(text: str) -> str:
+    """``text`` without what GitHub's runner takes for a command where it is printed.
+
+    That is ``::`` where a line begins, spaces or not, and ``##[`` wherever it stands.
+    """
+    return _COMMAND.sub(r"\1\2: :", text).replace("##[", "## [")
 
 
 def clip(text: str, limit_chars: int) -> str:
@@ -66,6 +76,11 @@ def percent(logp: float) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """``1 test``, ``2 tests``, ``1,204 tokens``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def passing(passed: int, total: int) -> str:
+    """``1 of 3 tests passes``, ``2 of 3 tests pass``."""
+    return f"{passed:,} of {count(total, 'test')} {'passes' if passed == 1 else 'pass'}"
 
 
 def test_name(node_id: str) -> str:

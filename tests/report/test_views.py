@@ -36,7 +36,7 @@ from egbot.report.progress import (
     render,
 )
 from egbot.report.story import shown
-from egbot.report.terminal import explain, summary, trace
+from egbot.report.terminal import summary, trace
 from tests.report.golden import check
 from tests.report.samples import (
     CODE,
@@ -86,12 +86,10 @@ def events(outcome: Outcome) -> list[Progress]:
     return [*found, TargetEnded(outcome)]
 
 
-def test_golden_summary_and_explanation() -> None:
+def test_golden_summary() -> None:
     """What a person sees at the end of a run is reviewed when it changes."""
     made, out = console()
     summary(sample_run(solved(), unsolved()), made, reports=Path("egbot-out"))
-    explain(solved(), made)
-    explain(unsolved(), made)
     check("terminal.txt", "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n")
 
 
@@ -117,7 +115,6 @@ def test_hostile_text_is_neither_markup_nor_escape(terminal: bool) -> None:
     made, out = console(terminal=terminal, width=20_000)
     outcome = hostile(3_000)
     summary(sample_run(outcome, no_target()), made, reports=Path("out"))
-    explain(outcome, made)
     assert outcome.target is not None
     trace(shown(outcome), outcome.target, (EVIL,) * 9, made)
     for event in events(outcome):
