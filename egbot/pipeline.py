@@ -26,6 +26,7 @@ from egbot.records import (
     Target,
     Tree,
 )
+from egbot.report.kept import bounded, limit_bytes
 from egbot.source.locate import check_name, locate, named_target
 from egbot.survey import Survey, is_wanted, joined, not_collected, survey, unseen_files
 from egbot.synthesis.agents import schedule
@@ -214,9 +215,9 @@ def _work(state: _State) -> None:
         try:
             outcome = _write(state, target, witness)
         except BaseException as error:
-            state.outcomes.append(witness.outcome(target, _why(error)))
+            _add(state, witness.outcome(target, _why(error)))
             raise
-        state.outcomes.append(outcome)
+        _add(state, outcome)
         state.tools.report(TargetEnded(outcome))
         state.tools.save(_record(state))
         if outcome.reason == "patched":
@@ -290,23 +291,29 @@ def _decoder(state: _State) -> Decoder:
 # --- the record --------------------------------------------------------------------------------
 
 
+def _add(state: _State, outcome: Outcome) -> None:
+    """Keep of ``outcome`` what its record has room for."""
+    state.outcomes.append(bounded(outcome, limit_bytes(len(state.outcomes) + 1)))
+
+
 def _close(state: _State) -> None:
     """Say what no target explains, or that there was nothing to do."""
     left = (*state.left, *_untold(state), *state.unclear)
     unexplained = {one.node_id for one in left}
     if unexplained:
-        state.outcomes.append(
+        _add(
+            state,
             Outcome(
                 reason="no_target",
                 target=None,
                 failing=tuple(one.node_id for one in state.failures if one.node_id in unexplained),
                 detail=_unexplained(len(left) - len(state.unclear), len(state.unclear)),
                 left=left,
-            )
+            ),
         )
     elif not state.outcomes:
-        state.outcomes.append(
-            Outcome("nothing_to_do", None, (), detail="every test that was looked at passes")
+        _add(
+            state, Outcome("nothing_to_do", None, (), detail="every test that was looked at passes")
         )
 
 

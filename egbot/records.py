@@ -326,12 +326,16 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What pytest found: the tests' node ids and the modules that could not be collected."""
+    """What pytest found: the tests' node ids and the modules that could not be collected.
+
+    ``too_long`` are the beginnings of ids that are too long to ask for.
+    """
 
     node_ids: tuple[str, ...]
     errors: tuple[FailingTest, ...] = ()
     python_version: str = ""
     pytest_version: str = ""
+    too_long: tuple[str, ...] = ()
 
 
 # --- synthesis --------------------------------------------------------------------------------
@@ -342,7 +346,8 @@ class CandidateRun:
     """One distinct candidate and what its run did.
 
     ``ended_s`` is when that was known, in seconds since its line began. One that is not
-    ``complete`` was cut at the horizon: that it returns nothing yet says little.
+    ``complete`` was cut at the horizon: that it returns nothing yet says little. ``num_dropped``
+    executions were left out of the record.
     """
 
     text: str
@@ -352,17 +357,27 @@ class CandidateRun:
     detail: str = ""
     ended_s: float = 0.0
     complete: bool = True
+    num_dropped: int = 0
+
+    @property
+    def num_tests(self) -> int:
+        """How many tests it was run on."""
+        return len(self.executions) + self.num_dropped
 
 
 @dataclass(frozen=True, slots=True)
 class LineStep:
-    """One line of the answer: the candidates looked at, the signal given and the line chosen."""
+    """One line of the answer: the candidates looked at, the signal given and the line chosen.
+
+    ``num_dropped`` candidates were left out of the record.
+    """
 
     text: str
     candidates: tuple[CandidateRun, ...]
     signal: str
     tokens: tuple[TokenChoice, ...]
     wall_s: float
+    num_dropped: int = 0
 
 
 Finish = Literal["solved", "candidate", "wrong", "max_lines", "no_code", "over_budget", "stopped"]
@@ -375,6 +390,7 @@ class Attempt:
     ``finish``: ``solved`` (its own end passes every target test), ``candidate`` (a candidate
     passed on the way), ``wrong`` (complete, but tests fail), ``max_lines``, ``no_code``,
     ``over_budget``, ``stopped``. ``num_cut`` whole functions were cut at the longest that was allowed.
+    ``num_dropped`` lines were left out of the record.
     """
 
     guidance: Guidance
@@ -384,6 +400,7 @@ class Attempt:
     num_passed: int
     wall_s: float
     num_cut: int = 0
+    num_dropped: int = 0
 
 
 # --- the verdict and the outcome ---------------------------------------------------------------
@@ -441,7 +458,11 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Everything about one target: what was tried, what came of it and what it cost."""
+    """Everything about one target: what was tried, what came of it and what it cost.
+
+    ``dropped`` says of which lists (of this record, its target or its verdict) how many entries
+    were left out, by the lists' names.
+    """
 
     reason: Reason
     target: Target | None
@@ -453,6 +474,11 @@ class Outcome:
     detail: str = ""
     left: tuple[LeftTest, ...] = ()
     evidence: tuple[TestOutcome, ...] = ()
+    dropped: tuple[tuple[str, int], ...] = ()
+
+    def num_dropped(self, name: str) -> int:
+        """How many entries of the list ``name`` were left out."""
+        return dict(self.dropped).get(name, 0)
 
 
 @dataclass(frozen=True, slots=True)

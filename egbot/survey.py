@@ -24,6 +24,9 @@ from egbot.records import (
     Tree,
 )
 
+_TOO_LONG = (
+    "was not run: its id is too long; give its parameters short ids (pytest.param(..., id=...))"
+)
 _PORTION = 200
 """Tests in one job: between two jobs the budget is looked at and progress is told."""
 
@@ -63,7 +66,8 @@ def survey(
             LeftTest(test, f"was not run: {why}")
             for test in collection.node_ids
             if test not in known
-        ),
+        )
+        + tuple(LeftTest(test[:200], _TOO_LONG) for test in collection.too_long),
     )
 
 

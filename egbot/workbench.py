@@ -32,6 +32,7 @@ from egbot.records import (
     TreeFile,
     Verdict,
 )
+from egbot.report.text import count
 from egbot.source.context import class_preamble, surroundings
 from egbot.source.contradictions import contradictions
 from egbot.source.diff import unified_diff
@@ -48,6 +49,7 @@ from egbot.synthesis.together import Open
 from egbot.synthesis.trimming import trimmed
 from egbot.verify import Claim, verify
 
+_MAX_NAMED = 10
 _EXCERPT_CHARS = 1600
 _LEAST_EXCERPT_CHARS = 400
 
@@ -100,7 +102,9 @@ def write_target(
     if bench.target.path in modules:
         modules = ()  # examples in docstrings: pytest rewrites a file that is named by itself
     decoder = load_decoder()
-    bench.report(Stage("opening the sandbox", f"{bench.sandbox.backend}, {len(bench.tests)} tests"))
+    bench.report(
+        Stage("opening the sandbox", f"{bench.sandbox.backend}, {count(len(bench.tests), 'test')}")
+    )
     with (
         bench.sandbox.open(bench.tree, modules, bench.limits) as executor,
         closing(
@@ -233,11 +237,14 @@ def _text(bench: Workbench) -> str:
 
 def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
     reason: Reason = "no_patch"
-    detail = f"{len(result.attempts)} attempts, none passes all {len(bench.tests)} tests"
+    tried = count(len(result.attempts), "attempt")
+    detail = f"{tried}, none of which wrote a function that passes every test and is allowed"
     num_cut = sum(one.num_cut for one in result.attempts)
     if num_cut:
-        functions = "one function was" if num_cut == 1 else f"{num_cut} functions were"
-        detail += f"; {functions} cut before its end (--max-lines, --max-tokens)"
+        were = "was" if num_cut == 1 else "were"
+        detail += (
+            f"; {count(num_cut, 'function')} {were} cut before the end (--max-lines, --max-tokens)"
+        )
     if result.code is not None:
         reason, detail = "patched", ""
     elif result.verdict is not None:
@@ -260,12 +267,17 @@ def _why_rejected(verdict: Verdict) -> str:
     if verdict.vetoes:
         return "the guard has a veto: " + "; ".join(verdict.vetoes)
     if verdict.regressions:
-        return "tests that passed before fail: " + ", ".join(verdict.regressions)
+        return "tests that passed before fail: " + _some(verdict.regressions)
     if verdict.flaky:
-        return "tests that pass only sometimes: " + ", ".join(verdict.flaky)
+        return "tests that pass only sometimes: " + _some(verdict.flaky)
     if verdict.target_passed and not verdict.proof:
         return "its tests pass without it as well, so that they prove nothing"
     return "in a fresh sandbox the tests do not pass"
+
+
+def _some(node_ids: tuple[str, ...]) -> str:
+    more = len(node_ids) - _MAX_NAMED
+    return ", ".join(node_ids[:_MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _stats(result: _Result, runs: Runs, wall_s: float) -> Stats:

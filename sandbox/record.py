@@ -14,6 +14,8 @@ from typing import Any, Callable, List
 from sandbox.reprs import ATOMS, Reprs, message_of, shorten
 
 MAX_CHANGES = 64
+MAX_CHARS = 256 * 1024
+"""What the names and values of one trace may come to; a last outermost call may have a quarter more."""
 COUNT_FACTOR = 20
 """Dropped events are counted up to this many times the limit; then tracing ends."""
 TAIL_FACTOR = 4
@@ -47,6 +49,7 @@ class Record:
         self._tail_room = 0
         self._num_dropped = 0
         self._lines_run: set[int] = set()
+        self.num_chars = 0
         self.is_ended = False
         self.on_end: Callable[[], None] | None = None
         self._lines = lines
@@ -71,7 +74,7 @@ class Record:
         if code.co_name == "<module>":  # a file imported late begins at line 1 too
             return None
         if _HAS_QUALNAME:
-            return str(code.co_qualname)
+            return str(code.co_qualname)[:1000]
         last = self._qualname.rsplit(".", 1)[-1]
         if code.co_firstlineno == self._lines[0] and code.co_name == last:
             return self._qualname
@@ -114,18 +117,19 @@ class Record:
 
     def begin_call(self) -> None:
         """An outermost call begins; where the limit is reached, it takes the last one's place."""
-        if len(self._head) >= self.max_events:
+        if self._is_head_full:
             self._num_dropped += len(self._tail)
+            self.num_chars = min(self.num_chars, MAX_CHARS)
             self._tail = []
             is_early = self._num_dropped <= TAIL_FACTOR * self.max_events
             self._tail_room = self.max_events // 4 if is_early else 0
 
     def add(self, event: Event) -> bool:
         """Keep an event, or count it as dropped and return False."""
-        if len(self._head) < self.max_events:
+        if not self._is_head_full:
             self._head.append(event)
             return True
-        if len(self._tail) < self._tail_room:
+        if not self.is_full:
             self._tail.append(event)
             return True
         self._num_dropped += 1
@@ -138,7 +142,12 @@ class Record:
     @property
     def is_full(self) -> bool:
         """Would the next event be dropped?"""
-        return len(self._head) >= self.max_events and len(self._tail) >= self._tail_room
+        is_tail_full = len(self._tail) >= self._tail_room or self.num_chars >= MAX_CHARS * 5 // 4
+        return self._is_head_full and is_tail_full
+
+    @property
+    def _is_head_full(self) -> bool:
+        return len(self._head) >= self.max_events or self.num_chars >= MAX_CHARS
 
 
 class FrameRecord:
@@ -285,6 +294,7 @@ class FrameRecord:
             seen[name] = (kept, text)
             if before is None or before[1] != text:
                 changes.append([name, text])
+                self._record.num_chars += len(name) + len(text)
         if len(seen) > len(variables):
             for name in [name for name in seen if name not in variables]:
                 del seen[name]

@@ -13,6 +13,7 @@ from typing import Any, Callable
 
 from sandbox import kernel
 from sandbox.child import PARTIAL_SIGNAL
+from sandbox.room import Room
 from sandbox.watch import FORK_S, Child, Ended, Watch
 from sandbox.wire import Message
 from sandbox.zygote import Channel, ZygoteLostError
@@ -52,6 +53,7 @@ class Supervisor:
         """
         outcomes: dict[str, dict[str, Any]] = {}
         status, detail = "ok", ""
+        room = Room(int(request["limits"]["max_events"]))
         use_fresh = afresh or self._collected is None
         forks = 0
         while forks < MAX_FORKS:
@@ -59,7 +61,7 @@ class Supervisor:
             if not waiting and forks:
                 break
             forks += 1
-            ended = self._attempt(dict(request, tests=waiting), use_fresh, afresh_s, outcomes)
+            ended = self._attempt(dict(request, tests=waiting), use_fresh, afresh_s, outcomes, room)
             if ended.how == "afresh":
                 use_fresh, forks = True, 0
                 continue
@@ -103,6 +105,7 @@ class Supervisor:
         use_fresh: bool,
         afresh_s: float,
         outcomes: dict[str, dict[str, Any]],
+        room: Room,
     ) -> Ended:
         self.tidy()
         limits = request["limits"]
@@ -115,7 +118,7 @@ class Supervisor:
             self._collected = None
             return Ended("afresh", str(error))
         self._finished = child
-        watch = Watch(child, request, outcomes)
+        watch = Watch(child, request, outcomes, room)
         return self._follow(child, watch, float(limits["test_s"]), afresh_s if use_fresh else 0.0)
 
     def _follow(self, child: Child, watch: Watch, test_s: float, collect_s: float) -> Ended:

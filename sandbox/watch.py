@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from sandbox import kernel
 from sandbox.reprs import printable, shorten
+from sandbox.room import Room
 from sandbox.wire import Message, Reader, WireError
 from sandbox.zygote import EXIT_MEMORY, Channel, ZygoteLostError
 
@@ -102,15 +103,18 @@ class Child:
 
 
 class Watch:
-    """What a child has said so far, and what that makes of its tests."""
+    """What a child has said so far, and what that makes of its tests, as far as there is ``room``."""
 
-    def __init__(self, child: Child, request: Message, outcomes: dict[str, dict[str, Any]]) -> None:
+    def __init__(
+        self, child: Child, request: Message, outcomes: dict[str, dict[str, Any]], room: Room
+    ) -> None:
         self.ended: Ended | None = None
         self.is_placed = False
         self.partial: dict[str, Any] | None = None
         self._child = child
         self._waiting: list[str] = list(request["tests"])
         self._outcomes = outcomes
+        self._room = room
         self._progress = False
         self._started = time.monotonic()
 
@@ -173,7 +177,7 @@ class Watch:
             return
         outcome["output"] = self._child.take_output()
         outcome["trace"] = message["trace"]
-        self._outcomes[self._waiting.pop(0)] = outcome
+        self._outcomes[self._waiting.pop(0)] = self._room.fit(outcome)
         self.partial = None
         self._progress = True
         self._started = time.monotonic()
@@ -198,7 +202,7 @@ class Watch:
         """Give the running test its status; without one running, all tests."""
         tests = self._waiting[:1] if self.is_placed else self._waiting
         for test in tests:
-            self._outcomes[test] = {
+            outcome = {
                 "node_id": test,
                 "status": status,
                 "phase": "call" if self.is_placed else "setup",
@@ -208,6 +212,7 @@ class Watch:
                 "output": self._child.take_output(),
                 "trace": self.partial,
             }
+            self._outcomes[test] = self._room.fit(outcome)
         self._waiting = self._waiting[len(tests) :]
 
 

@@ -158,6 +158,7 @@ class _Result(_Model):
 class _Collected(_Model):
     type: Literal["collected"]
     node_ids: Annotated[list[_Short], Field(max_length=500_000)]
+    too_long: Annotated[list[_Short], Field(max_length=2_000)] = []
     errors: Annotated[list[_FailingTest], Field(max_length=100_000)] = []
     python: Annotated[str, Field(max_length=64)] = ""
     pytest: Annotated[str, Field(max_length=64)] = ""
@@ -242,6 +243,7 @@ def parse_opening(line: bytes) -> Collection | Broken:
     collected = _validated(_Collected, message)
     return Collection(
         node_ids=tuple(collected.node_ids),
+        too_long=tuple(collected.too_long),
         errors=tuple(error.record() for error in collected.errors),
         python_version=collected.python,
         pytest_version=collected.pytest,

@@ -12,7 +12,7 @@ from egbot.publish.place import Place
 from egbot.publish.said import Said
 from egbot.records import Outcome, Run
 from egbot.report import story
-from egbot.report.text import count, one_line
+from egbot.report.text import count, one_line, passing
 from egbot.source.layout import SourceSyntaxError
 from egbot.source.outline import find
 
@@ -73,9 +73,9 @@ def _remarks(run: Run, place: Place) -> tuple[Annotation, ...]:
             continue
         is_done = outcome.reason == "patched"
         passed, total = story.score(outcome)
-        told = f"egbot wrote this function: {passed} of {count(total, 'test')} pass."
+        told = f"egbot wrote this function: {passing(passed, total)}."
         if not is_done:
-            told = f"{story.verdict_words(outcome)}; the nearest try passes {passed} of {total}."
+            told = f"{story.verdict_words(outcome)}. {story.nearest_words(outcome)}".rstrip()
             failed = story.first_failure(story.shown(outcome).tests)
             if failed is not None:
                 told += f" {one_line(failed.node_id, 200)}: {story.fault_words(failed)}"

@@ -63,7 +63,9 @@ def pull_title(run: Run) -> str:
 
 def commit_message(run: Run) -> str:
     """The commit's subject and text. Node ids stay out: in a message they could close issues."""
-    num_tests = len({test for one in run.outcomes if one.patch for test in story.target_tests(one)})
+    patched = [one for one in run.outcomes if one.patch]
+    num_tests = len({test for one in patched for test in story.target_tests(one)})
+    num_tests += sum(story.num_target_tests(one) - len(story.target_tests(one)) for one in patched)
     names = _names(run)
     listed = "".join(f"- {name}\n" for name in names) if len(names) > 1 else ""
     text = f"{pull_title(run)}\n\n{listed}" + ("\n" if listed else "")

@@ -55,25 +55,35 @@ def title(run: Run, said: Said) -> str:
         return "The run did not finish"
     reasons = {one.reason for one in run.outcomes}
     named = [one for one in run.outcomes if one.target is not None]
-    if reasons == {"no_patch"} and len(named) == 1:
-        return f"egbot could not write {span(story.name(named[0]))}"
+    if len(named) > 1:
+        return f"egbot wrote none of {len(named):,} functions"
+    if reasons == {"no_patch"}:
+        return (
+            f"egbot could not write {span(story.name(named[0]))}"
+            if named
+            else _UNSOLVED["no_patch"]
+        )
     first = next(iter(run.outcomes), None)
     return _UNSOLVED[first.reason if first is not None else "nothing_to_do"]
 
 
 def written(outcome: Outcome, run: Run) -> str:
     """What was written and which tests it makes pass."""
-    tests = story.target_tests(outcome)
-    guards = len(outcome.verdict.guard_passed) if outcome.verdict else 0
+    tests = story.target_tests(outcome)[:_MAX_TESTS]
+    total = story.num_target_tests(outcome)
     repeats = run.settings.get("verify_repeats")
-    times = f"; a fresh sandbox ran each {repeats} times" if type(repeats) is int else ""
+    times = ""
+    if type(repeats) is int:
+        times = f"; a fresh sandbox ran {'it' if total == 1 else 'each'} "
+        times += "once" if repeats == 1 else f"{repeats} times"
+    guards = len(outcome.verdict.guard_passed) if outcome.verdict else 0
+    guards += outcome.num_dropped("guard_passed")
     still = f", and {_the(guards)} that passed before still {_verb(guards)}" if guards else ""
-    passing = count(len(tests), "failing test")
-    these = "this" if len(tests) == 1 else "these"
-    lines = [f"It makes {these} {passing} pass{times}{still}.", ""]
-    lines += [f"- {span(test, 200)}" for test in tests[:_MAX_TESTS]]
-    if len(tests) > _MAX_TESTS:
-        lines.append(f"- … and {len(tests) - _MAX_TESTS} more")
+    these = "this failing test" if total == 1 else f"these {total:,} failing tests"
+    lines = [f"It makes {these} pass{times}{still}.", ""]
+    lines += [f"- {span(test, 200)}" for test in tests]
+    if total > len(tests):
+        lines.append(f"- … and {total - len(tests):,} more")
     return "\n".join(lines)
 
 
@@ -87,20 +97,21 @@ def _verb(number: int) -> str:
 
 def tried(outcome: Outcome) -> str:
     """What an attempt without success came to."""
-    passed, total = story.score(outcome)
     subject = ""
     if outcome.target is not None:
         subject = f"{span(story.name(outcome))} in {span(story.path(outcome), 200)}: "
     told = story.verdict_words(outcome)
     lines = [f"{subject}{told}." if subject else f"{told[:1].upper()}{told[1:]}."]
     if outcome.attempts:
-        looked = len({one.program for one in story.candidates(outcome)})
-        candidates = f" {count(looked, 'candidate')}," if looked else ""
-        lines.append(
-            f"Tried: {count(len(outcome.attempts), 'attempt')},{candidates} "
-            f"{count(outcome.stats.num_executions, 'test run')}, "
-            f"{seconds(outcome.stats.wall_s)}. The nearest try passes {passed} of {total}."
+        stats = outcome.stats
+        parts = (
+            count(len(outcome.attempts), "attempt"),
+            story.num_candidates(outcome),
+            count(stats.num_executions, "test run") if stats.num_executions else "",
+            seconds(stats.wall_s),
         )
+        tried = f"Tried: {', '.join(filter(None, parts))}. {story.nearest_words(outcome)}"
+        lines.append(tried.rstrip())
     if outcome.detail and outcome.reason != "no_patch":  # there it only counts the attempts
         lines += ["", span(outcome.detail, 600)]
     if outcome.left:
@@ -115,15 +126,17 @@ def came_to_be(outcome: Outcome) -> str:
     if not outcome.attempts:
         return ""
     last = outcome.attempts[-1]
-    looked = len({one.program for one in story.candidates(outcome)})
+    looked = story.num_candidates(outcome)
     number = len(outcome.attempts)
     told = f"Attempt {number}" if number > 1 else "The first attempt"
     if last.finish == "candidate":
         told += " found it among its candidates"
     else:
-        told += f" wrote it line by line, {count(len(last.lines), 'line')}"
+        told += " wrote it line by line"
+        lines = sum(bool(step.tokens) for step in last.lines) + last.num_dropped
+        told += f", {count(lines, 'line')}" if lines else ""
     if looked:
-        told += f"; {count(looked, 'candidate')} ran against the tests on the way"
+        told += f"; {looked} ran against the tests on the way"
     told += f". It took {seconds(outcome.stats.wall_s)}."
     for step in last.lines:
         parted = story.divergence(step)

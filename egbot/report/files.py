@@ -6,9 +6,7 @@ It does not know what the reports say. Every file is written whole or not at all
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
-import math
 import os
 import re
 import secrets
@@ -21,12 +19,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from egbot.errors import SpaceError, UsageError
 from egbot.records import SCHEMA_RUN, Outcome, Run
 from egbot.report.html import render_html
+from egbot.report.kept import json_text
 from egbot.report.markdown import render_markdown
 from egbot.report.text import one_line
 from egbot.report.trace_json import trace_document
 
 _NAME_CHARS = 60
-_FAR = 1e308  # stands in run.json for what is no finite number
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def write_reports(folder: Path, run: Run) -> tuple[OutcomePaths, ...]:
 
 def write_json(path: Path, document: dict[str, object]) -> None:
     """Write a document as ASCII JSON. Raises SpaceError when it cannot be written."""
-    write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+    write_text(path, json.dumps(document, allow_nan=False) + "\n")
 
 
 def clear_outcomes(folder: Path) -> None:
@@ -117,14 +115,8 @@ def safe_name(qualname: str) -> str:
 
 
 def run_json(run: Run) -> str:
-    """A run as JSON, schema ``egbot.run/1``. ASCII only, so that lone surrogates survive.
-
-    A number that is not finite is written as plus or minus 1e308, because JSON has no other.
-    """
-    plain = dataclasses.asdict(dataclasses.replace(run, settings={}, versions={}))
-    plain["settings"], plain["versions"] = dict(run.settings), dict(run.versions)
-    ordered = {"schema": plain.pop("schema"), **plain}
-    return json.dumps(_finite(ordered), indent=1, allow_nan=False, default=str) + "\n"
+    """A run as JSON, schema ``egbot.run/1``, on one line."""
+    return json_text(run) + "\n"
 
 
 def write_run(path: Path, run: Run) -> None:
@@ -193,13 +185,3 @@ def _write_bytes(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else math.copysign(_FAR, value)
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

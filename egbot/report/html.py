@@ -21,11 +21,13 @@ from egbot.records import Outcome, Run, Target, TestOutcome, Trace, TraceEvent
 from egbot.report import story
 from egbot.report.compare import flat
 from egbot.report.highlight import diff_lines
+from egbot.report.kept import OUTCOME_BYTES, bounded
 from egbot.report.plot import HEIGHT, plot
 from egbot.report.text import CODE_CHARS, block, count, one_line, seconds
 from egbot.report.timeline import timed_outcome
 from egbot.report.views import View, attempt_view, code_rows, panels
 
+PAGE_BYTES = 2_900_000
 MAX_TESTS = 100
 MAX_EVENTS = 100_000
 MAX_EVENT_CHARS = 10_000_000
@@ -37,7 +39,18 @@ _INDEX_CHARS = 5  # a text's number in the data block, about
 
 
 def render_html(outcome: Outcome, *, run: Run | None = None) -> str:
-    """The page. It holds no lone surrogates; ``run`` adds settings."""
+    """The page. It holds no lone surrogates; ``run`` adds settings.
+
+    Where it would be longer than ``PAGE_BYTES``, the outcome is cut down for it.
+    """
+    page, max_bytes = "", OUTCOME_BYTES
+    while not page or (len(page) > PAGE_BYTES and max_bytes > 0):
+        page = _outcome_page(bounded(outcome, max_bytes), run)
+        max_bytes //= 4
+    return page
+
+
+def _outcome_page(outcome: Outcome, run: Run | None) -> str:
     seen = story.shown(outcome)
     return _page(
         seen,
@@ -51,7 +64,7 @@ def render_html(outcome: Outcome, *, run: Run | None = None) -> str:
         faults=_faults(outcome),
         unchecked=story.not_checked(outcome),
         left=[(one_line(each.node_id), one_line(each.why)) for each in outcome.left[:50]],
-        cost=story.cost(outcome),
+        cost=story.cost(outcome, run),
         settings=_pairs(flat(run.settings).items()) if run else [],
         versions=_pairs([("egbot", run.egbot), *run.versions.items()]) if run else [],
     )
@@ -106,7 +119,7 @@ def _page(seen: story.Shown, **views: object) -> str:
         code=code_rows(seen),
         is_final=seen.is_final,
         tests=panels(seen, tests),
-        num_tests_left_out=len(seen.tests) - len(tests),
+        num_tests_left_out=len(seen.tests) - len(tests) + seen.num_dropped,
         **{**nothing, "plot": None, "plot_height": HEIGHT, **views},
     )
 
@@ -213,13 +226,7 @@ def _head(outcome: Outcome) -> View:
         "is_good": outcome.reason in ("patched", "nothing_to_do"),
         "words": _lead(outcome, passed, total),
         "detail": block(outcome.detail, 2_000),
-        "facts": [
-            ("Tests", f"{passed} of {total}"),
-            ("Time", seconds(outcome.stats.wall_s)),
-            ("Tokens", f"{story.num_tokens(outcome):,}"),
-            ("Attempts", f"{len(outcome.attempts):,}"),
-            ("Test runs", f"{outcome.stats.num_executions:,}"),
-        ],
+        "facts": story.facts(outcome),
     }
 
 
@@ -232,7 +239,7 @@ def _brand(outcome: Outcome) -> str:
 def _lead(outcome: Outcome, passed: int, total: int) -> str:
     """What came of it and why that can be believed, in a sentence or three."""
     if outcome.reason == "patched":
-        asked = f"{passed} of {count(total, 'test')} that asked for it pass"
+        asked = f"Of the {count(total, 'test')} that asked for it {passed:,} pass"
         if passed == total:
             one = "The test that asked for it passes"
             all_of = "Both" if total == 2 else f"All {total:,}"
@@ -240,9 +247,8 @@ def _lead(outcome: Outcome, passed: int, total: int) -> str:
         return f"{asked}: {story.verdict_words(outcome)}."
     words = story.verdict_words(outcome)
     lead = f"{words[:1].upper()}{words[1:]}."
-    if outcome.attempts:
-        lead += f" The nearest try passes {passed} of {count(total, 'test')}."
-    return f"{lead} Nothing was changed."
+    found = (lead, story.nearest_words(outcome), "Nothing was changed." if outcome.target else "")
+    return " ".join(one for one in found if one)
 
 
 def _faults(outcome: Outcome) -> list[tuple[str, str]]:

@@ -10,15 +10,16 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-from egbot.records import Attempt, LineStep, Outcome, Run
+from egbot.records import Attempt, LineStep, Outcome, Run, TestOutcome
 from egbot.report import story
 from egbot.report.folding import comparison_lines, trace_lines
-from egbot.report.text import block, count, one_line, percent, seconds
+from egbot.report.text import block, count, one_line, passing, percent, seconds
 
 LIMIT_CHARS = 60_000
 """Below the 65,536 characters that GitHub takes for a comment, with room for a marker."""
 
 _MAX_TESTS = 200
+_MAX_NAMED = 8
 _MAX_CANDIDATES = 8
 _TRIES = (4_000, 1_200, 300)  # characters for each long piece, from roomy to tight
 
@@ -96,40 +97,19 @@ def _head(outcome: Outcome) -> str:
     named = span(outcome.target.qualname) if outcome.target else ""
     if outcome.reason == "patched":
         lines = [f"### egbot wrote {named}{where}", ""]
-        lines.append(
-            f"**{passed} of {count(total, 'test')} pass**; {story.verdict_words(outcome)}."
-        )
+        lines.append(f"**{passing(passed, total)}**; {story.verdict_words(outcome)}.")
     else:
         lines = [f"### egbot: {story.VERDICTS[outcome.reason].lower()}", ""]
         subject = f"{named}{where}: " if named else ""
-        best = f" The nearest try passes {passed} of {total}." if outcome.attempts else ""
-        lines.append(f"{subject}{story.verdict_words(outcome)}.{best}")
-    lines.append(
-        f"Time {seconds(outcome.stats.wall_s)} · {count(story.num_tokens(outcome), 'token')} · "
-        f"{count(len(outcome.attempts), 'attempt')} · "
-        f"{count(outcome.stats.num_executions, 'test run')}"
-    )
+        words = f"{story.verdict_words(outcome)}. {story.nearest_words(outcome)}"
+        lines.append(f"{subject}{words}".rstrip())
+    lines.append(" · ".join(f"{name} {value}" for name, value in story.facts(outcome)))
     if outcome.detail:
         lines += ["", span(outcome.detail, 600)]
-    lines += ["", *_test_list(story.target_tests(outcome), 8, passing=_passing(outcome))]
-    return "\n".join(lines).rstrip()
-
-
-def _passing(outcome: Outcome) -> frozenset[str]:
-    if outcome.verdict is not None:
-        return frozenset(outcome.verdict.target_passed)
-    tests = story.shown(outcome).tests
-    return frozenset(test.node_id for test in tests if test.status == "passed")
-
-
-def _test_list(node_ids: tuple[str, ...], limit: int, passing: frozenset[str]) -> list[str]:
-    lines = [
-        f"- {'passes' if node_id in passing else 'fails'}: {span(node_id, 200)}"
-        for node_id in node_ids[:limit]
-    ]
-    if len(node_ids) > limit:
-        lines.append(f"- … and {len(node_ids) - limit} more")
-    return lines
+    fates, tests = story.fates(outcome), story.target_tests(outcome)[:_MAX_NAMED]
+    lines += ["", *(f"- {fates.get(one, 'not known')}: {span(one, 200)}" for one in tests)]
+    more = story.num_target_tests(outcome) - len(tests)
+    return "\n".join([*lines, *([f"- … and {more:,} more"] if more else [])]).rstrip()
 
 
 def _diff(outcome: Outcome, limit_chars: int) -> str:
@@ -176,15 +156,11 @@ def _unchecked(outcome: Outcome) -> str:
 
 
 def _tests(outcome: Outcome) -> str:
-    tests = story.shown(outcome).tests
-    lines = [
-        f"- {test.status.replace('_', ' ')} in {seconds(test.duration_s)}: "
-        f"{span(test.node_id, 200)}"
-        + ("" if test.status == "passed" else f" — {span(story.fault_words(test))}")
-        for test in tests[:_MAX_TESTS]
-    ]
-    if len(tests) > _MAX_TESTS:
-        lines.append(f"- … and {len(tests) - _MAX_TESTS} more")
+    seen = story.shown(outcome)
+    total = len(seen.tests) + seen.num_dropped
+    lines = [_test(test) for test in seen.tests[:_MAX_TESTS]]
+    if total > len(lines):
+        lines.append(f"- … and {total - len(lines):,} more")
     if outcome.verdict is not None:
         for title, found in (
             ("passed before and fails now", outcome.verdict.regressions),
@@ -192,7 +168,13 @@ def _tests(outcome: Outcome) -> str:
             ("flaky", outcome.verdict.flaky),
         ):
             lines += [f"- {title}: {span(text, 200)}" for text in found[:20]]
-    return folded(f"All tests ({len(tests)})", "\n".join(lines)) if lines else ""
+    return folded(f"All tests ({total:,})" if total else "Found", "\n".join(lines)) if lines else ""
+
+
+def _test(test: TestOutcome) -> str:
+    took = f" in {seconds(test.duration_s)}" if test.duration_s else ""
+    why = "" if test.fault is None else f" — {span(story.fault_words(test))}"
+    return f"- {test.status.replace('_', ' ')}{took}: {span(test.node_id, 200)}{why}"
 
 
 def _attempt(number: int, attempt: Attempt, piece_chars: int) -> str:
@@ -202,23 +184,24 @@ def _attempt(number: int, attempt: Attempt, piece_chars: int) -> str:
     )
     steps = (_line(index, step, piece_chars) for index, step in enumerate(attempt.lines, 1))
     parts = [told, *steps]
-    return folded(
-        f"Attempt {number}: {story.FINISHES[attempt.finish]}, "
-        f"{count(len(attempt.lines), 'line')} decoded",
-        "\n\n".join(parts),
-    )
+    if attempt.num_dropped:
+        parts.append(f"… and {count(attempt.num_dropped, 'more line')}")
+    title = (f"Attempt {number}: {story.FINISHES[attempt.finish]}", story.written_words(attempt))
+    return folded(", ".join(filter(None, title)), "\n\n".join(parts))
 
 
 def _line(index: int, step: LineStep, piece_chars: int) -> str:
-    lines = [f"**Line {index}** {span(step.text.strip())} — {story.why_line(step)}", ""]
+    where = f"Line {index}" if step.tokens else f"From line {index} on"
+    lines = [f"**{where}** {span(step.text.strip())} — {story.why_line(step)}", ""]
     for candidate in step.candidates[:_MAX_CANDIDATES]:
         code = fence(textwrap.dedent(candidate.text.strip("\n")), "python", piece_chars // 4)
         lines += [
             f"- {span(story.run_words(candidate), 300)}",
             textwrap.indent(code, "  ", _always),
         ]
-    if len(step.candidates) > _MAX_CANDIDATES:
-        lines.append(f"- … and {len(step.candidates) - _MAX_CANDIDATES} more candidates")
+    more = len(step.candidates) + step.num_dropped - min(len(step.candidates), _MAX_CANDIDATES)
+    if more:
+        lines.append(f"- … and {count(more, 'more candidate')}")
     parted = story.divergence(step)
     if parted is not None:
         token = parted[1]
@@ -236,7 +219,7 @@ def _always(line: str) -> bool:
 
 
 def _numbers(outcome: Outcome, run: Run | None) -> str:
-    lines = [f"- {name}: {value}" for name, value in story.cost(outcome)]
+    lines = [f"- {name}: {value}" for name, value in story.cost(outcome, run)]
     if run is not None:
         lines.append(f"- egbot {span(run.egbot)}")
         lines += [f"- {span(name)}: {span(text)}" for name, text in run.versions.items()]

@@ -95,7 +95,7 @@ def _candidate(number: int, timed: TimedCandidate) -> Json:
         "text": one_line(candidate.text.strip(), 400),
         "result": story.run_words(candidate),
     }
-    name = f"candidate {number}: {candidate.num_passed}/{len(candidate.executions)}"
+    name = f"candidate {number}: {candidate.num_passed}/{candidate.num_tests}"
     return _slice(name, "candidate", _CANDIDATES, timed.period, arguments)
 
 

@@ -131,17 +131,18 @@ class _Scale:
 def _words(timed: TimedOutcome) -> str:
     lines = [line for attempt in timed.attempts for line in attempt.lines]
     passing = sum(
-        bool(each.candidate.executions)
-        and each.candidate.num_passed == len(each.candidate.executions)
+        each.candidate.num_tests > 0 and each.candidate.num_passed == each.candidate.num_tests
         for line in lines
         for each in line.candidates
     )
-    tried = sum(len(line.candidates) for line in lines)
-    return (
-        f"In {seconds(timed.period.length_s)}: {count(len(timed.attempts), 'attempt')}, "
-        f"{count(len(lines), 'decoded line')}, {count(tried, 'candidate')}, of which {passing} "
-        f"passed every test."
+    decoded = sum(bool(line.step.tokens) for line in lines)
+    parts = (
+        count(len(timed.attempts), "attempt"),
+        count(decoded, "decoded line") if decoded else "",
+        story.num_candidates(timed.outcome),
     )
+    told = f"In {seconds(timed.period.length_s)}: {', '.join(filter(None, parts))}."
+    return f"{told} {count(passing, 'candidate')} passed every test." if passing else told
 
 
 def _phases(timed: TimedOutcome, scale: _Scale) -> Iterator[Block]:
@@ -172,7 +173,9 @@ def _block(kind: str, period: Period, scale: _Scale, label: str, words: str = ""
 
 
 def _line(attempt: int, line: TimedLine, scale: _Scale) -> Block:
-    told = f"attempt {attempt}, line {line.number}, {count(len(line.candidates), 'candidate')}"
+    num_tried = len(line.candidates) + line.step.num_dropped
+    told = f"attempt {attempt}, line {line.number}"
+    told += f", {count(num_tried, 'candidate')}" if num_tried else ""
     return _block("line", line.period, scale, str(line.number), told)
 
 
@@ -203,7 +206,7 @@ def _line_dots(attempt: int, line: TimedLine, scale: _Scale) -> Iterator[Dot]:
             scale.x(first.period.end_s),
             scale.y(passed),
             f"attempt {attempt}, line {line.number}, {who}: "
-            f"passed {passed} of {len(first.candidate.executions)}",
+            f"passed {passed} of {first.candidate.num_tests}",
             f"\N{MULTIPLICATION SIGN}{len(numbers)}" if len(numbers) > 1 else "",
         )
 

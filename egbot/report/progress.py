@@ -89,8 +89,7 @@ def advance(picture: Picture, event: Progress) -> Picture:
             fresh = Picture(stage=picture.stage, started_s=picture.started_s)
             return replace(fresh, title=title, code=target.header)
         case AttemptStarted(number, guidance):
-            told = f"attempt {number}, gamma {guidance.gamma:g}, "
-            told += count(guidance.candidates, "candidate")
+            told = f"attempt {number}, {story.agent_words(guidance)}"
             return replace(picture, attempt=told, line=0, chosen="", candidates=())
         case LineStarted(number, text_so_far):
             code = text_so_far
@@ -204,14 +203,14 @@ def plain_lines(event: Progress) -> list[Text]:
         case Stage(name, detail):
             return [Text(_stage(name, detail))]
         case FailuresFound(failing, left):
-            told = [Text(f"{count(len(failing), 'failing test')}, {len(left)} left alone")]
+            alone = f", {len(left):,} left alone" if left else ""
+            told = [Text(f"{count(len(failing), 'failing test')}{alone}")]
             return told + [Text(f"  left: {one_line(e.node_id)}: {one_line(e.why)}") for e in left]
         case TargetStarted(index, total, target):
             where = f"{one_line(target.qualname)} in {one_line(target.path, 200)}"
             return [Text(f"target {index} of {total}: {where}")]
         case AttemptStarted(number, guidance):
-            told_in = f"gamma {guidance.gamma:g}, {count(guidance.candidates, 'candidate')}"
-            return [Text(f"  attempt {number}: {told_in}")]
+            return [Text(f"  attempt {number}: {story.agent_words(guidance)}")]
         case LineChosen(step):
             return [Text(f"    {one_line(step.text.rstrip(), 100)}  ({seconds(step.wall_s)})")]
         case AttemptEnded(attempt):
@@ -227,7 +226,8 @@ def _ended(outcome: Outcome) -> Text:
     passed, total = story.score(outcome)
     good = outcome.reason in ("patched", "nothing_to_do")
     words = f"{story.VERDICTS[outcome.reason]}: {story.name(outcome)}"
-    told = f"  {passed}/{count(total, 'test')}, {seconds(outcome.stats.wall_s)}"
+    told = f"  {passed}/{count(total, 'test')}" if total else ""
+    told += f", {seconds(outcome.stats.wall_s)}" if outcome.stats.wall_s else ""
     return status_text(good, words).append(told, style="dim")
 
 
@@ -277,7 +277,7 @@ def _candidates(candidates: tuple[CandidateRun, ...]) -> Table:
     table.add_column(no_wrap=True, justify="right")
     table.add_column(no_wrap=True, ratio=3, overflow="ellipsis")
     for candidate in candidates:
-        total = len(candidate.executions)
+        total = candidate.num_tests
         failed = story.first_failure(candidate.executions)
         told = story.fault_words(failed) if failed else one_line(candidate.detail)
         table.add_row(

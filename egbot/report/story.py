@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from egbot.records import (
     Attempt,
     CandidateRun,
+    Guidance,
     LineStep,
     Outcome,
+    Run,
     TestOutcome,
     TokenChoice,
 )
@@ -33,20 +35,20 @@ VERDICTS = {
 REASONS = {
     "patched": "a fresh sandbox accepted it",
     "nothing_to_do": "no failing test asks for a function",
-    "no_target": "no function could be named that would make the tests pass",
-    "no_patch": "no attempt passed every target test",
+    "no_target": "no function to write was found",
+    "no_patch": "no attempt brought a function that passes every test and is allowed",
     "rejected": "an answer passed on the way, but the final check refused it",
     "contradictory_tests": "no function can pass all of these tests",
-    "over_budget": "the budget of tokens or seconds ran out",
-    "interrupted": "the run was stopped before it was done",
+    "over_budget": "the budget of tokens or seconds was not enough",
+    "interrupted": "the run ended before it was done",
 }
 
 FINISHES = {
     "solved": "passed every target test",
-    "candidate": "a candidate passed on the way",
-    "wrong": "complete, but tests fail",
-    "max_lines": "too many lines",
-    "no_code": "no code came",
+    "candidate": "a candidate passed every target test",
+    "wrong": "not solved",
+    "max_lines": "not solved at the line limit",
+    "no_code": "no code that runs",
     "over_budget": "over budget",
     "stopped": "stopped",
 }
@@ -54,12 +56,16 @@ FINISHES = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The code that a report shows, the number of its first line, and the runs of exactly it."""
+    """The code that a report shows, the number of its first line, and the runs of exactly it.
+
+    ``num_dropped`` more of its runs are in no record.
+    """
 
     code: str
     first_line: int
     tests: tuple[TestOutcome, ...]
     is_final: bool
+    num_dropped: int = 0
 
 
 def shown(outcome: Outcome) -> Shown:
@@ -67,23 +73,30 @@ def shown(outcome: Outcome) -> Shown:
 
     ``outcome.evidence`` is taken as the runs of the patch or, without one, of the nearest try.
     """
-    if outcome.patch is not None:
-        code = outcome.patch.replacement
-        return _placed(outcome, code, outcome.evidence or _runs_of(outcome, code), is_final=True)
-    attempt = max(outcome.attempts, key=lambda each: each.num_passed, default=None)
+    attempt = _nearest_attempt(outcome)
     candidate = nearest_candidate(outcome)
-    if attempt is not None and attempt.code.strip() and outcome.evidence:
-        return _placed(outcome, attempt.code, outcome.evidence)
-    if candidate is not None and (attempt is None or candidate.num_passed >= attempt.num_passed):
-        return _placed(outcome, candidate.program, candidate.executions)
-    if attempt is not None:
-        return _placed(outcome, attempt.code, _runs_of(outcome, attempt.code))
-    return _placed(outcome, "", outcome.evidence)
+    code = outcome.patch.replacement if outcome.patch else attempt.code if attempt else ""
+    if outcome.evidence and code.strip():
+        return _placed(outcome, code, outcome.evidence, outcome.num_dropped("evidence"))
+    best = attempt.num_passed if attempt else 0
+    if outcome.patch is None and candidate is not None and candidate.num_passed >= best:
+        return _placed(outcome, candidate.program, candidate.executions, candidate.num_dropped)
+    for one in candidates(outcome):
+        if one.program.strip() == code.strip():
+            return _placed(outcome, code, one.executions, one.num_dropped)
+    return _placed(outcome, code, () if code else outcome.evidence, 0)
 
 
-def _placed(
-    outcome: Outcome, code: str, tests: tuple[TestOutcome, ...], *, is_final: bool = False
-) -> Shown:
+def _nearest_attempt(outcome: Outcome) -> Attempt | None:
+    """The attempt whose answer came to the final check last, which ``evidence`` is of; else the
+    one that passed the most tests.
+    """
+    found = [one for one in outcome.attempts if one.finish in ("solved", "candidate")]
+    best = max(outcome.attempts, key=lambda each: each.num_passed, default=None)
+    return found[-1] if found else best
+
+
+def _placed(outcome: Outcome, code: str, tests: tuple[TestOutcome, ...], num_dropped: int) -> Shown:
     """``code`` without its outer indentation and blank lines, at its place in the traced file.
 
     The traced call says best where the definition starts, because a delivered function and a bare
@@ -98,7 +111,8 @@ def _placed(
         if event and event.kind == "call" and event.function.rpartition(".")[2] == own:
             first = event.line
             break
-    return Shown(textwrap.dedent(text), first, tests, is_final)
+    is_final = outcome.patch is not None
+    return Shown(textwrap.dedent(text), first, tests, is_final, num_dropped)
 
 
 def nearest_candidate(outcome: Outcome) -> CandidateRun | None:
@@ -119,7 +133,7 @@ def candidates(outcome: Outcome) -> Iterator[CandidateRun]:
 
 def first_failure(tests: tuple[TestOutcome, ...]) -> TestOutcome | None:
     """The first test that ran and did not pass."""
-    return next((test for test in tests if test.status not in ("passed", "skipped")), None)
+    return next((one for one in tests if one.status not in ("passed", "skipped", "not_run")), None)
 
 
 def traced(tests: tuple[TestOutcome, ...]) -> TestOutcome | None:
@@ -152,14 +166,51 @@ def target_tests(outcome: Outcome) -> tuple[str, ...]:
     return outcome.target.tests if outcome.target and outcome.target.tests else outcome.failing
 
 
+def num_target_tests(outcome: Outcome) -> int:
+    """How many tests the function is for, those included that the record has no room for."""
+    has_own = outcome.target is not None and bool(outcome.target.tests)
+    name = "tests" if has_own or outcome.num_dropped("tests") else "failing"
+    return len(target_tests(outcome)) + outcome.num_dropped(name)
+
+
 def score(outcome: Outcome) -> tuple[int, int]:
-    """How many target tests pass, and how many there are; by the verdict where there is one."""
-    total = len(target_tests(outcome))
-    if outcome.verdict is not None:
-        return len(outcome.verdict.target_passed), total
+    """How many target tests pass, and how many there are; by the verdict where it ran them."""
+    total = num_target_tests(outcome)
+    if outcome.verdict is not None and not outcome.verdict.vetoes:
+        passed = _num(outcome, "target_passed", outcome.verdict.target_passed)
+        return min(passed, total), total
     passed = sum(test.status == "passed" for test in shown(outcome).tests)
     best = max((attempt.num_passed for attempt in outcome.attempts), default=0)
     return min(max(passed, best), total), total
+
+
+def fates(outcome: Outcome) -> dict[str, str]:
+    """Of each target test whether it ``passes`` or ``fails`` with what is shown, as far as known.
+
+    Where nothing was tried, they fail.
+    """
+    verdict = outcome.verdict
+    if verdict is not None and not verdict.vetoes:
+        whole = not outcome.num_dropped("target_passed")
+        passed = dict.fromkeys(verdict.target_passed, "passes")
+        return {**dict.fromkeys(target_tests(outcome), "fails"), **passed} if whole else passed
+    if not outcome.attempts:
+        return dict.fromkeys(target_tests(outcome), "fails")
+    ran = (test for test in shown(outcome).tests if test.status not in ("skipped", "not_run"))
+    return {test.node_id: "passes" if test.status == "passed" else "fails" for test in ran}
+
+
+def nearest_words(outcome: Outcome) -> str:
+    """A sentence on how far the nearest try came; "" where there was none."""
+    if not shown(outcome).code.strip() or outcome.patch is not None:
+        return ""
+    passed, total = score(outcome)
+    return f"The nearest try passes {passed:,} of {count(total, 'test')}."
+
+
+def _num(outcome: Outcome, name: str, kept: tuple[str, ...]) -> int:
+    """How long the list ``name`` was before its end was left out of the record."""
+    return len(kept) + outcome.num_dropped(name)
 
 
 def verdict_words(outcome: Outcome) -> str:
@@ -168,14 +219,15 @@ def verdict_words(outcome: Outcome) -> str:
     if verdict is None:
         return REASONS[outcome.reason]
     if verdict.accepted:
-        guards = count(len(verdict.guard_passed), "test")
-        return f"a fresh sandbox accepted it, and {guards} that passed before still pass"
+        guards = _num(outcome, "guard_passed", verdict.guard_passed)
+        still = f", and {count(guards, 'test')} that passed before still {'passes' if guards == 1 else 'pass'}"
+        return f"{REASONS['patched']}{still if guards else ''}"
     faults = [
-        count(len(verdict.regressions), "regression") if verdict.regressions else "",
-        count(len(verdict.vetoes), "veto", "vetoes") if verdict.vetoes else "",
-        count(len(verdict.flaky), "flaky test") if verdict.flaky else "",
+        (_num(outcome, "regressions", verdict.regressions), "regression", ""),
+        (_num(outcome, "vetoes", verdict.vetoes), "veto", "vetoes"),
+        (_num(outcome, "flaky", verdict.flaky), "flaky test", ""),
     ]
-    told = ", ".join(fault for fault in faults if fault)
+    told = ", ".join(count(number, *nouns) for number, *nouns in faults if number)
     return f"the final check refused it: {told or 'not every target test passed'}"
 
 
@@ -184,19 +236,50 @@ def num_tokens(outcome: Outcome) -> int:
     return outcome.stats.num_tokens_generated
 
 
+def agent_words(guidance: Guidance) -> str:
+    """What kind of agent it is, in a few words."""
+    if _is_greedy(guidance):
+        return "greedy"
+    if guidance.gamma == 0.0:
+        return count(guidance.candidates, "sample")
+    return f"gamma {guidance.gamma:g}, {count(guidance.candidates, 'candidate')} a line"
+
+
+def _is_greedy(guidance: Guidance) -> bool:
+    """Whether it draws nothing: then no setting of samples matters."""
+    return not guidance.candidates or (guidance.gamma == 0.0 and guidance.method == "paper")
+
+
 def guidance_words(attempt: Attempt) -> str:
-    """An agent's setting in one line."""
+    """An agent's setting in one line, as far as it had an effect."""
     g = attempt.guidance
+    prompt = f"{g.style.replace('_', '-')} prompt"
+    if _is_greedy(g):
+        return f"{agent_words(g)} · {prompt}"
     horizon = f"horizon {count(g.horizon_lines, 'line')}" if g.horizon_lines else "whole functions"
-    return (
-        f"gamma {g.gamma:g} · {count(g.candidates, 'candidate')} · {horizon} · temperature {g.temperature:g} · top-p {g.top_p:g} · "
-        f"{g.style.replace('_', '-')} prompt · seed {g.seed}"
+    drawn = f"temperature {g.temperature:g} · top-p {g.top_p:g}"
+    return f"{agent_words(g)} · {horizon} · {drawn} · {prompt} · seed {g.seed}"
+
+
+def written_words(attempt: Attempt) -> str:
+    """How many lines were decoded, which samples have none of; "" for none."""
+    number = sum(bool(step.tokens) for step in attempt.lines) + attempt.num_dropped
+    return f"{count(number, 'line')} decoded" if number else ""
+
+
+def num_candidates(outcome: Outcome) -> str:
+    """``3 candidates``: the distinct programs that ran; "" for none."""
+    looked = len({one.program for one in candidates(outcome)})
+    is_cut = any(
+        attempt.num_dropped or any(step.num_dropped for step in attempt.lines)
+        for attempt in outcome.attempts
     )
+    return f"{'over ' if is_cut else ''}{count(looked, 'candidate')}" if looked else ""
 
 
 def run_words(candidate: CandidateRun) -> str:
     """What a candidate's runs did: how many passed and the first thing that went wrong."""
-    total = len(candidate.executions)
+    total = candidate.num_tests
     told = f"passed {candidate.num_passed} of {total}"
     failed = first_failure(candidate.executions)
     if failed is not None:
@@ -226,12 +309,27 @@ def divergence(step: LineStep) -> tuple[int, TokenChoice] | None:
 def why_line(step: LineStep) -> str:
     """Why this line: what the signal changed, in one clause without outside text."""
     if not step.tokens:
-        return "taken from a candidate that passed every test"
+        return _why_taken(step)
     if not step.signal:
         return "plain greedy decoding, no signal given"
     if divergence(step) is None:
         return "guided and plain decoding agree on every token"
     return "guidance changed the line"
+
+
+def _why_taken(step: LineStep) -> str:
+    """Which candidate was taken: of all that ran, one that passed the most tests."""
+    best = max(step.candidates, key=lambda one: one.num_passed, default=None)
+    if best is None:
+        return "taken from a candidate"
+    passed, total = best.num_passed, best.num_tests
+    if passed == total > 0:
+        return f"taken from a candidate that passed {'every test' if total > 1 else 'the test'}"
+    if step.num_dropped:  # the best one may not be in the record
+        return "taken from a candidate"
+    if passed == 0:
+        return "taken from a candidate; none passed a test"
+    return f"taken from the nearest candidate, which passed {passed:,} of {total:,} tests"
 
 
 def not_checked(outcome: Outcome) -> tuple[str, ...]:
@@ -243,38 +341,56 @@ def not_checked(outcome: Outcome) -> tuple[str, ...]:
     verdict = outcome.verdict
     if verdict is None:
         found.append("The final check in a fresh sandbox: it was not made for this target.")
-    elif not verdict.guard_passed:
-        found.append("The rest of the repository: no other test was passing before.")
+    elif not verdict.accepted and not verdict.regressions and not verdict.guard_passed:
+        found.append("The rest of the repository: the target's own tests were not passed before.")
+    elif not _num(outcome, "guard_passed", verdict.guard_passed) and not verdict.regressions:
+        found.append("The rest of the repository: no other test was known to pass before.")
     if verdict is not None and verdict.flaky:
-        found.append(f"{count(len(verdict.flaky), 'test')} changed between repeats (flaky).")
+        flaky = _num(outcome, "flaky", verdict.flaky)
+        found.append(f"{count(flaky, 'test')} changed between repeats (flaky).")
     dropped = sum(test.trace.num_dropped for test in shown(outcome).tests if test.trace)
     if dropped:
-        found.append(f"{count(dropped, 'trace event')} did not fit the limit and are not shown.")
-    if outcome.left:
-        found.append(f"{count(len(outcome.left), 'failing test')} that egbot left alone.")
+        they = "is" if dropped == 1 else "are"
+        found.append(f"{count(dropped, 'trace event')} did not fit the limit and {they} not shown.")
+    left = len(outcome.left) + outcome.num_dropped("left")
+    if left:
+        found.append(f"{count(left, 'test')} that egbot left alone.")
     return tuple(found)
 
 
-def cost(outcome: Outcome) -> tuple[tuple[str, str], ...]:
-    """What the target cost, as pairs of a name and a value."""
+def cost(outcome: Outcome, run: Run | None = None) -> tuple[tuple[str, str], ...]:
+    """What the target cost, as pairs of a name and a value; what did not happen is left out.
+
+    ``run`` adds what was spent once for all of its targets.
+    """
     s = outcome.stats
-    return (
-        ("wall time", seconds(s.wall_s)),
-        ("loading the model", seconds(s.load_s)),
-        ("sampling candidates", seconds(s.sample_s)),
-        ("running tests", seconds(s.execute_s)),
-        ("decoding lines", seconds(s.decode_s)),
-        ("tokens generated", f"{s.num_tokens_generated:,}"),
-        ("tokens forwarded", f"{s.num_tokens_forwarded:,}"),
-        ("forward passes", f"{s.num_forwards:,}"),
-        ("test runs", f"{s.num_executions:,}"),
-        ("test runs answered by the cache", f"{s.num_execution_cache_hits:,}"),
+    times = (
+        ("wall time", s.wall_s),
+        ("loading the model, once a run", run.stats.load_s if run else 0.0),
+        ("sampling candidates", s.sample_s),
+        ("running tests", s.execute_s),
+        ("decoding lines", s.decode_s),
     )
+    numbers = (
+        ("tokens generated", s.num_tokens_generated),
+        ("tokens forwarded", s.num_tokens_forwarded),
+        ("forward passes", s.num_forwards),
+        ("test runs", s.num_executions),
+        ("test runs answered by the cache", s.num_execution_cache_hits),
+    )
+    told = [(name, seconds(value_s)) for name, value_s in times if value_s]
+    return (*told, *((name, f"{number:,}") for name, number in numbers if number))
 
 
-def _runs_of(outcome: Outcome, code: str) -> tuple[TestOutcome, ...]:
-    wanted = code.strip()
-    for candidate in candidates(outcome):
-        if candidate.program.strip() == wanted:
-            return candidate.executions
-    return ()
+def facts(outcome: Outcome) -> tuple[tuple[str, str], ...]:
+    """The numbers at a report's head, as pairs of a name and a value; noughts are left out."""
+    passed, total = score(outcome)
+    s = outcome.stats
+    found = (
+        ("Tests", f"{passed:,} of {total:,}", total),
+        ("Time", seconds(s.wall_s), s.wall_s),
+        ("Tokens", f"{s.num_tokens_generated:,}", s.num_tokens_generated),
+        ("Attempts", f"{len(outcome.attempts):,}", len(outcome.attempts)),
+        ("Test runs", f"{s.num_executions:,}", s.num_executions),
+    )
+    return tuple((name, value) for name, value, number in found if number)

@@ -38,13 +38,14 @@ def trace_document(outcome: Outcome, run: Run | None = None) -> Json:
         "schema": SCHEMA_TRACE,
         "reason": outcome.reason,
         "detail": outcome.detail,
-        "target": _target(outcome.target) if outcome.target else None,
+        "target": _target(outcome.target, outcome.num_dropped("tests")) if outcome.target else None,
         "code": {
             "text": seen.code,
             "first_line": seen.first_line,
             "delivered": seen.is_final,
         },
         "tests": [_test(test, with_trace=True) for test in seen.tests],
+        "num_dropped": seen.num_dropped,
         "attempts": [_attempt(attempt) for attempt in outcome.attempts],
         "egbot": run.egbot if run else "",
         "versions": dict(run.versions) if run else {},
@@ -61,13 +62,14 @@ def traced_document(seen: Shown, target: Target, versions: Mapping[str, str] | N
         "target": _target(target),
         "code": {"text": seen.code, "first_line": seen.first_line, "delivered": seen.is_final},
         "tests": [_test(test, with_trace=True) for test in seen.tests],
+        "num_dropped": 0,
         "attempts": [],
         "egbot": versions.pop("egbot", ""),
         "versions": versions,
     }
 
 
-def _target(target: Target) -> Json:
+def _target(target: Target, num_dropped: int = 0) -> Json:
     return {
         "path": target.path,
         "qualname": target.qualname,
@@ -77,6 +79,7 @@ def _target(target: Target) -> Json:
         "start_line": target.span.start_line,
         "end_line": target.span.end_line,
         "tests": list(target.tests),
+        "num_dropped": num_dropped,
     }
 
 
@@ -154,6 +157,7 @@ def _attempt(attempt: Attempt) -> Json:
         "wall_s": number(attempt.wall_s),
         "code": attempt.code,
         "lines": [_line(step) for step in attempt.lines],
+        "num_dropped": attempt.num_dropped,
     }
 
 
@@ -161,6 +165,7 @@ def _line(step: LineStep) -> Json:
     return {
         "text": step.text,
         "candidates": [_candidate(candidate) for candidate in step.candidates],
+        "num_dropped": step.num_dropped,
         "signal": step.signal,
         "tokens": [_token(token) for token in step.tokens],
         "wall_s": number(step.wall_s),
@@ -176,6 +181,7 @@ def _candidate(candidate: CandidateRun) -> Json:
         "ended_s": number(candidate.ended_s),
         "complete": candidate.complete,
         "tests": [_test(test, with_trace=False) for test in candidate.executions],
+        "num_dropped": candidate.num_dropped,
     }
 
 

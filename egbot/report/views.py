@@ -86,6 +86,9 @@ def _test_view(index: int, seen: story.Shown, test: TestOutcome) -> View:
         "comparison": _comparison(test),
         "output": block(test.output),
         "has_trace": trace is not None and bool(trace.events or trace.num_dropped),
+        "no_trace": "No trace was recorded for this test."
+        if trace is None
+        else "The function was not called in this test.",
         "static": trace_lines(seen, trace, limit_lines=_STATIC_LINES) if trace else [],
     }
 
@@ -114,6 +117,7 @@ def attempt_view(number: int, attempt: Attempt, num_tests: int) -> View:
         "time": seconds(attempt.wall_s),
         "guidance": story.guidance_words(attempt),
         "lines": [_line_view(index, step) for index, step in enumerate(attempt.lines, 1)],
+        "left_out": count(attempt.num_dropped, "more line") if attempt.num_dropped else "",
     }
 
 
@@ -123,17 +127,18 @@ def _line_view(number: int, step: LineStep) -> View:
         "lines": python_lines(block(step.text.strip("\n").rstrip(), 2_000)),
         "why": story.why_line(step),
         "time": seconds(step.wall_s),
-        "tokens": count(len(step.tokens), "token"),
+        "tokens": count(len(step.tokens), "token") if step.tokens else "",
         "candidates": [_candidate_view(each) for each in step.candidates[:_MAX_CANDIDATES]],
-        "num_candidates": count(len(step.candidates), "candidate"),
-        "num_candidates_left_out": max(len(step.candidates) - _MAX_CANDIDATES, 0),
+        "num_candidates": count(len(step.candidates) + step.num_dropped, "candidate"),
+        "num_candidates_left_out": max(len(step.candidates) - _MAX_CANDIDATES, 0)
+        + step.num_dropped,
         "signal": block(step.signal),
         "parted": _parted(step),
     }
 
 
 def _candidate_view(candidate: CandidateRun) -> View:
-    total = len(candidate.executions)
+    total = candidate.num_tests
     return {
         "lines": python_lines(block(dedent(candidate.text.strip("\n")), 2_000)),
         "score": f"{candidate.num_passed}/{total}",

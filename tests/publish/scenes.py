@@ -23,6 +23,7 @@ from egbot.records import (
     Stats,
     Target,
     TestOutcome,
+    TokenChoice,
     Trace,
     TraceEvent,
     Trigger,
@@ -118,7 +119,8 @@ def outcome(
     before: bytes | None, qualname: str = "total", code: str = WRITTEN, path: str = "shop.py"
 ) -> Outcome:
     after = written(before, qualname, code)
-    steps = tuple(LineStep(line, (), "", (), 0.1) for line in code.splitlines()[2:])
+    token = TokenChoice("x", -0.5, -0.5, "x")
+    steps = tuple(LineStep(line, (), "", (token,), 0.1) for line in code.splitlines()[2:])
     return Outcome(
         reason="patched",
         target=target(path, qualname),

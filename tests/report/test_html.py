@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -15,7 +14,7 @@ import pytest
 from typing_extensions import override
 
 from egbot.records import Outcome, Trace, TraceEvent
-from egbot.report.html import MAX_EVENTS, render_html, render_trace_html
+from egbot.report.html import render_html, render_trace_html
 from egbot.report.story import shown
 from egbot.report.text import visible
 from tests.report.golden import check
@@ -198,16 +197,15 @@ def test_page_without_script_tells_the_run() -> None:
 
 
 def test_thousands_of_events_stay_quick_and_bounded() -> None:
-    """Sixty tests of two thousand events each make a page in a few seconds, capped and told."""
+    """Sixty tests of two thousand events each make a page below 3 MB; what it lacks is counted."""
     trace = Trace(loop_trace([index % 5 for index in range(660)]).events[:1_000] * 2)
     tests = tuple(replace(passing()[0], trace=trace) for _ in range(60))
-    start_s = time.perf_counter()
     text, found = page(replace(solved(), evidence=tests))
-    assert time.perf_counter() - start_s < 8
     data = json.loads(found.scripts[0])
-    assert sum(len(test["events"]) for test in data["tests"]) == MAX_EVENTS
-    assert data["tests"][-1]["dropped"] == len(trace.events)
-    assert len(text) < 5_000_000
+    told = [len(test["events"]) + test["dropped"] for test in data["tests"]]
+    assert told == [2_000] * len(told)
+    assert len(data["tests"][0]["events"]) > 500
+    assert len(text) < 3_000_000
 
 
 def test_wide_events_are_bounded_by_their_length_too() -> None:
@@ -222,7 +220,7 @@ def test_wide_events_are_bounded_by_their_length_too() -> None:
     (test,) = json.loads(found.scripts[0])["tests"]
     assert 0 < len(test["events"]) < 2_000
     assert len(test["events"]) + test["dropped"] == 2_000
-    assert len(text) < 12_000_000
+    assert len(text) < 3_000_000
 
 
 def test_megabyte_strings_are_cut() -> None:
@@ -234,6 +232,7 @@ def test_empty_trace_and_missing_code_are_fine() -> None:
     """A trace without events, or a function without a target, draws a page all the same."""
     tests = (replace(passing()[0], trace=Trace(())), replace(passing()[1], trace=None))
     text, _ = page(replace(solved(), evidence=tests))
-    assert text.count("No trace was recorded") == 2
+    assert "The function was not called in this test." in text
+    assert text.count("No trace was recorded") == 1
     event = TraceEvent("return", "other", 1, 0)
     page(replace(no_target(), evidence=(replace(tests[0], trace=Trace((event,))),)))

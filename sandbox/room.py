@@ -1,0 +1,63 @@
+"""What one job's answer holds of all its tests together, so that it stays small however many they are.
+
+It does not know where outcomes come from. An outcome is trimmed when it comes, before the next one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+SHORT_CHARS = 200
+"""What is kept of a test's output, and of its fault's message, once there is no more room."""
+ROOM_CHARS = 512 * 1024
+
+Outcome = Dict[str, Any]
+
+
+class Room:
+    """The room in one job's answer: ``max_events`` for the traces that need not be whole.
+
+    Whole, up to their own limit, are the traces of the first test that fails and of the first that
+    passes; of the others as many as there is room for. Of one more, the last outermost call and how
+    it ended are left.
+    """
+
+    def __init__(self, max_events: int) -> None:
+        self._events_left = max_events
+        self._chars_left = ROOM_CHARS
+        self._seen: set[bool] = set()
+
+    def fit(self, outcome: Outcome) -> Outcome:
+        """Return the outcome as it travels."""
+        trace = outcome["trace"]
+        if trace is not None:
+            num_events = len(trace["events"])
+            passed = outcome["status"] == "passed"
+            if passed not in self._seen:
+                self._seen.add(passed)
+            elif num_events <= self._events_left:
+                self._events_left -= num_events
+            else:
+                outcome = dict(outcome, trace=_ends(trace))
+        fault = outcome["fault"]
+        used = len(outcome["output"]) + (len(fault["message"]) if fault else 0)
+        if used > self._chars_left:
+            outcome = dict(outcome, output=_short(outcome["output"]))
+            if fault:
+                outcome["fault"] = dict(fault, message=_short(fault["message"]))
+        self._chars_left -= min(used, self._chars_left)
+        return outcome
+
+
+def _ends(trace: dict[str, Any]) -> dict[str, Any]:
+    """Return the last outermost call of a trace: its arguments and its last event."""
+    events = trace["events"]
+    starts = [one for one in events if one["kind"] == "call" and one["depth"] == 0]
+    kept = [*starts[-1:], *(events[-1:] if events[-1:] != starts[-1:] else [])]
+    return {"events": kept, "num_dropped": trace["num_dropped"] + len(events) - len(kept)}
+
+
+def _short(text: str) -> str:
+    if len(text) <= SHORT_CHARS:
+        return text
+    return f"{text[:SHORT_CHARS]}... {len(text) - SHORT_CHARS} more characters"
