@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from egbot.execution.process import ProcessSandbox
 from egbot.records import Execution, Job, Limits, TestOutcome, Tree
 from egbot.survey import survey
 from egbot.testing import ReplaySandbox
@@ -60,3 +61,15 @@ def test_a_small_suite_is_one_job_without_notes() -> None:
         note=notes.append,
     )
     assert (len(jobs_of(sandbox)), notes) == (1, [])
+
+
+def test_a_test_whose_id_is_too_long_is_said() -> None:
+    """It is left out by itself: the others run, and a person reads how to mend it."""
+    sandbox = ProcessSandbox()
+    text = "import pytest\n\n@pytest.mark.parametrize('a', 'ab', ids=['x' * 9_000, 'y'])\ndef test_f(a):\n    assert a\n"
+    found = survey(sandbox, tree_of({"test_it.py": text}), (), Limits())
+    assert found.passing == {"test_it.py::test_f[y]"}
+    (left,) = found.unclear
+    assert left.node_id.startswith("test_it.py::test_f[xxx")
+    assert len(left.node_id) == 200
+    assert "its id is too long" in left.why

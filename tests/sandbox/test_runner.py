@@ -428,3 +428,76 @@ def test_limits_hold_per_job(executor: WarmExecutor) -> None:
     assert outcome.trace is not None
     assert len(outcome.trace.events) == 10
     assert outcome.trace.num_dropped == 203 + 1 - 10 + 0
+
+
+# --- what one answer holds -----------------------------------------------------------------------
+
+
+DEEP = {
+    "fib.py": "def fib(n):\n    raise NotImplementedError\n",
+    "test_fib.py": """
+        import pytest
+        from fib import fib
+
+        @pytest.mark.parametrize("i", range(300))
+        def test_fib(i):
+            print("\\N{SNAKE}" * 4_000)
+            assert fib(6) == 8 + i % 2, "m" * 4_000
+
+        @pytest.mark.parametrize("text", "abc", ids=["short", "x" * 8_200, "y" * 9_000])
+        def test_id(text):
+            assert text
+
+        def test_values():
+            assert fib("v") == 1
+        """,
+}
+CODE = (
+    "def fib(n):\n"
+    "    if n == 'v':\n"
+    + "".join(f"        v{k} = 'x' * 120\n" for k in range(60))
+    + "        for k in range(300):\n"
+    + "".join(f"            v{k} = '{k}' + str(k) + 'x' * 110\n" for k in range(60))
+    + "        return 1\n"
+    "    return n if n < 2 else fib(n - 1) + fib(n - 2)\n"
+)
+
+
+def test_an_answer_has_a_limit_for_all_tests_together(open_sandbox: Opener) -> None:
+    """Whole traces of the first test that passes and that fails; of others' text what there is room for."""
+    executor = open_sandbox(DEEP)
+    tests = tuple(one for one in executor.collection.node_ids if "test_fib[" in one)
+    limits = Limits(max_events=200)
+    found = executor.run(Job(tests, Program("fib.py", "fib", CODE), limits=limits)).outcomes
+    assert [one.status for one in found] == ["passed", "failed"] * 150
+    traces = [one.trace for one in found if one.trace is not None]
+    whole = traces[0].num_dropped + len(traces[0].events)
+    assert [len(one.events) for one in traces[:2]] == [whole, whole]
+    assert sum(len(one.events) for one in traces) < 2 * whole + 200 + 2 * 300
+    ends = traces[-1]
+    assert [(one.kind, one.depth) for one in ends.events] == [("call", 0), ("return", 0)]
+    assert (ends.events[0].changes, ends.events[1].value) == ((("n", "6"),), "8")
+    assert ends.num_dropped + 2 == whole
+    assert sum(len(one.output) for one in found) < 512 * 1024 + 300 * 250
+    faults = [one.fault.message for one in found if one.fault]
+    assert (len(faults[0]) > 3_000, len(faults[-1]) < 250) == (True, True)
+
+
+def test_a_trace_has_a_limit_for_its_text(open_sandbox: Opener) -> None:
+    """Sixty long values that change three hundred times are no frame of many megabytes."""
+    executor = open_sandbox(DEEP)
+    job = Job(("test_fib.py::test_values",), Program("fib.py", "fib", CODE))
+    (found,) = executor.run(job).outcomes
+    assert found.status == "passed"
+    assert found.trace is not None
+    told = [text for event in found.trace.events for pair in event.changes for text in pair]
+    assert 200_000 < sum(map(len, told)) < 400_000
+    assert found.trace.num_dropped > 1_000
+
+
+def test_a_test_with_an_id_that_is_too_long_is_left_out_alone(open_sandbox: Opener) -> None:
+    collection = open_sandbox(DEEP).collection
+    ids = [one for one in collection.node_ids if "test_id" in one]
+    assert ids == ["test_fib.py::test_id[short]"]
+    assert [len(one) for one in collection.too_long] == [8_192, 8_192]
+    assert len(collection.node_ids) == 302
