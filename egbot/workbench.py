@@ -238,7 +238,7 @@ def _text(bench: Workbench) -> str:
 def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
     reason: Reason = "no_patch"
     tried = count(len(result.attempts), "attempt")
-    detail = f"{tried}, none of which wrote a function that passes every test and is allowed"
+    detail = f"{tried}, none of which passes the tests and the guard"
     num_cut = sum(one.num_cut for one in result.attempts)
     if num_cut:
         were = "was" if num_cut == 1 else "were"

@@ -293,7 +293,7 @@ def test_no_function_that_passes_is_no_patch() -> None:
     (outcome,) = run.outcomes
     assert (outcome.reason, outcome.patch) == ("no_patch", None)
     assert [attempt.finish for attempt in outcome.attempts] == ["wrong"]
-    assert "1 tests" in outcome.detail
+    assert outcome.detail == "1 attempt, none of which passes the tests and the guard"
 
 
 def test_the_schedule_goes_on_until_an_agent_solves_it() -> None:

@@ -36,7 +36,7 @@ REASONS = {
     "patched": "a fresh sandbox accepted it",
     "nothing_to_do": "no failing test asks for a function",
     "no_target": "no function to write was found",
-    "no_patch": "no attempt brought a function that passes every test and is allowed",
+    "no_patch": "no attempt wrote a function that passes its tests and the guard",
     "rejected": "an answer passed on the way, but the final check refused it",
     "contradictory_tests": "no function can pass all of these tests",
     "over_budget": "the budget of tokens or seconds was not enough",
