@@ -54,7 +54,8 @@ def _ends(trace: dict[str, Any]) -> dict[str, Any]:
     events = trace["events"]
     starts = [one for one in events if one["kind"] == "call" and one["depth"] == 0]
     kept = [*starts[-1:], *(events[-1:] if events[-1:] != starts[-1:] else [])]
-    return {"events": kept, "num_dropped": trace["num_dropped"] + len(events) - len(kept)}
+    num_dropped = trace["num_dropped"] + len(events) - len(kept)
+    return dict(trace, events=kept, num_dropped=num_dropped)
 
 
 def _short(text: str) -> str:

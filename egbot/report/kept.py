@@ -119,6 +119,7 @@ def _cut(outcome: Outcome, measure: int) -> Outcome:
             regressions=head("regressions", verdict.regressions),
             vetoes=head("vetoes", verdict.vetoes),
             flaky=head("flaky", verdict.flaky),
+            proof=head("proof", verdict.proof),
         )
     return replace(
         outcome,
@@ -208,4 +209,5 @@ def _ends(trace: Trace | None, max_events: int) -> Trace | None:
         return trace
     half = max_events // 2
     events = trace.events[:half] + trace.events[len(trace.events) - half :]
-    return Trace(events, trace.num_dropped + len(trace.events) - len(events))
+    num_dropped = trace.num_dropped + len(trace.events) - len(events)
+    return replace(trace, events=events, num_dropped=num_dropped)

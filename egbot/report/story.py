@@ -228,6 +228,12 @@ def verdict_words(outcome: Outcome) -> str:
         (_num(outcome, "flaky", verdict.flaky), "flaky test", ""),
     ]
     told = ", ".join(count(number, *nouns) for number, *nouns in faults if number)
+    if (
+        not told
+        and verdict.target_passed
+        and len(verdict.target_passed) == len(target_tests(outcome))
+    ):
+        told = "its tests pass without it as well"
     return f"the final check refused it: {told or 'not every target test passed'}"
 
 
@@ -342,7 +348,7 @@ def not_checked(outcome: Outcome) -> tuple[str, ...]:
     if verdict is None:
         found.append("The final check in a fresh sandbox: it was not made for this target.")
     elif not verdict.accepted and not verdict.regressions and not verdict.guard_passed:
-        found.append("The rest of the repository: the target's own tests were not passed before.")
+        found.append("The rest of the repository: the check had failed before it came to that.")
     elif not _num(outcome, "guard_passed", verdict.guard_passed) and not verdict.regressions:
         found.append("The rest of the repository: no other test was known to pass before.")
     if verdict is not None and verdict.flaky:

@@ -75,7 +75,7 @@ def test_limits_of_the_proof_are_said() -> None:
     """What was not checked is said: no verdict, no guards, cut traces, tests left alone."""
     told = " ".join(story.not_checked(hostile(300)))
     assert "7 trace events did not fit" in told
-    assert "own tests were not passed before" not in told  # a guard test failed: they were run
+    assert "the check had failed before" not in told  # a guard test failed: they were run
     assert "was not made" in " ".join(story.not_checked(unsolved()))
     assert "1 test that egbot left alone" in " ".join(story.not_checked(solved()))
 

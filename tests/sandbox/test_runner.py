@@ -478,6 +478,7 @@ def test_an_answer_has_a_limit_for_all_tests_together(open_sandbox: Opener) -> N
     assert [(one.kind, one.depth) for one in ends.events] == [("call", 0), ("return", 0)]
     assert (ends.events[0].changes, ends.events[1].value) == ((("n", "6"),), "8")
     assert ends.num_dropped + 2 == whole
+    assert ends.lines == traces[0].lines != ()
     assert sum(len(one.output) for one in found) < 512 * 1024 + 300 * 250
     faults = [one.fault.message for one in found if one.fault]
     assert (len(faults[0]) > 3_000, len(faults[-1]) < 250) == (True, True)
