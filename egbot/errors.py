@@ -6,6 +6,7 @@
     │   ├── ModelError            3  the model cannot be found, loaded or trusted
     │   ├── SandboxError          3  no sandbox, or it broke
     │   ├── SpaceError            3  the disk is full or a folder cannot be written
+    │   ├── OutOfTimeError        3  the time budget ended before anything could be tried
     │   └── ForgeError            4  GitHub refused or could not be reached; the files hold it all
     │       └── HeadMovedError    4  the branch is no longer where the function was written for
     └── InterruptedRunError     130  the person (or the runner) stopped the run
@@ -53,6 +54,16 @@ class SandboxError(SurroundingsError):
 
 class SpaceError(SurroundingsError):
     """The disk is full or a folder cannot be written."""
+
+
+class OutOfTimeError(SurroundingsError):
+    """The time budget ended while something was made ready; what was reached stands."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} took what was left of the time budget",
+            hint="give the run more: --max-seconds, or max_seconds in [tool.egbot]",
+        )
 
 
 class ForgeError(SurroundingsError):

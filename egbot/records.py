@@ -6,6 +6,7 @@ to the repository's root, lines count from 1, spans are half-open byte ranges.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -220,7 +221,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one test may use. ``max_events`` and ``max_repr_chars`` bound its trace."""
+    """What one test may use. ``max_events`` and ``max_repr_chars`` bound its trace.
+
+    ``deadline_s``, on the clock of ``time.monotonic``, is for all of them: when it comes, what runs
+    is stopped, and tests that have no result by then have not run.
+    """
 
     test_s: float = 5.0
     memory_bytes: int = 1024 * 1024 * 1024
@@ -228,6 +233,7 @@ class Limits:
     max_events: int = 2000
     max_repr_chars: int = 120
     output_chars: int = 4000
+    deadline_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,6 +243,7 @@ class Runner:
             "trace": request["trace"],
             "limits": request["limits"],
             "patient": request["patient"],
+            "until_s": time.monotonic() + request["left_s"],
             "tmp": folder,
         }
         known = all(test in self._node_ids for test in tests)

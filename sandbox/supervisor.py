@@ -68,8 +68,8 @@ class Supervisor:
             if ended.how == "done" or ended.how == "stop":
                 continue
             if status == "ok":
-                status, detail = ended
-            if ended.how in ("invalid", "protocol_error"):
+                status, detail = ("timeout" if ended.how == "late" else ended.how), ended.detail
+            if ended.how in ("invalid", "protocol_error", "late"):
                 break
             if ended.how == "timeout" and not request["patient"]:
                 break
@@ -119,17 +119,26 @@ class Supervisor:
             return Ended("afresh", str(error))
         self._finished = child
         watch = Watch(child, request, outcomes, room)
-        return self._follow(child, watch, float(limits["test_s"]), afresh_s if use_fresh else 0.0)
+        collect_s = afresh_s if use_fresh else 0.0
+        return self._follow(child, watch, float(limits["test_s"]), collect_s, request["until_s"])
 
-    def _follow(self, child: Child, watch: Watch, test_s: float, collect_s: float) -> Ended:
-        """Listen to the child until it is done, has died, or has run out of time."""
+    def _follow(
+        self, child: Child, watch: Watch, test_s: float, collect_s: float, until_s: float
+    ) -> Ended:
+        """Listen to the child until it is done, has died, or has run out of time.
+
+        At ``until_s`` (on the monotonic clock) it is killed, and nothing is said of its test.
+        """
         zygote_fd = child.channel.end.fileno()
         deadline = time.monotonic() + PLACE_S + collect_s + test_s
         while watch.ended is None:
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
+            now_s = time.monotonic()
+            if now_s >= until_s:
+                child.kill()
+                return Ended("late", "the time for the whole job was over")
+            if now_s >= deadline:
                 return self._time_out(child, watch, test_s)
-            ready = self._wait(child, zygote_fd, left_s)
+            ready = self._wait(child, zygote_fd, min(deadline, until_s) - now_s)
             if child.output_fd in ready:
                 child.drain_output()
             if child.reader.fd in ready:

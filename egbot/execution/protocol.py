@@ -30,6 +30,7 @@ from egbot.records import (
 )
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
+_ENDLESS_S = 1e7
 
 _Short = Annotated[str, Field(max_length=8_192)]
 _Long = Annotated[str, Field(max_length=65_536)]
@@ -201,14 +202,17 @@ def render_open(  # noqa: PLR0913  each is a part of the frame
             "tests": list(tests),
             "options": list(options),
             "env": dict(env),
-            "limits": asdict(limits),
+            "limits": _plain(limits),
             "walls": list(walls),
         }
     )
 
 
-def render_run(number: int, job: Job) -> bytes:
-    """Write the frame that asks for one job. Raises ProtocolError when it is too large to send."""
+def render_run(number: int, job: Job, left_s: float = _ENDLESS_S) -> bytes:
+    """Write the frame that asks for one job, which may take ``left_s`` seconds in all.
+
+    Raises ProtocolError when it is too large to send.
+    """
     frame = _render(
         {
             "type": "run",
@@ -216,13 +220,19 @@ def render_run(number: int, job: Job) -> bytes:
             "program": asdict(job.program) if job.program else None,
             "tests": list(job.tests),
             "trace": job.trace,
-            "limits": asdict(job.limits),
+            "limits": _plain(job.limits),
             "patient": job.patient,
+            "left_s": min(left_s, _ENDLESS_S),
         }
     )
     if len(frame) > MAX_FRAME_BYTES:
         raise ProtocolError(f"a job of {len(frame)} bytes is larger than a frame may be")
     return frame
+
+
+def _plain(limits: Limits) -> dict[str, object]:
+    """The limits of one test. The deadline is on a clock of ours and travels as what is left."""
+    return {name: value for name, value in asdict(limits).items() if name != "deadline_s"}
 
 
 def _render(message: dict[str, object]) -> bytes:

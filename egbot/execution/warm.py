@@ -7,12 +7,13 @@ cannot be had again does.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
-from egbot.errors import SandboxError
+from egbot.errors import OutOfTimeError, SandboxError
 from egbot.execution.link import KilledError, Launch, Link, LinkLostError
 from egbot.execution.payload import build_tar
 from egbot.execution.project import find_project
@@ -26,6 +27,8 @@ from egbot.execution.protocol import (
 )
 from egbot.records import Collection, Execution, Job, Limits, TestOutcome, Tree
 
+_GRACE_S = 2.0  # a sandbox ends a job at its deadline by itself; it needs a moment to say so
+
 __all__ = ["Launch", "Opening", "WarmExecutor", "build_tar"]
 
 
@@ -34,8 +37,8 @@ class Opening:
     """What every fresh sandbox of one executor is given.
 
     ``options`` go to pytest after the repository's own; ``env`` is added to what the tests see.
-    ``collect_s`` bounds starting and collecting; ``slack_s`` is added to a job's own time, for
-    forks and for collecting afresh.
+    ``collect_s`` bounds starting and collecting, as the limits' deadline does; ``slack_s`` is
+    added to a job's own time, for forks and for collecting afresh.
     """
 
     tree: Tree
@@ -65,7 +68,7 @@ class WarmExecutor:
     """The port ``Executor`` over a sandbox process.
 
     Opens at once: raises SandboxError when the sandbox does not start, is silent for
-    ``collect_s`` or says that pytest cannot run.
+    ``collect_s`` or says that pytest cannot run, OutOfTimeError when the deadline comes before.
     """
 
     def __init__(self, launch: Callable[[], Launch], opening: Opening) -> None:
@@ -86,7 +89,9 @@ class WarmExecutor:
     def run(self, job: Job) -> Execution:
         """Run one job; a dead, silent or lying sandbox is replaced and the job repeated once.
 
-        Raises SandboxError when no sandbox can be had any more or the executor is closed.
+        When the job's deadline comes, tests that have no result have not run. Raises SandboxError
+        when no sandbox can be had any more or the executor is closed, OutOfTimeError as opening
+        does.
         """
         if self._closed:
             raise SandboxError("the sandbox is closed; open another one")
@@ -128,6 +133,9 @@ class WarmExecutor:
 
     def _open(self) -> Collection | Broken:
         opening = self._opening
+        left_s = _left_s(opening.limits)
+        if left_s <= 0:
+            raise OutOfTimeError("what came before the sandbox")
         launch = self._launch()
         link = self._link = Link(launch)
         head = render_open(
@@ -141,7 +149,8 @@ class WarmExecutor:
             walls=launch.walls,
         )
         try:
-            answer = parse_opening(link.exchange(head + self._tar, opening.collect_s))
+            timeout_s = min(opening.collect_s, left_s)
+            answer = parse_opening(link.exchange(head + self._tar, timeout_s))
         except KilledError as error:
             self._drop()
             return Broken(kind="killed", message=str(error))
@@ -150,6 +159,8 @@ class WarmExecutor:
             known = launch.explain(link.stderr_text)
             if known is not None:
                 raise known from error
+            if _left_s(opening.limits) <= 0:
+                raise OutOfTimeError("starting the sandbox and collecting the tests") from error
             raise SandboxError(
                 f"the sandbox did not collect the tests: {error}",
                 hint="run pytest --collect-only on the repository by hand: it may be that "
@@ -166,6 +177,9 @@ class WarmExecutor:
 
     def _attempt(self, job: Job) -> Execution | LinkLostError | ProtocolError:
         """Run ``job`` in the sandbox at hand, or in a fresh one; on a fault, give it up."""
+        left_s = _left_s(job.limits)
+        if left_s <= 0:
+            return _unrun(job, "timeout", "the time was over before the job began")
         if self._link is None:
             self._start()
         link = self._link
@@ -174,8 +188,10 @@ class WarmExecutor:
         self._num_jobs += 1
         number = self._num_jobs
         timeout_s = self._opening.slack_s + (job.limits.test_s + 0.5) * max(1, len(job.tests))
+        frame = render_run(number, job, left_s)
         try:
-            return parse_result(link.exchange(render_run(number, job), timeout_s), number, job)
+            answer = link.exchange(frame, min(timeout_s, left_s + _GRACE_S))
+            return parse_result(answer, number, job)
         except (LinkLostError, ProtocolError) as fault:
             self._drop()
             return fault
@@ -184,6 +200,10 @@ class WarmExecutor:
         link, self._link = self._link, None
         if link is not None:
             link.close()
+
+
+def _left_s(limits: Limits) -> float:
+    return limits.deadline_s - time.monotonic()
 
 
 def _stderr_of(link: Link) -> str:
@@ -195,8 +215,11 @@ def _lost(job: Job, fault: LinkLostError | ProtocolError) -> Execution:
     status: Literal["crash", "timeout", "protocol_error"] = (
         fault.kind if isinstance(fault, LinkLostError) else "protocol_error"
     )
-    return Execution(
-        status=status,
-        outcomes=tuple(TestOutcome(node_id=test, status="not_run") for test in job.tests),
-        detail=f"two sandboxes were lost to this job; the second: {fault}"[:4000],
-    )
+    return _unrun(job, status, f"two sandboxes were lost to this job; the second: {fault}"[:4000])
+
+
+def _unrun(
+    job: Job, status: Literal["crash", "timeout", "protocol_error"], detail: str
+) -> Execution:
+    outcomes = tuple(TestOutcome(node_id=test, status="not_run") for test in job.tests)
+    return Execution(status=status, outcomes=outcomes, detail=detail)

@@ -46,6 +46,7 @@ OUTCOME = TestOutcome(
     output="text",
     trace=Trace((TraceEvent("line", "f", 2, 0, (("a", "1"),), None),), 4),
 )
+LIMITS = {name: value for name, value in asdict(Limits()).items() if name != "deadline_s"}
 JOB = Job(("t.py::a",), Program("m.py", "f", "def f():\n    return '\u00e9'\n"))
 
 
@@ -164,8 +165,9 @@ def test_the_runner_reads_what_is_sent() -> None:
         "program": asdict(JOB.program) if JOB.program else None,
         "tests": ["t.py::a"],
         "trace": True,
-        "limits": asdict(Limits()),
+        "limits": LIMITS,
         "patient": True,
+        "left_s": 1e7,
     }
     opening = decode(
         render_open(
@@ -187,7 +189,7 @@ def test_the_runner_reads_what_is_sent() -> None:
         "tests": ["a"],
         "options": ["-q"],
         "env": {"A": "1"},
-        "limits": asdict(Limits()),
+        "limits": LIMITS,
         "walls": ["seccomp"],
     }
 

@@ -10,11 +10,12 @@ import os
 import sys
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from egbot.errors import SandboxError
+from egbot.errors import OutOfTimeError, SandboxError
 from egbot.execution.warm import Launch, Opening, WarmExecutor, build_tar
 from egbot.records import Job, Limits, TreeFile
 
@@ -165,6 +166,26 @@ def test_a_sandbox_without_its_walls_is_not_used() -> None:
     assert bench.num_closed == bench.num_launches == 1
 
 
+@pytest.mark.parametrize(("left_s", "num_launches"), [(-1.0, 0), (1.0, 1)])
+def test_a_deadline_that_comes_while_a_sandbox_opens_is_told_as_that(
+    left_s: float, num_launches: int
+) -> None:
+    bench = Bench("time.sleep(600)")
+    limits = Limits(deadline_s=time.monotonic() + left_s)
+    with pytest.raises(OutOfTimeError, match="time budget"):
+        WarmExecutor(bench.launch, Opening({}, (), limits, collect_s=600))
+    assert bench.num_closed == bench.num_launches == num_launches
+
+
+def test_a_sandbox_that_lets_a_deadline_pass_is_not_waited_for() -> None:
+    bench = Bench("collected()\ntime.sleep(600)")
+    with opened(bench) as executor:
+        late = replace(JOB, limits=Limits(test_s=600, deadline_s=time.monotonic() + 0.5))
+        result = executor.run(late)
+    assert (result.status, [one.status for one in result.outcomes]) == ("timeout", ["not_run"])
+    assert bench.num_launches == 1
+
+
 def test_a_program_that_is_not_there_is_an_error() -> None:
     closed = []
     launch = Launch(("/no/such/program",), {}, "/w", on_close=lambda: closed.append(1))
@@ -200,7 +221,7 @@ def test_an_interrupt_closes_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> Non
     bench = Bench(SERVE)
     executor = opened(bench)
 
-    def interrupt(number: int, job: Job) -> bytes:
+    def interrupt(number: int, job: Job, left_s: float) -> bytes:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("egbot.execution.warm.render_run", interrupt)

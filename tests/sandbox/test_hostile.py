@@ -67,6 +67,25 @@ def test_an_impatient_job_waits_for_one_endless_test_only(
     assert [one.status for one in patient.outcomes] == ["passed", "timeout", "timeout", "passed"]
 
 
+def test_a_job_ends_at_its_deadline_and_keeps_what_it_has(
+    open_sandbox: Callable[..., WarmExecutor],
+) -> None:
+    """However many tests wait and however long each may take; the one that ran is not blamed."""
+    tests = (
+        "import time, pytest\n@pytest.mark.parametrize('n', range(100))\n"
+        "def test(n):\n    time.sleep(600 if n else 0)\n"
+    )
+    executor = open_sandbox({"test_m.py": tests})
+    start_s = time.monotonic()
+    limits = Limits(test_s=600, deadline_s=start_s + 5)
+    result = executor.run(Job(executor.collection.node_ids, limits=limits))
+    assert 5 <= time.monotonic() - start_s < 300
+    assert [one.status for one in result.outcomes] == ["passed"] + ["not_run"] * 99
+    assert result.status == "timeout"
+    late = executor.run(Job(executor.collection.node_ids, limits=limits))
+    assert {one.status for one in late.outcomes} == {"not_run"}
+
+
 def test_a_crash_in_every_test_ends_after_four_forks(
     open_sandbox: Callable[..., WarmExecutor],
 ) -> None:
