@@ -21,29 +21,30 @@ def order_targets(targets: tuple[Target, ...], code: Code) -> tuple[Target, ...]
         for test in target.tests:
             open_needs.setdefault(test, set()).add(key)
     callers = _callers(by_key, code)
-    waiting = list(by_key)
+    waiting = {key: place for place, key in enumerate(by_key)}
     ordered: list[Target] = []
     while waiting:
-        best = min(waiting, key=lambda key: _rank(key, waiting, open_needs, callers))
-        waiting.remove(best)
+        best = min(waiting, key=lambda key: _rank(by_key[key], waiting, open_needs, callers))
+        del waiting[best]
         ordered.append(by_key[best])
-        for needs in open_needs.values():
-            needs.discard(best)
+        for test in by_key[best].tests:
+            open_needs[test].discard(best)
     return tuple(ordered)
 
 
 def _rank(
-    key: Key,
-    waiting: list[Key],
+    target: Target,
+    waiting: Mapping[Key, int],
     open_needs: Mapping[str, set[Key]],
     callers: Mapping[Key, frozenset[Key]],
 ) -> tuple[int, int, int, int]:
-    sizes = [len(needs) for needs in open_needs.values() if key in needs]
+    key = (target.path, target.qualname)
+    sizes = [len(open_needs[test]) for test in target.tests]
     smallest = min(sizes, default=len(waiting) + 1)
     is_called = any(caller in waiting for caller in callers.get(key, frozenset()))
     maker = (key[0], f"{key[1].rpartition('.')[0]}.__init__")
     waits = 1 if maker in waiting and maker != key else 0
-    return smallest, waits, 0 if is_called else 1, waiting.index(key)
+    return smallest, waits, 0 if is_called else 1, waiting[key]
 
 
 def _callers(by_key: Mapping[Key, Target], code: Code) -> dict[Key, frozenset[Key]]:

@@ -9,6 +9,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import libcst as cst
 
@@ -102,8 +103,11 @@ class Outline:
         return next((s for s in reversed(self.classes) if s.qualname == qualname), None)
 
 
+@lru_cache(8)
 def read_outline(source: bytes) -> Outline:
-    """Parse a file. Raises SourceSyntaxError.
+    """Parse a file; the last ones are kept, as each of a file's functions asks for its outline.
+
+    Raises SourceSyntaxError.
 
     libcst gives the structure (indentation units, headers, decorators). The positions are the
     interpreter's own: libcst's are those of the text that it would write, and that text differs

@@ -13,6 +13,7 @@ import pytest
 from egbot.errors import UsageError
 from egbot.records import FailingTest, Fault, Frame, Tree, TreeFile
 from egbot.source.locate import Location, locate, named_target
+from egbot.source.outline import read_outline
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = """
@@ -629,3 +630,24 @@ def test_a_requirement_that_could_not_be_installed_is_named_with_the_reason(
     found = locate((failing(node_id, kind, message),), tree, (), {line: "no wheel was found"})
     assert found.left[0].why.startswith(why)
     assert ("no wheel was found" in found.left[0].why) == ("other" not in message)
+
+
+def test_the_functions_of_a_file_share_one_reading_of_it() -> None:
+    """One for each function made hundreds of failing tests a matter of minutes."""
+    names = [f"f{n}" for n in range(60)]
+    tree = tree_of(
+        {
+            "m.py": "".join(f"def {name}():\n    raise NotImplementedError\n\n" for name in names),
+            "test_m.py": "import m\n\n"
+            + "".join(f"def test_{name}():\n    m.{name}()\n\n" for name in names),
+        }
+    )
+    failures = tuple(
+        failing(
+            f"test_m.py::test_{name}", "NotImplementedError", "", Frame("m.py", 3 * n + 2, name)
+        )
+        for n, name in enumerate(names)
+    )
+    before = read_outline.cache_info().misses
+    assert len(locate(failures, tree).targets) == len(names)
+    assert read_outline.cache_info().misses - before <= 4
