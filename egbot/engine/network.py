@@ -102,7 +102,7 @@ class Network:
         if bool(torch.isnan(log_probs).any()):
             raise ModelError(
                 f"{self.name} computed NaN in {self.model.dtype} on {self.device}",
-                hint="Use float32 (--dtype float32).",
+                hint="Choose another model, or --device cpu: most CPUs compute in float32.",
             )
         return log_probs
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shlex
 import stat
 import subprocess
 import tempfile
@@ -229,6 +231,30 @@ def _safe_place(repository: Repository, path: str) -> Path:
     return place
 
 
+def check_identity(repository: Repository) -> None:
+    """See that git knows whom a commit would be by. Raises UsageError."""
+    for role in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
+        result = _run(repository.root, "var", role)
+        if result.returncode:
+            detail = result.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise UsageError(
+                f"git does not know who commits: {detail}",
+                hint="set user.name and user.email with git config, or leave out --commit",
+            )
+
+
+def check_places(repository: Repository, paths: Iterable[str]) -> None:
+    """See that patches could be written to ``paths``. Raises UsageError, SpaceError."""
+    for path in paths:
+        place = _safe_place(repository, path)
+        folder = next(one for one in place.parents if one.exists())
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise SpaceError(
+                f"{folder} cannot be written, where {path} belongs",
+                hint="check the folder's permissions",
+            )
+
+
 def _current(place: Path) -> bytes | None:
     try:
         return place.read_bytes()
@@ -378,9 +404,11 @@ def _refusal(
     """Git's own words, with what to do next for the refusals that people meet."""
     detail = result.stderr.decode(errors="replace").strip()
     if "dubious ownership" in detail:
+        named = re.search(r"repository at '(.+)'", detail)
+        root = named[1] if named else str(folder.resolve())
         return SurroundingsError(
-            f"git refuses to work in {folder}: the folder belongs to another user",
-            hint=f"if you trust it: git config --global --add safe.directory {folder}",
+            f"git refuses to work in {root}: the folder belongs to another user",
+            hint=f"if you trust it: git config --global --add safe.directory {shlex.quote(root)}",
         )
     if "not a git repository" in detail:
         return UsageError(

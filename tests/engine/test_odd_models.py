@@ -181,3 +181,4 @@ def test_nan_names_the_number_format(dtype: str) -> None:
             signal=SIGNAL, gamma=3.0, max_tokens=4, stop=never
         )
     assert "float32" in caught.value.hint
+    assert "--dtype" not in caught.value.hint, "there is no such option"
