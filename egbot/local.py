@@ -6,6 +6,7 @@ It brings the effects together (git, sandbox, model, disk) and leaves the order 
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -15,30 +16,32 @@ from egbot import __version__
 from egbot.bounds import refuse_links
 from egbot.config import Settings
 from egbot.consent import refuse_forbidden, settings_of
-from egbot.engine.model import load
+from egbot.deadline import ended_after
+from egbot.engine.model import check_model, load
 from egbot.errors import EgbotError, UsageError
 from egbot.execution.options import options_of
 from egbot.execution.select import choose
 from egbot.intake.failures import selected_tests
 from egbot.intake.issue import tests_in_issue
 from egbot.intake.junit import junit_failures
-from egbot.pipeline import Request, Tools, solve
+from egbot.output import Saver, held
+from egbot.pipeline import Request, Tools, check_request, solve
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import Report, Stage
 from egbot.records import SCHEMA_RUN, Patch, Run, Stats, Tree, TreeFile, Trigger
-from egbot.report.files import clear_outcomes, write_outcome, write_run, write_text
 from egbot.source.diff import unified_diff
 from egbot.source.repository import (
     Repository,
     apply,
+    check_identity,
+    check_places,
     commit,
     is_clean,
     open_repository,
     snapshot,
 )
+from egbot.synthesis.budget import Budget
 
-RUN_FILE = "run.json"
-_LEAST_COLLECT_S = 60.0  # starting a sandbox is no part of what a small budget should shorten
 _ISSUE_TESTS = "tests/test_from_issue.py"
 
 
@@ -70,6 +73,7 @@ def run_order(order: Order, report: Report, effects: Effects | None = None) -> R
     UsageError, SurroundingsError and InterruptedRunError.
     """
     effects = effects or Effects()
+    start_s = time.monotonic()
     repository = open_repository(order.repository)
     report(Stage("reading the repository", repository.root.name))
     tree = snapshot(repository, note=lambda text: report(Stage("reading the repository", text)))
@@ -77,27 +81,49 @@ def run_order(order: Order, report: Report, effects: Effects | None = None) -> R
     refuse_forbidden(settings, order.overrides, repository.root)
     refuse_links(order.output, repository.root)
     request = _request(order, tree)
-    saver = _Saver(order.output, settings, order.trigger)
-    saver.begin()
-    try:
+    budget = Budget(settings.max_seconds, settings.max_tokens, time.monotonic)
+    budget.start_s = start_s
+    check_request(request, settings)
+    effects.check_model(settings)
+    if order.commit:
+        check_identity(repository)
+    with held(order.output):
+        run = _solved(order, (request, settings, budget), repository, report, effects)
+        if order.apply or order.commit:
+            try:
+                _deliver(order, repository, run)
+            except EgbotError as error:
+                error.hint += f"{'; ' if error.hint else ''}the patches lie in {order.output}"
+                raise
+    return replace(run, stats=replace(run.stats, wall_s=budget.elapsed_s))
+
+
+def _solved(
+    order: Order,
+    work: tuple[Request, Settings, Budget],
+    repository: Repository,
+    report: Report,
+    effects: Effects,
+) -> Run:
+    """The run, saved in every stage; an earlier one makes room as soon as there is a sandbox."""
+    request, settings, budget = work
+    saver = Saver(order.output, lambda run: _complete(run, order.trigger))
+    with ended_after(budget.left_s, "building the environment of the tests"):
         sandbox = effects.make_sandbox(settings, request.tree, repository, report)
-    except EgbotError as error:
-        saver.save(_unfinished(settings, error.message))
-        raise
-    tools = Tools(
-        sandbox=sandbox,
-        load_decoder=lambda: effects.load_decoder(settings, report),
-        report=report,
-        save=saver.save,
-    )
-    run = saver.complete(solve(request, settings, tools))
-    if order.apply or order.commit:
-        try:
-            _deliver(order, repository, run)
-        except EgbotError as error:
-            error.hint += f"{'; ' if error.hint else ''}the patches lie in {order.output}"
-            raise
-    return run
+    saver.begin(_unfinished(settings, "the run has begun; nothing is known yet"))
+
+    def load_decoder() -> Decoder:
+        with ended_after(budget.left_s, "loading the model"):
+            return effects.load_decoder(settings, report)
+
+    def check(paths: tuple[str, ...]) -> None:
+        if order.apply or order.commit:
+            check_places(repository, paths)
+        if order.commit:
+            _check_clean(repository, paths)
+
+    tools = Tools(sandbox, load_decoder, report, saver.save, check)
+    return saver.complete(solve(request, settings, tools, budget))
 
 
 # --- what is asked for -------------------------------------------------------------------------
@@ -153,9 +179,11 @@ def _read(path: Path) -> bytes:
 
 def _sandbox(settings: Settings, tree: Tree, repository: Repository, report: Report) -> Sandbox:
     options = options_of(settings.sandbox)
-    collect_s = min(options.collect_s, max(_LEAST_COLLECT_S, settings.max_seconds))
-    options = replace(options, collect_s=collect_s)
     return choose(tree, options, lambda text: report(Stage("sandbox", text)), root=repository.root)
+
+
+def _check_model(settings: Settings) -> None:
+    check_model(settings.model)
 
 
 def _decoder(settings: Settings, report: Report) -> Decoder:
@@ -164,46 +192,16 @@ def _decoder(settings: Settings, report: Report) -> Decoder:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """How a run gets its sandbox and its model."""
+    """How a run gets its sandbox and its model, and knows early that it will have one."""
 
     make_sandbox: Callable[[Settings, Tree, Repository, Report], Sandbox] = _sandbox
     load_decoder: Callable[[Settings, Report], Decoder] = _decoder
+    check_model: Callable[[Settings], None] = _check_model
 
 
-@dataclass(slots=True)
-class _Saver:
-    """Writes run.json in every stage, and each outcome's files once."""
-
-    folder: Path
-    settings: Settings
-    trigger: Trigger | None = None
-    num_written: int = 0
-
-    def begin(self) -> None:
-        """Replace an earlier run's files by a run that has only begun.
-
-        So a folder that cannot be written is told before any work, and a run that is killed
-        leaves no other run's results. A folder made here is none that git should list. Raises
-        SpaceError.
-        """
-        is_new = not self.folder.is_dir()
-        clear_outcomes(self.folder)
-        self.save(_unfinished(self.settings, "the run has begun; nothing is known yet"))
-        if is_new:
-            write_text(self.folder / ".gitignore", "*\n")
-
-    def save(self, run: Run) -> None:
-        """Write what is new. Raises SpaceError when the folder cannot be written."""
-        run = self.complete(run)
-        write_run(self.folder / RUN_FILE, run)  # first: it matters most where space is short
-        for index, outcome in enumerate(run.outcomes[self.num_written :], self.num_written + 1):
-            if outcome.target is not None:
-                write_outcome(self.folder, index, outcome, run=run)
-        self.num_written = len(run.outcomes)
-
-    def complete(self, run: Run) -> Run:
-        """The run with what the pipeline does not know: versions, and who asked for it."""
-        return replace(run, versions={**run.versions, **versions()}, trigger=self.trigger)
+def _complete(run: Run, trigger: Trigger | None) -> Run:
+    """The run with what the pipeline does not know: versions, and who asked for it."""
+    return replace(run, versions={**run.versions, **versions()}, trigger=trigger)
 
 
 def _unfinished(settings: Settings, detail: str) -> Run:
@@ -230,18 +228,23 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _check_clean(repository: Repository, paths: tuple[str, ...]) -> None:
+    if not is_clean(repository, paths):
+        raise UsageError(
+            f"there are changes in {', '.join(paths)} that are not committed; they would end up "
+            "in egbot's commit, so nothing was written",
+            hint="commit or stash them first, or use --apply",
+        )
+
+
 def _deliver(order: Order, repository: Repository, run: Run) -> None:
     """Write the accepted patches into the working tree, and commit them when asked to."""
     patches = [one.patch for one in run.outcomes if one.patch is not None]
     if not patches:
         return
     paths = tuple(dict.fromkeys(patch.path for patch in (*run.tests_added, *patches)))
-    if order.commit and not is_clean(repository, paths):
-        raise UsageError(
-            f"there are changes in {', '.join(paths)} that are not committed; they would end up "
-            "in egbot's commit, so nothing was written",
-            hint="commit or stash them first, or use --apply",
-        )
+    if order.commit:
+        _check_clean(repository, paths)
     refused = _apply_each(repository, [*run.tests_added, *patches])
     written = tuple(path for path in paths if path not in refused)
     if order.commit and written:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from egbot import __version__
 from egbot.config import Settings
-from egbot.errors import EgbotError, InterruptedRunError
+from egbot.errors import EgbotError, InterruptedRunError, OutOfTimeError
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import FailuresFound, Report, Stage, TargetEnded, TargetStarted
 from egbot.records import (
@@ -35,6 +36,10 @@ from egbot.witness import Witness
 from egbot.workbench import Workbench, deliver, write_target
 
 _MAX_ROUNDS = 6
+_FINDING = 2.5  # finding out what fails and why may take one of so many parts of the time
+_AGAIN = 4  # and running the failing tests again one of so many parts of what is left
+_LEAST_SHARE_S = 10.0  # so much a target gets while there is any: less serves none of many
+_PROOF = 1.5  # a proof runs the suite once, and the target's tests some more times
 _MIB = 1024 * 1024
 
 
@@ -55,13 +60,15 @@ class Request:
 class Tools:
     """The effects of a run: a sandbox, a way to load the model, and where news go.
 
-    ``save`` is called after every stage with all that is known by then.
+    ``save`` is called after every stage with all that is known by then, ``check`` with the paths
+    that may be written before the model is loaded; what it raises ends the run.
     """
 
     sandbox: Sandbox
     load_decoder: Callable[[], Decoder]
     report: Report
     save: Callable[[Run], None]
+    check: Callable[[tuple[str, ...]], None] = lambda _: None
 
 
 @dataclass(slots=True)
@@ -88,21 +95,27 @@ class _State:
     outcomes: list[Outcome] = field(default_factory=list)
     decoder: Decoder | None = None
     load_s: float = 0.0
+    survey_s: float = 0.0
 
     @property
     def limits(self) -> Limits:
         """What one test may use."""
         sandbox = self.settings.sandbox
-        return Limits(test_s=sandbox.test_s, memory_bytes=sandbox.memory_mib * _MIB)
+        return Limits(
+            test_s=sandbox.test_s,
+            memory_bytes=sandbox.memory_mib * _MIB,
+            deadline_s=self.budget.deadline_s,
+        )
 
 
-def solve(request: Request, settings: Settings, tools: Tools) -> Run:
+def solve(request: Request, settings: Settings, tools: Tools, budget: Budget | None = None) -> Run:
     """Do the whole job and return its record, which ``tools.save`` has seen in every stage.
 
-    Raises UsageError for a repository without tests, SurroundingsError and its kin when
-    something around egbot breaks, InterruptedRunError on Ctrl-C; what was reached is saved first.
+    ``budget`` is what the settings say, from now on, unless its time runs already. Raises
+    UsageError for a repository without tests, SurroundingsError and its kin when something around
+    egbot breaks, InterruptedRunError on Ctrl-C; what was reached is saved first.
     """
-    budget = Budget(settings.max_seconds, settings.max_tokens, time.monotonic)
+    budget = budget or Budget(settings.max_seconds, settings.max_tokens, time.monotonic)
     state = _State(request, settings, tools, budget, request.tree, request.tree)
     try:
         _survey(state)
@@ -118,29 +131,39 @@ def solve(request: Request, settings: Settings, tools: Tools) -> Run:
     return run
 
 
+def check_request(request: Request, settings: Settings) -> None:
+    """Refuse at once what would be refused after work: agents, functions. Raises UsageError."""
+    schedule(settings.guidance, settings.seed, settings.max_lines)
+    for spec in request.targets:
+        check_name(spec, request.tree)
+
+
 # --- what fails --------------------------------------------------------------------------------
 
 
 def _survey(state: _State) -> None:
     """Run the whole suite once: what passes is the guard, what fails is the work."""
-    schedule(state.settings.guidance, state.settings.seed)  # a bad one is told before any work
-    for spec in state.request.targets:
-        check_name(spec, state.tree)
+    finding = state.budget.share(_FINDING)
     state.tools.report(Stage("running the tests", "to see what fails"))
     found = survey(
         state.tools.sandbox,
         state.tree,
         (),
         state.limits,
-        lambda: state.budget.exhausted,
-        lambda text: state.tools.report(Stage("running the tests", text)),
+        budgets=(finding, state.budget),
+        note=lambda text: state.tools.report(Stage("running the tests", text)),
     )
+    state.survey_s = finding.elapsed_s
     unseen = unseen_files(found, state.request.tests, state.tree)
     if unseen:
-        found = joined(found, survey(state.tools.sandbox, state.tree, unseen, state.limits))
+        budgets = (finding, state.budget)
+        found = joined(
+            found,
+            survey(state.tools.sandbox, state.tree, unseen, state.limits, budgets=budgets),
+        )
     state.unclear = not_collected(found, state.request.tests)
     _take(state, found)
-    _locate(state)
+    _locate(state, finding)
     state.tools.report(FailuresFound(state.failures, (*state.left, *state.unclear)))
     state.tools.save(_record(state))
 
@@ -149,25 +172,39 @@ def _take(state: _State, found: Survey) -> None:
     """Remember what a run showed; what it did not show stays as it was."""
     selection = state.request.tests
     state.passing |= found.passing
-    state.failures = tuple(one for one in found.failing if is_wanted(one.node_id, selection))
-    known = {*found.passing, *(one.node_id for one in found.failing)}
+    not_run = {one.node_id for one in found.unclear}
+    state.failures = (
+        *(one for one in found.failing if is_wanted(one.node_id, selection)),
+        *(one for one in state.failures if one.node_id in not_run),
+    )
+    known = {*found.passing, *(one.node_id for one in (*found.failing, *state.failures))}
     unclear = {one.node_id: one for one in state.unclear if one.node_id not in known}
-    unclear |= {one.node_id: one for one in found.unclear if is_wanted(one.node_id, selection)}
+    unclear |= {
+        one.node_id: one
+        for one in found.unclear
+        if is_wanted(one.node_id, selection) and one.node_id not in known
+    }
     state.unclear = tuple(unclear.values())
 
 
 # --- what is missing ---------------------------------------------------------------------------
 
 
-def _locate(state: _State) -> None:
-    """Find the targets; collect again after stubs were written, until nothing new shows."""
-    for _ in range(_MAX_ROUNDS):
+def _locate(state: _State, finding: Budget) -> None:
+    """Find the targets; collect again after stubs were written, until nothing new shows.
+
+    When the time for it is over, once at most: without that no test of a module can be run that
+    could not be imported before.
+    """
+    for number in range(_MAX_ROUNDS):
         location = locate(state.failures, state.tree, state.targets, state.tools.sandbox.left_out)
         state.targets, state.left = location.targets, location.left
         state.added += location.added
         if location.tree == state.tree:
             break
         state.tree = location.tree
+        if number and finding.exhausted:
+            break
         _run_again(state)
     if state.request.targets:
         _keep_named(state)
@@ -199,7 +236,12 @@ def _named(state: _State) -> tuple[Target, ...]:
 def _run_again(state: _State) -> None:
     """Run the modules of the failing tests once more: some pass by now, others show more."""
     modules = tuple(dict.fromkeys(one.node_id.partition("::")[0] for one in state.failures))
-    _take(state, survey(state.tools.sandbox, state.tree, modules, state.limits))
+    share = state.budget.share(_AGAIN)
+    with suppress(OutOfTimeError):
+        budgets = (share, share)
+        _take(
+            state, survey(state.tools.sandbox, state.tree, modules, state.limits, budgets=budgets)
+        )
 
 
 # --- writing -----------------------------------------------------------------------------------
@@ -209,11 +251,17 @@ def _work(state: _State) -> None:
     """Write one function after another; each one accepted may show what the next one needs."""
     while (target := _next(state)) is not None:
         state.tried.add((target.path, target.qualname))
+        if state.budget.exhausted:
+            over = Outcome("over_budget", target, target.tests, detail=state.budget.exhausted)
+            state.outcomes.append(over)
+            continue
         total = len(state.tried) + len(_pending(state))
         state.tools.report(TargetStarted(len(state.tried), total, target))
         witness = Witness(state.tools.report)
         try:
             outcome = _write(state, target, witness)
+        except OutOfTimeError as error:
+            outcome = replace(witness.outcome(target, error.message), reason="over_budget")
         except BaseException as error:
             _add(state, witness.outcome(target, _why(error)))
             raise
@@ -222,7 +270,7 @@ def _work(state: _State) -> None:
         state.tools.save(_record(state))
         if outcome.reason == "patched":
             _run_again(state)
-            _locate(state)
+            _locate(state, state.budget)
     _close(state)
 
 
@@ -249,8 +297,16 @@ def _why(error: BaseException) -> str:
 
 def _write(state: _State, target: Target, witness: Witness) -> Outcome:
     """Write one function with the model; an accepted one goes into both trees."""
-    if state.budget.exhausted:
-        return Outcome("over_budget", target, target.tests, detail=state.budget.exhausted)
+    budget = state.budget.share(
+        len(_pending(state)) + 1, least_s=_LEAST_SHARE_S, kept_s=_PROOF * state.survey_s
+    )
+
+    def load() -> Decoder:
+        start_s = budget.clock()
+        decoder = _decoder(state)
+        budget.start_s += budget.clock() - start_s  # it serves all targets
+        return decoder
+
     bench = Workbench(
         tree=state.tree,
         target=target,
@@ -259,10 +315,10 @@ def _write(state: _State, target: Target, witness: Witness) -> Outcome:
         settings=state.settings,
         sandbox=state.tools.sandbox,
         limits=state.limits,
-        budget=state.budget.share(len(_pending(state)) + 1),
+        budget=budget,
         report=witness,
     )
-    outcome, code = write_target(bench, lambda: _decoder(state))
+    outcome, code = write_target(bench, load)
     if code is None:
         return outcome
     delivery = deliver(state.plain, state.tree, target, code, state.added)
@@ -281,6 +337,7 @@ def _own_tests(state: _State, target: Target) -> tuple[str, ...]:
 
 def _decoder(state: _State) -> Decoder:
     if state.decoder is None:
+        state.tools.check(tuple(dict.fromkeys(one.path for one in state.targets)))
         state.tools.report(Stage("loading the model", state.settings.model))
         start_s = time.monotonic()
         state.decoder = state.tools.load_decoder()

@@ -5,6 +5,9 @@ It knows nothing of functions: what a failure asks for is read elsewhere.
 
 from __future__ import annotations
 
+import math
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -23,6 +26,7 @@ from egbot.records import (
     TestOutcome,
     Tree,
 )
+from egbot.synthesis.budget import Budget
 
 _TOO_LONG = (
     "was not run: its id is too long; give its parameters short ids (pytest.param(..., id=...))"
@@ -46,16 +50,21 @@ def survey(
     tree: Tree,
     paths: tuple[str, ...],
     limits: Limits,
-    exhausted: Callable[[], str] = lambda: "",
+    *,
+    budgets: tuple[Budget, Budget] | None = None,
     note: Callable[[str], None] = lambda _: None,
 ) -> Survey:
     """Run the tests of ``paths`` (none: the whole suite) on ``tree``.
 
-    Nothing more is started once ``exhausted`` says why; ``note`` is told how far a large suite
-    is. Raises SandboxError when no sandbox can be had.
+    It ends with the first of ``budgets`` where something is known to fail by then, else with the
+    second; ``note`` is told how far a large suite is. Raises SandboxError when no sandbox can be
+    had, OutOfTimeError when the second budget ends before the tests are collected.
     """
-    with sandbox.open(tree, paths, limits) as executor:
-        outcomes, why = _run(executor, limits, exhausted, note)
+    endless = Budget(math.inf, sys.maxsize, time.monotonic)
+    budgets = budgets or (endless, endless)
+    bounded = replace(limits, deadline_s=budgets[1].deadline_s)
+    with sandbox.open(tree, paths, bounded) as executor:
+        outcomes, why = _run(executor, bounded, budgets, note)
         collection = executor.collection
     known = {one.node_id for one in outcomes}
     return Survey(
@@ -88,26 +97,36 @@ def joined(first: Survey, second: Survey) -> Survey:
 def _run(
     executor: Executor,
     limits: Limits,
-    exhausted: Callable[[], str],
+    budgets: tuple[Budget, Budget],
     note: Callable[[str], None],
 ) -> tuple[list[TestOutcome], str]:
     """Every test's outcome, in as many jobs as it takes; and why some have none.
 
-    A job ends early when several of its tests crash or run out of time, and one that brings down
-    the sandbox itself takes the others' results with it: then each half is run by itself.
+    ``budgets`` are for the time when something is known to fail, and when nothing is. A job ends
+    early with its budget or when several of its tests crash or run out of time, and one that brings
+    down the sandbox itself takes the others' results with it: then each half is run by itself.
     """
+    budget = budgets[0]
+    fails = bool(executor.collection.errors)
     found: dict[str, TestOutcome] = {}
     num_tests = len(executor.collection.node_ids)
     waiting = [*reversed(_portions(executor.collection.node_ids))]
-    while waiting and not exhausted():
+    while waiting:
+        budget = budgets[0] if fails or not budgets[0].exhausted else budgets[1]
+        if budget.exhausted:
+            break
         if num_tests > _PORTION:
             note(f"{len(found)} of {num_tests} have run")
         tests = waiting.pop()
-        execution = executor.run(Job(tests, trace=False, limits=limits))
+        until = replace(limits, deadline_s=budget.deadline_s)
+        execution = executor.run(Job(tests, trace=False, limits=until))
         ran = {one.node_id: one for one in execution.outcomes if one.status != "not_run"}
         found |= ran
+        fails = fails or any(one.status not in {"passed", "skipped"} for one in ran.values())
         rest = tuple(test for test in tests if test not in ran)
-        if not ran and len(rest) == 1:
+        if rest and budget.is_late:
+            waiting.append(rest)
+        elif not ran and len(rest) == 1:
             fault = Fault("Crash", f"it ends its own sandbox: {execution.detail}"[:400])
             found[rest[0]] = TestOutcome(rest[0], "crash", fault=fault)
         elif not ran:
@@ -116,7 +135,7 @@ def _run(
         elif rest:
             waiting.append(rest)
     in_order = [found[test] for test in executor.collection.node_ids if test in found]
-    return in_order, exhausted()
+    return in_order, budget.exhausted
 
 
 def _portions(node_ids: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from egbot.config import Settings
 from egbot.errors import ModelError
@@ -58,7 +58,8 @@ _LEAST_EXCERPT_CHARS = 400
 class Workbench:
     """One target with all that is needed to write it. ``guards`` must go on passing.
 
-    ``trims`` says whether what no test ran is left out of an accepted function.
+    ``trims`` says whether what no test ran is left out of an accepted function. ``budget`` is for
+    writing it; the proof has until the deadline of ``limits``.
     """
 
     tree: Tree
@@ -105,8 +106,9 @@ def write_target(
     bench.report(
         Stage("opening the sandbox", f"{bench.sandbox.backend}, {count(len(bench.tests), 'test')}")
     )
+    limits = replace(bench.limits, deadline_s=bench.budget.deadline_s)
     with (
-        bench.sandbox.open(bench.tree, modules, bench.limits) as executor,
+        bench.sandbox.open(bench.tree, modules, limits) as executor,
         closing(
             Runs(
                 executor=executor,
@@ -114,7 +116,7 @@ def write_target(
                 before=bench.tree[bench.target.path].data,
                 target=bench.target,
                 tests=bench.tests,
-                limits=bench.limits,
+                limits=limits,
             )
         ) as runs,
     ):
@@ -247,6 +249,9 @@ def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
         )
     if result.code is not None:
         reason, detail = "patched", ""
+    elif result.verdict is not None and _is_cut(bench, result.verdict):
+        reason = "over_budget"
+        detail = "a function passed its tests, but the time ended before that was proved"
     elif result.verdict is not None:
         reason, detail = "rejected", _why_rejected(result.verdict)
     elif bench.budget.exhausted or any(one.finish == "over_budget" for one in result.attempts):
@@ -261,6 +266,11 @@ def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
         detail=detail,
         evidence=result.evidence,
     )
+
+
+def _is_cut(bench: Workbench, verdict: Verdict) -> bool:
+    """Whether the time ended in the middle of the proof."""
+    return not verdict.vetoes and bench.budget.clock() >= bench.limits.deadline_s
 
 
 def _why_rejected(verdict: Verdict) -> str:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from egbot.config import Settings
 from egbot.errors import EgbotError
-from egbot.pipeline import Request, Tools, solve
+from egbot.pipeline import Request, Tools, check_request, solve
 from egbot.progress import Progress
 from egbot.records import Outcome, Prompt, Run, Tree, TreeFile
+from egbot.synthesis.budget import Budget
 from egbot.testing import ReplaySandbox, Script, ScriptedDecoder
 
 ONE_AGENT = {"guidance": {"gamma": 0.0, "candidates": 0}}
@@ -70,9 +71,12 @@ class Bench:
         tests: tuple[str, ...] = (),
         targets: tuple[str, ...] = (),
         settings: Settings | None = None,
+        budget: Budget | None = None,
     ) -> Run:
         request = Request(tree_of(files), tests, targets)
-        return solve(request, settings or settings_of(), self.tools())
+        settings = settings or settings_of()
+        check_request(request, settings)
+        return solve(request, settings, self.tools(), budget)
 
     def _load(self) -> ScriptedDecoder:
         self.num_loads += 1

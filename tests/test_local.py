@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Never
 
 import pytest
 
 from egbot.config import Settings
-from egbot.errors import InterruptedRunError, ModelError, UsageError
-from egbot.local import RUN_FILE, Effects, Order, run_order, versions
+from egbot.errors import (
+    EgbotError,
+    InterruptedRunError,
+    ModelError,
+    OutOfTimeError,
+    SandboxError,
+    SurroundingsError,
+    UsageError,
+)
+from egbot.local import Effects, Order, run_order, versions
+from egbot.output import RUN_FILE
 from egbot.ports import Decoder
 from egbot.progress import Progress, silent
-from egbot.records import Run
+from egbot.records import Execution, Job, Run, Tree
 from egbot.report.files import read_run
 from egbot.testing import ReplaySandbox, Script
 from tests.shelf import DOUBLE, STUB, decoder_of, reasons
@@ -141,9 +153,11 @@ def test_commit_takes_none_of_the_person_s_own_changes(repository: Path, is_stag
     if is_staged:
         git(repository, "add", "calc.py")
     head = git(repository, "rev-parse", "HEAD")
-    with pytest.raises(UsageError, match=r"changes in calc\.py that are not committed") as caught:
-        carry_out(repository, commit=True)
-    assert "the patches lie in" in caught.value.hint
+    seen: list[Settings] = []
+    order = Order(repository, repository.parent / "out", OVERRIDES, commit=True)
+    with pytest.raises(UsageError, match=r"changes in calc\.py that are not committed"):
+        run_order(order, silent, effects_of(seen))
+    assert seen == [], "the model was loaded before that was asked"
     assert (repository / "calc.py").read_text() == mine
     assert git(repository, "rev-parse", "HEAD") == head
 
@@ -255,13 +269,138 @@ def test_an_interrupted_run_leaves_what_it_reached(repository: Path) -> None:
     assert (saved.finished, saved.detail) == (False, "interrupted")
 
 
-def test_reports_of_an_earlier_run_do_not_stay(repository: Path) -> None:
-    """A folder that shows last week's function next to today's misleads."""
-    carry_out(repository)
+def test_reports_of_an_earlier_run_are_put_aside(repository: Path) -> None:
+    """A folder that shows last week's function next to today's misleads; one is kept for a while."""
+    out = repository.parent / "out"
+    for _ in range(2):
+        carry_out(repository)
+    first = read_run(out / RUN_FILE)
     (repository / "calc.py").write_text(STUB["calc.py"].replace("raise NotImpl", "return x * 2#"))
     assert reasons(carry_out(repository)) == [("", "nothing_to_do")]
-    left = {path.name for path in (repository.parent / "out").iterdir()}
-    assert left == {RUN_FILE, ".gitignore"}
+    assert {path.name for path in out.iterdir()} == {RUN_FILE, ".gitignore", ".lock", "previous"}
+    assert read_run(out / "previous" / RUN_FILE) == first
+    assert {path.name for path in (out / "previous").iterdir()} == {RUN_FILE, "01-double"}
+
+
+def test_a_run_that_comes_to_nothing_takes_no_earlier_run_s_place(repository: Path) -> None:
+    """One that gets no sandbox touches nothing; those that break soon leave the last good one."""
+    out = repository.parent / "out"
+    carry_out(repository)
+    good = (out / RUN_FILE).read_bytes()
+    order = Order(repository, out, OVERRIDES)
+
+    def refuse(*_: object) -> ReplaySandbox:
+        raise SandboxError("no sandbox")
+
+    def break_(tree: Tree, job: Job) -> Execution:
+        raise SandboxError("it broke")
+
+    breaking = ReplaySandbox(break_)
+    with pytest.raises(SandboxError):
+        run_order(order, silent, replace(effects_of(), make_sandbox=refuse))
+    assert (out / RUN_FILE).read_bytes() == good
+    for _ in range(3):
+        with pytest.raises(SandboxError):
+            run_order(order, silent, replace(effects_of(), make_sandbox=lambda *_: breaking))
+        assert (out / "previous" / RUN_FILE).read_bytes() == good
+        assert (read_run(out / RUN_FILE).detail, list(out.glob("0*"))) == ("it broke", [])
+
+
+def test_two_runs_do_not_write_to_one_folder(repository: Path) -> None:
+    """The second is told who is there, and the first one's results stay."""
+    told: list[SurroundingsError] = []
+
+    def make(*_: object) -> ReplaySandbox:
+        with pytest.raises(SurroundingsError, match="another egbot is writing") as caught:
+            carry_out(repository)
+        told.append(caught.value)
+        return ReplaySandbox()
+
+    order = Order(repository, repository.parent / "out", OVERRIDES)
+    run = run_order(order, silent, replace(effects_of(), make_sandbox=make))
+    assert reasons(run) == [("double", "patched")]
+    assert f"process {os.getpid()}, since " in told[0].message
+    assert "--output" in told[0].hint
+    assert reasons(carry_out(repository)) == [("double", "patched")], "the lock is free again"
+
+
+# --- what is known first -----------------------------------------------------------------------
+
+
+def nowhere(*_: object) -> ReplaySandbox:
+    raise AssertionError("work has begun")
+
+
+def unknown_model(repository: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    return {"overrides": {"model": "./no-such-model"}}
+
+
+def no_identity(repository: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    for name in ("user.name", "user.email"):
+        git(repository, "config", "--unset", name)
+    git(repository, "config", "user.useConfigOnly", "true")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    for name in ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL", "EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    return {"commit": True}
+
+
+def no_folder(repository: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    (repository.parent / "file").write_text("")
+    return {"output": repository.parent / "file" / "out"}
+
+
+def bad_agents(repository: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    return {"overrides": {"guidance": {"agents": "wizards"}}}
+
+
+def no_function(repository: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    return {"targets": ("calc.py::nothing",)}
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (unknown_model, "no model at no-such-model"),
+        (no_identity, "git does not know who commits"),
+        (no_folder, "cannot be written"),
+        (bad_agents, "wizards"),
+        (no_function, "no function nothing"),
+    ],
+)
+def test_what_can_be_known_first_is_asked_before_any_work(
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    prepare: Callable[[Path, pytest.MonkeyPatch], dict[str, Any]],
+    words: str,
+) -> None:
+    asked = Order(repository, repository.parent / "out", OVERRIDES)
+    order = replace(asked, **prepare(repository, monkeypatch))
+    with pytest.raises(EgbotError, match=words) as caught:
+        run_order(order, silent, Effects(nowhere))
+    assert caught.value.hint
+
+
+# --- time --------------------------------------------------------------------------------------
+
+
+def test_the_time_of_a_run_includes_its_environment_and_its_model(repository: Path) -> None:
+    """Neither looks at the clock itself; the run ends, and says what took its time."""
+
+    def slow(*_: object) -> Never:
+        time.sleep(600)
+        raise AssertionError
+
+    out = repository.parent / "out"
+    order = Order(repository, out, {**OVERRIDES, "max_seconds": 2})
+    with pytest.raises(OutOfTimeError, match="building the environment") as caught:
+        run_order(order, silent, Effects(slow))
+    assert "--max-seconds" in caught.value.hint
+    run = run_order(order, silent, Effects(lambda *_: ReplaySandbox(), slow))
+    assert reasons(run) == [("double", "over_budget")]
+    assert "loading the model took what was left" in run.outcomes[0].detail
+    assert 2 <= run.stats.wall_s < 300
 
 
 # --- settings ----------------------------------------------------------------------------------

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from egbot.execution.process import ProcessSandbox
-from egbot.records import Execution, Job, Limits, TestOutcome, Tree
+from egbot.records import Execution, Fault, Job, Limits, TestOutcome, Tree
 from egbot.survey import survey
+from egbot.synthesis.budget import Budget
 from egbot.testing import ReplaySandbox
 from tests.shelf import tree_of
 
@@ -40,14 +43,53 @@ def test_a_large_suite_is_run_in_portions_that_keep_modules_whole() -> None:
     assert notes == [f"{n} of 561 have run" for n in (0, 150, 300, 560)]
 
 
-def test_the_budget_is_looked_at_between_portions() -> None:
-    sandbox = ReplaySandbox(all_pass)
-    found = survey(
-        sandbox, BIG, (), Limits(), lambda: "no time is left" if len(jobs_of(sandbox)) == 2 else ""
-    )
-    assert len(found.passing) == 300
-    assert {one.why for one in found.unclear} == {"was not run: no time is left"}
-    assert len(found.unclear) == 261
+@pytest.mark.parametrize(
+    ("failing", "num_run", "why"),
+    [
+        ("test_a.py::test_0", 150, "its share of the time budget, 40 s, is used up"),
+        ("test_c.py::test_0", 300, "its share of the time budget, 40 s, is used up"),
+        ("none", 560, "the time budget of 100 s is used up"),
+    ],
+)
+def test_a_survey_ends_with_its_share_once_something_fails_else_with_the_budget(
+    failing: str, num_run: int, why: str
+) -> None:
+    """Each job takes 40 s here, and is told to end where the budget does that it runs on."""
+    now_s = [0.0]
+
+    def slow(tree: Tree, job: Job) -> Execution:
+        now_s[0] += 40
+        return Execution(
+            "ok",
+            tuple(
+                TestOutcome(test, "failed", fault=Fault("E", "")) if test == failing
+                else TestOutcome(test, "passed")
+                for test in job.tests
+            ),
+        )  # fmt: skip
+
+    budget = Budget(100, 1000, lambda: now_s[0])
+    sandbox = ReplaySandbox(slow)
+    found = survey(sandbox, BIG, (), Limits(), budgets=(budget.share(2.5), budget))
+    assert sum(map(len, jobs_of(sandbox))) == num_run
+    assert {one.why for one in found.unclear} == {f"was not run: {why}"}
+    jobs = [job for executor in sandbox.executors for job in executor.jobs]
+    assert [job.limits.deadline_s for job in jobs] == [40, 100, 100][: len(jobs)]
+
+
+def test_tests_that_the_clock_cut_off_are_blamed_for_nothing() -> None:
+    """A job that ends with its budget took nobody's results with it."""
+    now_s = [0.0]
+
+    def cut(tree: Tree, job: Job) -> Execution:
+        now_s[0] = 100
+        return Execution("timeout", tuple(TestOutcome(test, "not_run") for test in job.tests))
+
+    budget = Budget(100, 1000, lambda: now_s[0])
+    sandbox = ReplaySandbox(cut)
+    tree = tree_of({"test_a.py": "def test_it():\n    pass\n"})
+    found = survey(sandbox, tree, (), Limits(), budgets=(budget, budget))
+    assert (found.failing, len(found.unclear), len(jobs_of(sandbox))) == ((), 1, 1)
 
 
 def test_a_small_suite_is_one_job_without_notes() -> None:

@@ -28,7 +28,8 @@ from egbot.errors import EgbotError, ForgeError, HeadMovedError
 from egbot.forge import Forge
 from egbot.intake.failures import selected_tests
 from egbot.intake.junit import MAX_BYTES
-from egbot.local import RUN_FILE, Order, run_order
+from egbot.local import Order, run_order
+from egbot.output import RUN_FILE
 from egbot.records import SCHEMA_RUN, Run, Trigger
 from egbot.report.files import clear_outcomes, write_json, write_run, write_text
 from egbot.report.markdown import render_markdown

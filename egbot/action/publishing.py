@@ -17,7 +17,7 @@ from egbot.errors import UsageError
 from egbot.forge import Forge
 from egbot.intake.event import Ignored
 from egbot.intake.trust import decide
-from egbot.local import RUN_FILE
+from egbot.output import RUN_FILE
 from egbot.publish.comment import Voice
 from egbot.publish.deliver import deliver
 from egbot.publish.load import load_run

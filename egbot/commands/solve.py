@@ -23,6 +23,7 @@ from egbot.commands.shared import (
 from egbot.demo import DEMO_AGENTS, lay_out
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED
 from egbot.local import Order, run_order
+from egbot.output import held
 from egbot.records import Run
 from egbot.report.files import run_json
 from egbot.report.progress import make_view
@@ -170,7 +171,8 @@ def demo(output: Path, plain: bool, **options: Any) -> int:
       egbot demo --plain --sandbox bubblewrap --seed 7
     """
     refuse_links(output, Path.cwd())
-    repository = lay_out(output / "repository")
+    with held(output):  # of another demo that is running, the repository is not replaced
+        repository = lay_out(output / "repository")
     overrides = _overrides({**options, "agents": DEMO_AGENTS})
     order = Order(repository=repository, output=output, overrides=overrides)
     return _run(order, plain=plain, as_json=False)

@@ -7,6 +7,7 @@ without it.
 from __future__ import annotations
 
 import copy
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -124,6 +125,18 @@ def load(
     return LoadedModel(loaded, Replicas(loaded, others, report))
 
 
+def check_model(name: str) -> None:
+    """Refuse what is known before anything is loaded: no engine, no such model. Asks no network.
+
+    Raises ModelError.
+    """
+    for package in ("torch", "transformers"):
+        if importlib.util.find_spec(package) is None:
+            raise _no_engine(ImportError(name=package))
+    if catalog.find(name) is None:
+        _named(name)
+
+
 def load_random(config_file: Path, device: Device = "auto", *, report: Report) -> LoadedModel:
     """A model of the architecture in ``config_file`` with random weights, for timing.
 
@@ -198,10 +211,12 @@ def _cpu_flags() -> frozenset[str]:
 
 def _source(name: str, report: Report) -> str | Path:
     """A folder, a file, or a name for the hub."""
+    return _named(name) if catalog.find(name) is None else catalog.pull(name, report)
+
+
+def _named(name: str) -> str | Path:
+    """What is no alias: a folder, a file, or a name for the hub. Raises ModelError."""
     local = Path(name).expanduser()
-    entry = catalog.find(name)
-    if entry is not None:
-        return catalog.pull(name, report)
     if local.suffix == ".gguf" or local.is_absolute() or name.startswith((".", "~")):
         if not local.exists():
             raise ModelError(

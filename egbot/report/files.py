@@ -84,18 +84,23 @@ def write_json(path: Path, document: dict[str, object]) -> None:
     write_text(path, json.dumps(document, allow_nan=False) + "\n")
 
 
+def outcome_folders(folder: Path) -> list[Path]:
+    """The folders in ``folder`` that ``write_outcome`` made."""
+    return [trace.parent for trace in folder.glob("[0-9][0-9]*-*/trace.json")]
+
+
 def clear_outcomes(folder: Path) -> None:
     """Remove the outcome folders of an earlier run, so that no old report is taken for a new one.
 
     Only folders that ``write_outcome`` made are touched. Raises SpaceError when one stays.
     """
-    for trace in folder.glob("[0-9][0-9]*-*/trace.json"):
-        _refuse_link(trace.parent)
+    for each in outcome_folders(folder):
+        _refuse_link(each)
         try:
-            shutil.rmtree(trace.parent)
+            shutil.rmtree(each)
         except OSError as error:
             raise SpaceError(
-                f"{one_line(str(trace.parent), 400)} cannot be removed: {error.strerror}.",
+                f"{one_line(str(each), 400)} cannot be removed: {error.strerror}.",
                 hint="Remove it by hand, or choose another folder with --output.",
             ) from error
 

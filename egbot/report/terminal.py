@@ -112,9 +112,18 @@ def _closing(run: Run) -> Text:
     total = sum(outcome.target is not None for outcome in run.outcomes)
     nothing = "no function to write was found" if run.finished else "no function was written"
     told = f"{solved} of {count(total, 'target')} solved" if total else nothing
-    words = f"{told}; {seconds(run.stats.wall_s)}"
+    words = f"{told}; {seconds(run.stats.wall_s)}{_overrun(run)}"
     text = Text(words, style="bold")
     return text if run.finished else text.append("; the run was not finished", style="yellow")
+
+
+def _overrun(run: Run) -> str:
+    """What the budget was, and by how much the run went over it."""
+    budget_s = run.settings.get("max_seconds")
+    if not isinstance(budget_s, int | float):
+        return ""
+    over_s = run.stats.wall_s - budget_s
+    return f" of {seconds(budget_s)}" + (f", {seconds(over_s)} too long" if over_s > 0 else "")
 
 
 def _diff(diff: str, *, is_terminal: bool) -> RenderableType:

@@ -53,6 +53,17 @@ class Budget:
         return self.clock() - self.start_s
 
     @property
+    def deadline_s(self) -> float:
+        """When the time is over, on ``clock``; a share's is never later than the whole's."""
+        own_s = self.start_s + self.max_s
+        return own_s if self.parent is None else min(own_s, self.parent.deadline_s)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the deadline, 0 after it."""
+        return max(self.deadline_s - self.clock(), 0.0)
+
+    @property
     def num_tokens_spent(self) -> int:
         """Tokens that were forwarded, those of work that is not done included."""
         with self._lock:
@@ -99,11 +110,16 @@ class Budget:
         num_aside = sum(one.num_tokens_ahead for one in self._spendings)
         return self.max_tokens - self._num_spent() - num_aside
 
-    def share(self, num_parts: int) -> Budget:
-        """One of ``num_parts`` equal parts of what is left; what it saves stays with the whole."""
+    def share(self, num_parts: float, *, least_s: float = 0.0, kept_s: float = 0.0) -> Budget:
+        """One of ``num_parts`` equal parts of what is left; what it saves stays with the whole.
+
+        It has at least ``least_s`` seconds where the whole has them. ``kept_s`` of its seconds,
+        but half of them at most, are kept back for what comes after it.
+        """
+        part_s = min(max(self.left_s / num_parts, least_s), self.left_s)
         return Budget(
-            max_s=max(self.max_s - self.elapsed_s, 0.0) / num_parts,
-            max_tokens=self.num_tokens_left // num_parts,
+            max_s=max(part_s - kept_s, part_s / 2),
+            max_tokens=int(self.num_tokens_left / num_parts),
             clock=self.clock,
             parent=self,
         )
@@ -111,7 +127,7 @@ class Budget:
     @property
     def is_late(self) -> bool:
         """Whether the time is over."""
-        return self.elapsed_s >= self.max_s
+        return self.clock() >= self.deadline_s
 
     @property
     def too_little(self) -> str:
@@ -121,8 +137,13 @@ class Budget:
     @property
     def exhausted(self) -> str:
         """Which limit is reached, in words, or "" while there is something left."""
+        if self.is_late and self.parent is not None and not self.parent.is_late:
+            return f"its share of the time budget, {round(self.max_s, 1):g} s, is used up"
         if self.is_late:
-            return f"the time budget of {self.max_s:.0f} s is used up"
+            whole = self
+            while whole.parent is not None:
+                whole = whole.parent
+            return f"the time budget of {round(whole.max_s, 1):g} s is used up"
         if self.num_tokens_spent >= self.max_tokens:
             return f"the token budget of {self.max_tokens:,} tokens forwarded is used up"
         return ""

@@ -16,7 +16,14 @@ from transformers import BertConfig, BertForMaskedLM
 
 from egbot.engine import catalog
 from egbot.engine.decode import Session
-from egbot.engine.model import LoadedModel, _device, _dtype, _other_devices, load
+from egbot.engine.model import (
+    LoadedModel,
+    _device,
+    _dtype,
+    _other_devices,
+    check_model,
+    load,
+)
 from egbot.engine.naive import NaiveSession
 from egbot.engine.network import Network
 from egbot.engine.replicas import Replicas
@@ -62,9 +69,10 @@ def test_loading_is_quiet(folder: Path, capfd: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_missing_folder_says_what_can_be_given() -> None:
-    with pytest.raises(ModelError, match="no model at") as caught:
-        load("./not/here", "cpu", report=ignore)
-    assert catalog.DEFAULT in caught.value.hint
+    for ask in (check_model, lambda name: load(name, "cpu", report=ignore)):
+        with pytest.raises(ModelError, match="no model at") as caught:
+            ask("./not/here")
+        assert catalog.DEFAULT in caught.value.hint
 
 
 def test_an_unknown_hub_name_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -241,8 +249,25 @@ def test_the_embedded_model_can_add(smollm2: LoadedModel) -> None:
 )
 def test_a_name_close_to_an_alias_is_not_looked_for_on_the_hub(name: str, alias: str) -> None:
     """Without a network the hub answers after a minute, and a typing error is likelier."""
-    with pytest.raises(ModelError, match=f"did you mean {re.escape(alias)}"):
-        load(name, "cpu", report=lambda _: None)
+    for ask in (check_model, lambda name: load(name, "cpu", report=ignore)):
+        with pytest.raises(ModelError, match=f"did you mean {re.escape(alias)}"):
+            ask(name)
+
+
+def test_the_engine_is_looked_for_without_loading_it() -> None:
+    """Before a run begins: a path without torch has no engine, and nobody imports one that is."""
+    code = (
+        "import sys\n"
+        "from egbot.engine.model import check_model\n"
+        "from egbot.errors import ModelError\n"
+        "check_model('smollm2')\n"
+        "assert 'torch' not in sys.modules\n"
+        "sys.path[:] = [one for one in sys.path if 'site-packages' not in one]\n"
+        "try: check_model('smollm2')\n"
+        "except ModelError as error: print(error.hint)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "egbot[engine]" in done.stdout
 
 
 def test_tokens_are_counted_in_any_thread_while_others_decode() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,20 @@ def events(outcome: Outcome) -> list[Progress]:
             code += step.text
         found.append(AttemptEnded(attempt))
     return [*found, TargetEnded(outcome)]
+
+
+@pytest.mark.parametrize(
+    ("wall_s", "words"),
+    [
+        (14.2, "solved; 14.2 s of 10 min 00 s\n"),
+        (602.5, "10 min 02 s of 10 min 00 s, 2.5 s too long"),
+    ],
+)
+def test_a_summary_says_how_long_a_run_was_and_should_have_been(wall_s: float, words: str) -> None:
+    run = sample_run(solved(), unsolved())
+    made, out = console()
+    summary(replace(run, stats=replace(run.stats, wall_s=wall_s)), made)
+    assert words in out.getvalue()
 
 
 def test_golden_summary() -> None:

@@ -32,6 +32,31 @@ def test_a_budget_is_exhausted_when_either_limit_is_reached(
     assert words.startswith(f"the {word} budget of ") if word else words == ""
 
 
+@pytest.mark.parametrize(
+    ("least_s", "kept_s", "expected_s"),
+    [(0, 0, 10), (30, 0, 30), (500, 0, 100), (30, 10, 20), (30, 25, 15), (500, 90, 50)],
+)
+def test_a_share_has_a_least_size_and_leaves_time_for_what_follows(
+    least_s: float, kept_s: float, expected_s: float
+) -> None:
+    clock = Clock()
+    whole = Budget(120.0, 100, clock)
+    clock.now_s += 20
+    share = whole.share(10, least_s=least_s, kept_s=kept_s)
+    assert (share.left_s, share.deadline_s) == (expected_s, clock.now_s + expected_s)
+
+
+def test_a_share_that_starts_late_ends_with_the_whole() -> None:
+    clock = Clock()
+    whole = Budget(100.0, 100, clock)
+    share = whole.share(2)
+    share.start_s += 70
+    clock.now_s += 99
+    assert (share.left_s, share.exhausted) == (1, "")
+    clock.now_s += 1
+    assert share.exhausted == "the time budget of 100 s is used up"
+
+
 def test_spending_adds_up() -> None:
     budget = Budget(1.0, 10, Clock())
     budget.spend(4)
