@@ -1,4 +1,7 @@
-"""Owns ending work that does not look at the clock itself: builds, downloads, loading a model."""
+"""Owns ending work that does not look at the clock itself: builds, downloads, loading a model.
+
+It does not know how much time there is, nor for what.
+"""
 
 from __future__ import annotations
 

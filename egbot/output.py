@@ -1,4 +1,7 @@
-"""Owns a run's output folder: who may write there, what an earlier run left, run.json, reports."""
+"""Owns a run's output folder: who may write there, what an earlier run left, run.json, reports.
+
+It does not know how a run goes on.
+"""
 
 from __future__ import annotations
 

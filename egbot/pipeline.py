@@ -177,7 +177,7 @@ def _take(state: _State, found: Survey) -> None:
         *(one for one in found.failing if is_wanted(one.node_id, selection)),
         *(one for one in state.failures if one.node_id in not_run),
     )
-    known = {*found.passing, *(one.node_id for one in (*found.failing, *state.failures))}
+    known = {*state.passing, *(one.node_id for one in (*found.failing, *state.failures))}
     unclear = {one.node_id: one for one in state.unclear if one.node_id not in known}
     unclear |= {
         one.node_id: one
@@ -236,6 +236,8 @@ def _named(state: _State) -> tuple[Target, ...]:
 def _run_again(state: _State) -> None:
     """Run the modules of the failing tests once more: some pass by now, others show more."""
     modules = tuple(dict.fromkeys(one.node_id.partition("::")[0] for one in state.failures))
+    if not modules:
+        return
     share = state.budget.share(_AGAIN)
     with suppress(OutOfTimeError):
         budgets = (share, share)
@@ -324,6 +326,7 @@ def _write(state: _State, target: Target, witness: Witness) -> Outcome:
     delivery = deliver(state.plain, state.tree, target, code, state.added)
     state.plain, state.tree = delivery.plain, delivery.tree
     state.passing |= frozenset(outcome.verdict.target_passed if outcome.verdict else ())
+    state.failures = tuple(one for one in state.failures if one.node_id not in state.passing)
     return replace(outcome, patch=delivery.patch)
 
 

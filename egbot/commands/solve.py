@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -182,12 +183,13 @@ def _run(order: Order, *, plain: bool, as_json: bool) -> int:
     console = Console(stderr=as_json)
     # not click's envvar: some services put their own name into CI, which is no boolean
     is_ci = os.environ.get("CI", "").lower() not in {"", "0", "false"}
+    start_s = time.monotonic()
     with make_view(console, plain=plain or is_ci) as view:
         run = run_order(order, view)
     if as_json:
         put_json(run_json(run).rstrip())
     else:
-        summary(run, console, reports=order.output)
+        summary(run, console, reports=order.output, took_s=time.monotonic() - start_s)
     return _exit_code(run)
 
 

@@ -25,8 +25,13 @@ _DIFF_CHARS = 20_000
 _MAX_TESTS = 30
 
 
-def summary(run: Run, console: Console, *, reports: Path | None = None) -> None:
-    """Print a run: a table of its targets, the diffs, where the reports lie (``reports``)."""
+def summary(
+    run: Run, console: Console, *, reports: Path | None = None, took_s: float | None = None
+) -> None:
+    """Print a run: a table of its targets, the diffs, where the reports lie (``reports``).
+
+    ``took_s`` is how long it took with all that came after its record was written.
+    """
     if run.outcomes:
         console.print(_targets(run))
     for outcome in run.outcomes:
@@ -39,7 +44,7 @@ def summary(run: Run, console: Console, *, reports: Path | None = None) -> None:
             told = head.append(block(outcome.detail, 2_000), style="not bold")
             console.print(told, soft_wrap=not console.is_terminal)
     console.print()
-    console.print(_closing(run))
+    console.print(_closing(run, run.stats.wall_s if took_s is None else took_s))
     if run.detail:
         console.print(Text(block(run.detail, 2_000)))
     if reports is not None:
@@ -107,22 +112,22 @@ def _verdict(outcome: Outcome) -> str:
     return story.VERDICTS[outcome.reason]
 
 
-def _closing(run: Run) -> Text:
+def _closing(run: Run, took_s: float) -> Text:
     solved = sum(outcome.reason == "patched" for outcome in run.outcomes)
     total = sum(outcome.target is not None for outcome in run.outcomes)
     nothing = "no function to write was found" if run.finished else "no function was written"
     told = f"{solved} of {count(total, 'target')} solved" if total else nothing
-    words = f"{told}; {seconds(run.stats.wall_s)}{_overrun(run)}"
+    words = f"{told}; {seconds(took_s)}{_overrun(run, took_s)}"
     text = Text(words, style="bold")
     return text if run.finished else text.append("; the run was not finished", style="yellow")
 
 
-def _overrun(run: Run) -> str:
+def _overrun(run: Run, took_s: float) -> str:
     """What the budget was, and by how much the run went over it."""
     budget_s = run.settings.get("max_seconds")
     if not isinstance(budget_s, int | float):
         return ""
-    over_s = run.stats.wall_s - budget_s
+    over_s = took_s - budget_s
     return f" of {seconds(budget_s)}" + (f", {seconds(over_s)} too long" if over_s > 0 else "")
 
 
