@@ -28,7 +28,7 @@ from egbot.records import (
     Tree,
 )
 from egbot.report.kept import bounded, limit_bytes
-from egbot.source.locate import check_name, locate, named_target
+from egbot.source.locate import Location, check_name, locate, named_target
 from egbot.survey import Survey, is_wanted, joined, not_collected, survey, unseen_files
 from egbot.synthesis.agents import schedule
 from egbot.synthesis.budget import Budget
@@ -197,7 +197,7 @@ def _locate(state: _State, finding: Budget) -> None:
     could not be imported before.
     """
     for number in range(_MAX_ROUNDS):
-        location = locate(state.failures, state.tree, state.targets, state.tools.sandbox.left_out)
+        location = _location(state)
         state.targets, state.left = location.targets, location.left
         state.added += location.added
         if location.tree == state.tree:
@@ -208,6 +208,12 @@ def _locate(state: _State, finding: Budget) -> None:
         _run_again(state)
     if state.request.targets:
         _keep_named(state)
+
+
+def _location(state: _State) -> Location:
+    share = state.budget.share(_AGAIN)
+    left_out = state.tools.sandbox.left_out
+    return locate(state.failures, state.tree, state.targets, left_out, lambda: share.is_late)
 
 
 def _keep_named(state: _State) -> None:

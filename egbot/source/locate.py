@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -25,6 +25,7 @@ from egbot.source.symbols import Code
 from egbot.source.written import insert_class
 
 MAX_EVIDENCE = 6
+_NO_TIME = "was not looked at: the time for finding what is missing was over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +49,29 @@ def locate(
     tree: Tree,
     known: tuple[Target, ...] = (),
     left_out: Mapping[str, str] = MappingProxyType({}),
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Location:
     """Find what ``failures`` need, and write a stub into the tree for all that is missing.
 
     ``known`` are the targets of earlier rounds: they keep their origin, and the tests that need
     them are added to. A known target that only a file's collection asked for goes when that
     file's tests now fail without needing it. ``left_out`` are requirements that are not installed,
-    and why.
+    and why. Once ``is_over``, no more is read or written.
     """
     code = Code(tree)
     needs: dict[str, tuple[Need, ...]] = {}
     left: dict[str, LeftTest] = {}
     for failing in failures:
+        if is_over():
+            left.setdefault(failing.node_id, LeftTest(failing.node_id, _NO_TIME))
+            continue
         reading = read_failure(code, failing, left_out)
         if reading.needs:
             needs[failing.node_id] = (*needs.get(failing.node_id, ()), *reading.needs)
         else:
             left.setdefault(failing.node_id, LeftTest(failing.node_id, reading.why))
-    written = _write_stubs(code, dict.fromkeys(n.key for found in needs.values() for n in found))
+    keys = dict.fromkeys(need.key for found in needs.values() for need in found)
+    written = _write_stubs(code, keys, is_over)
     for node_id, found in needs.items():
         unmet = [written.reasons[need.key] for need in found if need.key in written.reasons]
         if unmet:
@@ -138,7 +144,7 @@ class _Written:
     added: tuple[str, ...]
 
 
-def _write_stubs(code: Code, keys: Iterable[Key]) -> _Written:
+def _write_stubs(code: Code, keys: Iterable[Key], is_over: Callable[[], bool]) -> _Written:
     files = dict(code.tree)
     functions: dict[Key, tuple[str, ...]] = {}
     reasons: dict[Key, str] = {}
@@ -147,6 +153,9 @@ def _write_stubs(code: Code, keys: Iterable[Key]) -> _Written:
         path, qualname = key
         if code.definition(path, qualname) is not None:
             functions[key] = (qualname,)
+            continue
+        if is_over():
+            reasons[key] = _NO_TIME
             continue
         stub = missing_stub(code, key)
         if stub is None:

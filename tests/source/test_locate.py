@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -651,3 +652,29 @@ def test_the_functions_of_a_file_share_one_reading_of_it() -> None:
     before = read_outline.cache_info().misses
     assert len(locate(failures, tree).targets) == len(names)
     assert read_outline.cache_info().misses - before <= 4
+
+
+def test_finding_what_is_missing_can_be_ended() -> None:
+    """What was found by then is there, stubs and all; the rest is left, with the reason."""
+    names = [f"f{n}" for n in range(9)]
+    tree = tree_of(
+        {
+            "m.py": "ONE = 1\n",
+            "test_m.py": "import m\n\n"
+            + "".join(f"def test_{name}():\n    assert m.{name}() == 1\n\n" for name in names),
+        }
+    )
+    failures = tuple(
+        failing(
+            f"test_m.py::test_{name}",
+            "AttributeError",
+            f"module 'm' has no attribute '{name}'",
+            Frame("test_m.py", 3 * n + 4, f"test_{name}"),
+        )
+        for n, name in enumerate(names)
+    )
+    asked = count()
+    found = locate(failures, tree, (), {}, lambda: next(asked) >= len(names) + 4)
+    assert len(found.targets) == found.tree["m.py"].data.count(b"def ") == 4
+    assert len(found.left) == len(names) - 4
+    assert all("the time for finding" in one.why for one in found.left)
