@@ -22,6 +22,7 @@ from egbot.source.guard import vetoes
 from egbot.source.layout import SourceSyntaxError, parse_text
 from egbot.source.outline import find
 from egbot.source.splice import insert, prepare
+from egbot.source.unwritten import says_nothing
 from egbot.source.written import insert_class
 
 MAX_CODE_CHARS = 100_000
@@ -220,12 +221,8 @@ def _is_empty_exception(text: str) -> bool:
     if len(body) != 1 or not isinstance(node, ast.ClassDef):
         return False
     plain = all(isinstance(base, ast.Name | ast.Attribute) for base in node.bases)
-    says_nothing = all(
-        isinstance(item, ast.Pass)
-        or (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant))
-        for item in node.body
-    )
-    return plain and says_nothing and not node.keywords and not node.decorator_list
+    is_empty = all(says_nothing(item) for item in node.body)
+    return plain and is_empty and not node.keywords and not node.decorator_list
 
 
 # --- tests that came with the request -----------------------------------------------------------

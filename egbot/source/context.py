@@ -9,6 +9,7 @@ import ast
 import re
 
 from egbot.records import Target
+from egbot.source.unwritten import is_stub
 
 MAX_CHARS = 1500
 
@@ -41,7 +42,10 @@ def class_preamble(source: str, target: Target, max_chars: int = MAX_CHARS) -> s
     owner = _owner(_parse(source), target.qualname)
     if owner is None:
         return ""
-    members = [one for one in owner.body if not _is_unwritten(one, target.qualname)]
+    name = target.qualname.rpartition(".")[2]
+    members = [
+        one for one in owner.body if getattr(one, "name", "") != name and not is_stub(one, owner)
+    ]
     shells = (_shell(owner, members), _shell(owner, [one for one in members if _is_state(one)]))
     for shell in shells:
         if len(shell) <= max_chars:
@@ -82,12 +86,6 @@ def _shell(owner: ast.ClassDef, members: list[ast.stmt]) -> str:
     return f"{text}\n" if members else text.removesuffix("\n    pass")
 
 
-def _is_unwritten(node: ast.stmt, qualname: str) -> bool:
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return False
-    return node.name == qualname.rpartition(".")[2] or _is_stub(node)
-
-
 def _is_state(node: ast.stmt) -> bool:
     """Whether a member says what an instance holds: fields, constants, ``__init__``."""
     return isinstance(node, ast.Assign | ast.AnnAssign) or (
@@ -95,18 +93,11 @@ def _is_state(node: ast.stmt) -> bool:
     )
 
 
-def _is_stub(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    last = node.body[-1]
-    if isinstance(last, ast.Raise):
-        return "NotImplementedError" in ast.dump(last) and len(node.body) <= 2
-    return isinstance(last, ast.Pass | ast.Expr) and len(node.body) == 1
-
-
 def _names(node: ast.stmt) -> frozenset[str]:
     """The names that a top-level statement defines; a stub defines nothing worth showing."""
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
-            return frozenset() if _is_stub(node) else frozenset({node.name})
+            return frozenset() if is_stub(node) else frozenset({node.name})
         case ast.ClassDef():
             return frozenset({node.name})
         case ast.Assign():

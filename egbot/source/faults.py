@@ -16,15 +16,9 @@ from egbot.records import FailingTest, Fault
 from egbot.source.absent import Need, missing_imports
 from egbot.source.examples import Key
 from egbot.source.modules import is_test_path
-from egbot.source.reach import (
-    Reached,
-    covers,
-    enclosing_function,
-    find_test,
-    is_stub,
-    stubs_reached,
-)
+from egbot.source.reach import Reached, covers, enclosing_function, find_test, stubs_reached
 from egbot.source.symbols import Code, Function, Symbol
+from egbot.source.unwritten import is_abstract, is_stub
 
 _IMPORT_NAME = re.compile(
     r"cannot import name '([^']+)' from (?:partially initialized module )?'([^']+)'"
@@ -232,7 +226,7 @@ def _read_unwritten(code: Code, failing: FailingTest) -> Reading:
         node = code.definition(*key) if key is not None else None
         if key is None or node is None:
             continue
-        if _is_abstract(node):
+        if is_abstract(node, code.definition(key[0], key[1].rpartition(".")[0])):
             return Reading(why=f"{key[1]} of {key[0]} is abstract: a subclass must define it")
         evidence = f"{frame.path}:{frame.line} {key[1]} raised NotImplementedError"
         need = Need(key, "stub", evidence)
@@ -278,7 +272,8 @@ def _doctest_target(code: Code, node_id: str) -> Reading | None:
     for module in code.modules.names(path):
         qualname = name.removeprefix(f"{module}.")
         node = code.definition(path, qualname) if qualname != name else None
-        if node is not None and is_stub(node):
+        owner = code.definition(path, qualname.rpartition(".")[0])
+        if node is not None and is_stub(node, owner):
             need = Need((path, qualname), "stub", f"the doctest of {qualname} in {path} fails")
             return Reading((need,))
     return None
@@ -296,15 +291,6 @@ def _last_line(fault: Fault, path: str, function: Function) -> int:
         if isinstance(node, ast.stmt) and not hasattr(node, "body") and covers(node, lines[-1])
     ]
     return min(around, default=lines[-1])
-
-
-def _is_abstract(node: ast.AST) -> bool:
-    names = [getattr(item, "attr", getattr(item, "id", "")) for item in _decorators(node)]
-    return "abstractmethod" in names
-
-
-def _decorators(node: ast.AST) -> list[ast.expr]:
-    return node.decorator_list if isinstance(node, Function) else []
 
 
 # --- sentences --------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from egbot.source.members import operator_uses
 from egbot.source.modules import is_test_path
 from egbot.source.scopes import Scope, find_fixture, function_scope, parameter_names
 from egbot.source.symbols import Code, Function, Symbol
-from egbot.source.tables import last_name
+from egbot.source.unwritten import is_silent, is_stub
 
 MAX_CALLS_DEEP = 5
 _SETUPS = ("setUpClass", "setup_class", "setUp", "asyncSetUp", "setup_method", "setup")
@@ -93,24 +93,6 @@ def covers(node: ast.stmt, line: int) -> bool:
     return first <= line <= last
 
 
-def is_stub(node: ast.AST) -> bool:
-    """Whether a function's body does nothing: docstring, pass, ..., raise NotImplementedError."""
-    if not isinstance(node, Function):
-        return False
-    decorators = {last_name(getattr(item, "func", item)) for item in node.decorator_list}
-    if decorators & {"abstractmethod", "overload"}:
-        return False
-    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-    if node.name == "__init__" and len(parameter_names(node)) == 1:
-        return bool(body) and all(_raises_unwritten(item) for item in body)
-    return all(_does_nothing(item) for item in body)
-
-
-def is_silent(node: ast.AST) -> bool:
-    """Whether a stub returns instead of raising NotImplementedError."""
-    return isinstance(node, Function) and not any(_raises_unwritten(item) for item in node.body)
-
-
 def stubs_reached(code: Code, test: TestFunction) -> tuple[Reached, ...]:
     """The stubs that ``test`` reaches, in the order in which it would call them."""
     found: dict[Key, Reached] = {}
@@ -139,7 +121,8 @@ def _follow(code: Code, symbol: Symbol, line: int, depth: int, seen: set[Key]) -
     node = code.definition(*key)
     if not isinstance(node, Function):
         return
-    if is_stub(node) and not is_test_path(symbol.path):
+    owner = code.definition(key[0], key[1].rpartition(".")[0])
+    if is_stub(node, owner) and not is_test_path(symbol.path):
         yield Reached(key, line, direct=depth == 0, silent=is_silent(node))
         return
     if key in seen or depth > MAX_CALLS_DEEP:
@@ -211,17 +194,3 @@ def _inherited(code: Code, path: str, owner: ast.ClassDef, name: str) -> TestFun
         return None
     klass = code.definition(found.path, found.qualname.rpartition(".")[0])
     return TestFunction(found.path, node, klass if isinstance(klass, ast.ClassDef) else None)
-
-
-def _does_nothing(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Pass) or _raises_unwritten(node):
-        return True
-    if isinstance(node, ast.Return):
-        return isinstance(node.value, ast.Name) and node.value.id == "NotImplemented"
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-
-
-def _raises_unwritten(node: ast.stmt) -> bool:
-    if not isinstance(node, ast.Raise) or node.exc is None:
-        return False
-    return last_name(getattr(node.exc, "func", node.exc)) == "NotImplementedError"
