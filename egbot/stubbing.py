@@ -10,8 +10,9 @@ import hashlib
 import importlib.util
 import json
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from egbot.errors import UsageError
@@ -19,14 +20,14 @@ from egbot.formatting import formatted, formatter_of
 from egbot.records import Patch, Tree, TreeFile
 from egbot.source.diff import unified_diff
 from egbot.source.imports import add_imports
+from egbot.source.insertion import insert, insert_member, insert_top
 from egbot.source.lacking import Lack, lacking, used_files
+from egbot.source.layout import SourceSyntaxError
 from egbot.source.modules import is_test_path
 from egbot.source.newmodules import Installed, new_modules
 from egbot.source.signatures import gather
 from egbot.source.skeleton import Skeleton, skeleton
-from egbot.source.splice import SourceSyntaxError, insert
 from egbot.source.symbols import Code
-from egbot.source.written import insert_class, insert_member
 
 SCHEMA = "egbot.stubs/1"
 MAX_ROUNDS = 6
@@ -247,30 +248,35 @@ def _with_all(data: bytes, items: list[Skeleton], made: Stubs) -> bytes:
     tops = [item for kind in _TOPS for item in items if item.kind == kind and _is_top(item)]
     blocks = ["".join(item.text for item in tops if item.kind == "constant")]
     blocks += [item.text for item in tops if item.kind != "constant"]
-    text = "\n\n".join(block for block in blocks if block)
     functions = [item for item in items if item.kind == "function" and _is_top(item)]
     if not _has_code(data):
-        text = "\n\n".join([*([text] if text else []), *(item.text for item in functions)])
+        blocks += [item.text for item in functions]
         functions = []
+    text = "\n\n".join(block for block in blocks if block)
     if text:
-        data = insert_class(data, text)
+        data = _placed(data, items, made, partial(insert_top, data, text))
     for item in (*functions, *(item for item in items if item not in tops and not _is_top(item))):
-        data = _with_one(data, item, made)
+        data = _placed(data, [item], made, partial(_with_one, data, item))
     for item in items:
         if item.kind == "import":
             data = add_imports(data, (item.text.strip(),))
     return data
 
 
-def _with_one(data: bytes, item: Skeleton, made: Stubs) -> bytes:
-    path, name = item.key
+def _placed(data: bytes, items: list[Skeleton], made: Stubs, place: Callable[[], bytes]) -> bytes:
     try:
-        if item.kind in {"function", "method", "property"}:
-            return insert(data, name, item.text)
-        return insert_member(data, name.rpartition(".")[0], item.text)
+        return place()
     except (SourceSyntaxError, UsageError) as error:
-        made.problems.append(f"no stub for {name} fits into {path}: {error}")
+        names = ", ".join(item.key[1] for item in items)
+        made.problems.append(f"no stub for {names} fits into {items[0].key[0]}: {error}")
         return data
+
+
+def _with_one(data: bytes, item: Skeleton) -> bytes:
+    name = item.key[1]
+    if item.kind in {"function", "method", "property"}:
+        return insert(data, name, item.text)
+    return insert_member(data, name.rpartition(".")[0], item.text)
 
 
 def _is_top(item: Skeleton) -> bool:

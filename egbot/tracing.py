@@ -6,7 +6,6 @@ It chooses the function to follow and runs the test; it does not know how the tr
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,13 @@ from egbot.progress import Report, Stage
 from egbot.records import Collection, Execution, Job, Limits, Program, Target, TestOutcome, Tree
 from egbot.report.story import Shown
 from egbot.source.examples import Key, examples
+from egbot.source.layout import text_of
 from egbot.source.locate import named_target
 from egbot.source.modules import is_test_path
 from egbot.source.reach import TestFunction, find_test, repository_functions
 from egbot.source.repository import open_repository, snapshot
 from egbot.source.scopes import find_fixture, parameter_names
+from egbot.source.splice import prepare
 from egbot.source.symbols import Code, Function
 from egbot.survey import is_wanted
 
@@ -83,8 +84,7 @@ def trace_order(order: TraceOrder, report: Report, effects: Effects | None = Non
     report(Stage("tracing", f"{target.path}::{target.qualname}"))
     with sandbox.open(tree, (node_id.partition("::")[0],), limits) as executor:
         tests = _matching(executor.collection, node_id)
-        source = tree[target.path].data.decode("utf-8-sig", "replace")
-        program = Program(target.path, target.qualname, source)
+        program = Program(target.path, target.qualname, text_of(tree[target.path].data))
         execution = executor.run(Job(tests, program, trace=True, limits=limits))
         made_with = {
             "python": executor.collection.python_version,
@@ -199,8 +199,5 @@ def _outcomes(execution: Execution) -> tuple[TestOutcome, ...]:
 
 
 def _seen(tree: Tree, target: Target, tests: tuple[TestOutcome, ...]) -> Shown:
-    data = tree[target.path].data
-    line_start = data.rfind(b"\n", 0, target.span.start_byte) + 1  # with its indentation
-    text = data[line_start : target.span.end_byte].decode("utf-8", "replace")
-    code = textwrap.dedent(text.replace("\r\n", "\n"))
+    code = prepare(tree[target.path].data, target.qualname).definition.code
     return Shown(code, target.span.start_line, tests, is_final=True)

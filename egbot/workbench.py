@@ -37,9 +37,10 @@ from egbot.source.context import class_preamble, surroundings
 from egbot.source.contradictions import contradictions
 from egbot.source.diff import unified_diff
 from egbot.source.excerpt import test_excerpt
-from egbot.source.outline import find
-from egbot.source.splice import Slot, insert, prepare
-from egbot.source.written import insert_class
+from egbot.source.insertion import insert, insert_top
+from egbot.source.layout import text_of
+from egbot.source.outline import describe, find, read_outline
+from egbot.source.splice import Slot, prepare
 from egbot.synthesis.agents import Gather, schedule, try_agents
 from egbot.synthesis.answer import Frame, make_frame
 from egbot.synthesis.budget import Budget
@@ -234,7 +235,7 @@ def _prompt(bench: Workbench, frame: Frame, guidance: Guidance, max_chars: int) 
 
 def _text(bench: Workbench) -> str:
     """The text of the target's file."""
-    return bench.tree[bench.target.path].data.decode("utf-8-sig", "replace")
+    return text_of(bench.tree[bench.target.path].data)
 
 
 def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
@@ -348,24 +349,12 @@ def _written(
 ) -> bytes:
     """The person's file with the function in it, and with the classes that it needs."""
     source = old
+    outline = read_outline(stubbed)
     for spec in added:
         path, _, name = spec.partition("::")
-        if path == target.path and name not in _classes(source or b""):
-            source = insert_class(source, _class_text(stubbed, name))
+        made = outline.klass(name) if path == target.path else None
+        if made is not None and read_outline(source or b"").klass(name) is None:
+            source = insert_top(source, describe(outline, made).code)
     if source is None or find(source, target.qualname) is None:
         source = insert(source, target.qualname, code)
     return prepare(source, target.qualname, target.path).fill(code)
-
-
-def _classes(source: bytes) -> frozenset[str]:
-    return frozenset(node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
-
-
-def _class_text(source: bytes, name: str) -> str:
-    """The text of a top-level class that egbot has written into ``source`` itself."""
-    module = ast.parse(source)
-    text = source.decode("utf-8-sig")
-    for node in module.body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            return (ast.get_source_segment(text, node) or "") + "\n"
-    return ""

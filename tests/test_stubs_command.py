@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -112,6 +113,37 @@ def test_what_exists_keeps_its_every_line(tmp_path: Path, settings: str) -> None
     lines = iter((tmp_path / "shop/cart.py").read_text().splitlines())
     assert all(line in lines for line in odd.splitlines() if line.strip())
     assert call(tmp_path, "--check").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("encoding", "newline", "licence"),
+    [("latin-1", "\n", "# Licence: caf\xe9\n\n"), ("utf-8", "\r\n", ""), ("ascii", "\n", "")],
+)
+def test_what_opens_a_file_stays_on_top_in_its_encoding(
+    tmp_path: Path, encoding: str, newline: str, licence: str
+) -> None:
+    """Shebang, encoding and licence count at the start alone; new text fits the encoding."""
+    head = f"#!/usr/bin/env python3\n# -*- coding: {encoding} -*-\n{licence}"
+    tests = """
+        import pytest
+        from shop.cart import EmptyError, pay
+
+        def test_pay():
+            assert pay("\xe9\u2192") == "\u2192"
+            with pytest.raises(EmptyError):
+                pay("")
+    """
+    lay_out(tmp_path, {"shop/__init__.py": "", "tests/test_cart.py": tests})
+    cart = tmp_path / "shop/cart.py"
+    before = f"{head}NAME = 1\n".replace("\n", newline).encode(encoding)
+    cart.write_bytes(before)
+    assert call(tmp_path, "--write").exit_code == 0
+    assert cart.read_bytes().startswith(head.replace("\n", newline).encode(encoding))
+    made = {getattr(node, "name", ""): node for node in ast.parse(cart.read_bytes()).body}
+    pay = made["pay"]
+    assert "EmptyError" in made
+    assert isinstance(pay, ast.FunctionDef)
+    assert "pay('\xe9\u2192')" in (ast.get_docstring(pay) or "")
 
 
 @pytest.mark.parametrize(

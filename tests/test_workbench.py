@@ -6,8 +6,8 @@ import hashlib
 
 import pytest
 
-from egbot.records import Target, Tree
-from egbot.source.insertion import insert
+from egbot.records import Target, Tree, TreeFile
+from egbot.source.insertion import insert, insert_top
 from egbot.source.locate import named_target
 from egbot.testing import Script
 from egbot.workbench import deliver
@@ -134,18 +134,19 @@ def test_a_new_file_has_no_base() -> None:
     assert delivery.plain["calc.py"].data.decode() == CODE
 
 
-def test_an_exception_class_that_the_function_needs_comes_with_it() -> None:
+@pytest.mark.parametrize("before", [b"ONE = 1\n", b"#!/x\n# coding: latin-1\nONE = '\xe9'\n"])
+def test_an_exception_class_that_the_function_needs_comes_with_it(before: bytes) -> None:
     """What had to be written beside the target would be missing from the person's file."""
-    plain = tree_of({"calc.py": "ONE = 1\n"})
-    stubbed = f"class SumError(Exception):\n    pass\n\n\nONE = 1\n\n\n{STUB_TEXT}"
-    tree = tree_of({"calc.py": stubbed})
+    plain = {"calc.py": TreeFile(before)}
+    stubbed = insert_top(before, "class SumError(Exception):\n    pass\n")
+    tree = {"calc.py": TreeFile(insert(stubbed, "double", STUB_TEXT))}
     target = named_target("calc.py::double", tree)
     delivery = deliver(plain, tree, target, CODE, ("calc.py::SumError",))
-    text = delivery.plain["calc.py"].data.decode()
-    assert text.count("class SumError(Exception)") == 1
-    compile(text, "calc.py", "exec")
+    data = delivery.plain["calc.py"].data
+    assert data.count(b"class SumError(Exception)") == 1
+    compile(data, "calc.py", "exec")
     again = deliver(delivery.plain, delivery.tree, target, CODE, ("calc.py::SumError",))
-    assert again.plain["calc.py"].data.decode() == text
+    assert again.plain["calc.py"].data == data
 
 
 def test_the_trees_that_came_in_are_left_alone() -> None:

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from egbot.errors import UsageError
 from egbot.records import Collection, FailingTest, Fault, TestOutcome, Tree
+from egbot.source.layout import text_of
 
 FAILED = frozenset({"failed", "error", "timeout", "crash"})
 MAX_SELECTED = 2000
@@ -68,7 +69,7 @@ def _checked(spec: str, tree: Tree) -> str:
 def _check_name(path: str, rest: str, tree: Tree) -> None:
     """A misspelt test is told early; names that are made at run time are given the benefit."""
     name = rest.partition("[")[0].rpartition("::")[2]
-    text = tree[path].data.decode("utf-8", "replace")
+    text = text_of(tree[path].data)
     if not name:
         raise UsageError(f"{path}:: names no test", hint="write PATH::test_name")
     if name.isidentifier() and not re.search(rf"\b{re.escape(name)}\b", text):

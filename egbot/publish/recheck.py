@@ -19,11 +19,11 @@ from egbot.records import Outcome, Patch, Run, Target
 from egbot.report.text import one_line
 from egbot.source.diff import unified_diff
 from egbot.source.guard import vetoes
+from egbot.source.insertion import insert, insert_top
 from egbot.source.layout import SourceSyntaxError, parse_text
 from egbot.source.outline import find
-from egbot.source.splice import insert, prepare
+from egbot.source.splice import prepare
 from egbot.source.unwritten import says_nothing
-from egbot.source.written import insert_class
 
 MAX_CODE_CHARS = 100_000
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -191,7 +191,7 @@ def _with_classes(before: bytes | None, patch: Patch) -> bytes:
     if not classes:
         raise _RefusedError("its diff changes more than this one function")
     for text in reversed(classes):  # each one was put above those that were there
-        source = insert_class(source or None, text)
+        source = insert_top(source or None, text)
     return source
 
 

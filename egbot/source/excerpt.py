@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from egbot.records import Target, Tree
 from egbot.source.examples import Example, Key, examples
+from egbot.source.layout import text_of
 from egbot.source.reach import TestFunction, find_test
 from egbot.source.scopes import find_fixture, parameter_names
 from egbot.source.stubs import plain_text
@@ -144,7 +145,7 @@ def _fixture_texts(code: Code, test: TestFunction) -> dict[str, str]:
 
 def _source(code: Code, path: str, function: Function) -> str:
     """The function's own text, dedented, without decorators, docstring lines kept."""
-    text = code.tree[path].data.decode("utf-8", "replace")
+    text = text_of(code.tree[path].data)
     lines = re.split(r"\r\n|\r|\n", text)[function.lineno - 1 : function.end_lineno]
     return textwrap.dedent("\n".join(lines)).rstrip()
 

@@ -11,11 +11,19 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from egbot.source.layout import SourceSyntaxError, parse_text, read_source, unify_newlines
+from egbot.source.layout import (
+    SourceSyntaxError,
+    end_row,
+    parse_text,
+    read_source,
+    split_lines,
+    unify_newlines,
+)
 from egbot.source.names import Bindings, missing_imports, read_bindings
 
-_NEWLINE_KEPT = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_COOKIE = re.compile(r"#!|[ \t\f]*#.*?coding[:=]")
+_SHEBANG = re.compile(r"#!")
+_COOKIE = re.compile(r"[ \t\f]*#.*?coding[:=]")
+_IDLE = re.compile(r"[ \t\f]*(?:#|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +58,6 @@ def _key(statement: ast.stmt) -> tuple[bool, str]:
     return True, ""
 
 
-def _swap(key: tuple[bool, str]) -> tuple[str, bool]:
-    return key[1], key[0]
-
-
 @dataclass(frozen=True, slots=True)
 class Insertion:
     """Lines to put before line ``at`` (from 0) of a file."""
@@ -68,7 +72,7 @@ def place_imports(text: str, tree: ast.Module, lines: Iterable[str]) -> tuple[In
     new = [line for line in dict.fromkeys(lines) if not _entries(_statement(line)) <= there]
     if not new:
         return ()
-    rows = _rows(tree)
+    rows = _rows(text.split("\n"), tree)
     group = _standard_group(rows)
     if group:
         return _sort_in(group, new)
@@ -92,7 +96,18 @@ def _entries(node: ast.stmt) -> frozenset[tuple[str, str, str]]:
     return frozenset()
 
 
-def _rows(tree: ast.Module) -> list[_Row]:
+def opening_end(text: str, tree: ast.Module) -> int:
+    """The row (from 0) below the docstring and the imports that open a file, or below its head."""
+    lines = text.split("\n")
+    end = _below_head(lines)
+    for place, row in enumerate(_rows(lines, tree)):
+        if not (row.is_future or row.is_import or (place == 0 and _is_docstring(row))):
+            break
+        end = row.end
+    return end
+
+
+def _rows(lines: list[str], tree: ast.Module) -> list[_Row]:
     """The statements above the first function or class, in rows of whole lines."""
     rows: list[_Row] = []
     for node in tree.body:
@@ -101,7 +116,7 @@ def _rows(tree: ast.Module) -> list[_Row]:
             for n in ast.walk(node)
         ):
             break
-        start, end = node.lineno - 1, node.end_lineno or node.lineno
+        start, end = node.lineno - 1, end_row(lines, node)
         if rows and start < rows[-1].end:
             last = rows.pop()
             rows.append(_Row(last.start, max(end, last.end), (*last.statements, node)))
@@ -161,7 +176,7 @@ def _new_group(lines: list[str], rows: list[_Row], new: list[str]) -> Insertion:
     """A block of its own: above the other imports, else under what opens the file."""
     imports = [row for row in rows if row.is_import]
     if imports:
-        at = _above_comments(lines, imports[0].start)
+        at = above_comments(lines, imports[0].start)
         return Insertion(at, (*new, ""))
     opening = [row for row in rows if row.is_future] or [
         row for row in rows[:1] if _is_docstring(row)
@@ -185,28 +200,33 @@ def _is_docstring(row: _Row) -> bool:
     )
 
 
-def _above_comments(lines: list[str], at: int) -> int:
+def above_comments(lines: list[str], at: int) -> int:
     """Above the comment that belongs to line ``at``, unless that comment opens the file."""
     top = at
-    while top and lines[top - 1].lstrip().startswith("#"):
+    head = _num_magic(lines)
+    while top > head and lines[top - 1].lstrip().startswith("#"):
         top -= 1
-    return top or at
+    return top if top > head else at
+
+
+def _num_magic(lines: list[str]) -> int:
+    """How many lines the shebang and the encoding take: they count at the file's start alone."""
+    if len(lines) > 1 and _IDLE.match(lines[0]) and _COOKIE.match(lines[1]):
+        return 2
+    return int(bool(_SHEBANG.match(lines[0]) or _COOKIE.match(lines[0])))
 
 
 def _below_head(lines: list[str]) -> int:
     """Under the shebang, the encoding and a licence comment that an empty line sets apart."""
-    head = 0
-    while head < min(2, len(lines)) and _COOKIE.match(lines[head]):
-        head += 1
-    end = head
+    end = head = _num_magic(lines)
     while end < len(lines) and lines[end].lstrip().startswith("#"):
         end += 1
-    return end if end < len(lines) and not lines[end].strip() else head
+    return end if end == len(lines) or not lines[end].strip() else head
 
 
 def put_lines(text: str, insertions: Iterable[Insertion], newline: str) -> str:
     """The text with the insertions in it; every other character stays."""
-    lines = _NEWLINE_KEPT.findall(text)
+    lines = split_lines(text)
     for insertion in sorted(insertions, key=lambda i: i.at, reverse=True):
         new = [line + newline for line in insertion.lines]
         if insertion.at >= len(lines) and lines and not lines[-1].endswith(("\n", "\r")):

@@ -1,6 +1,7 @@
-"""Owns where a new function goes in a file: at the end of its class, or after the last definition.
+"""Owns where new code goes in a file: functions, members of classes, whole definitions.
 
-It does not know what the function does, and replaces nothing but an empty class's ``pass``.
+It does not know what the code does, and replaces nothing but an empty class's ``pass``. What the
+file's encoding lacks becomes an escape.
 """
 
 from __future__ import annotations
@@ -11,7 +12,18 @@ from dataclasses import dataclass
 import libcst as cst
 
 from egbot.errors import UsageError
-from egbot.source.layout import CANONICAL, CANONICAL_UNIT, Style, leading, relayout
+from egbot.source.imports import above_comments, opening_end
+from egbot.source.layout import (
+    CANONICAL,
+    CANONICAL_UNIT,
+    SourceSyntaxError,
+    Style,
+    end_row,
+    leading,
+    relayout,
+    split_lines,
+    unify_newlines,
+)
 from egbot.source.outline import Outline, Site, indent_of, only_definition, read_outline, unit_of
 
 
@@ -36,7 +48,7 @@ def insert(source: bytes | None, qualname: str, code: str) -> bytes:
     if outline.function(qualname):
         raise UsageError(f"{qualname} is already defined; it can only be replaced")
     classes = qualname.split(".")[:-1]
-    code = only_definition(code, qualname)
+    code = outline.source.fitted(only_definition(code, qualname))
     known = len(classes)
     while known and outline.klass(".".join(classes[:known])) is None:
         known -= 1
@@ -44,13 +56,50 @@ def insert(source: bytes | None, qualname: str, code: str) -> bytes:
         code = f"class {name}:\n" + relayout(code, CANONICAL, Style(CANONICAL_UNIT, CANONICAL_UNIT))
     site = outline.klass(".".join(classes[:known])) if known else None
     edit = _into_class(outline, site, code) if site else _into_module(outline, code)
+    return _edited(outline, edit)
+
+
+def insert_top(source: bytes | None, code: str) -> bytes:
+    """The file with the definitions ``code`` (canonical) below its imports, two blank lines apart.
+
+    None is a new file. All other bytes stay. Raises SourceSyntaxError, and UsageError if the code
+    cannot be encoded.
+    """
+    outline = read_outline(source or b"")
+    code = outline.source.fitted(code)
+    lines = relayout(code.rstrip("\n"), CANONICAL, Style("", outline.unit)).split("\n")
+    text = outline.source.text
+    at = _row_offset(text, opening_end(unify_newlines(text), outline.tree) if text.strip() else 0)
+    above, below = text[:at], text[at:]
+    if not below.strip():
+        end = () if above.strip() and not above.endswith(("\n", "\r")) else ("",)
+        return _edited(outline, _Edit(at, at, (*_gap(above), *lines, *end)))
+    num_empty = unify_newlines(below[: len(below) - len(below.lstrip())]).count("\n")
+    return _edited(outline, _Edit(at, at, (*_gap(above), *lines, *[""] * (3 - num_empty))))
+
+
+def insert_member(source: bytes, owner: str, code: str) -> bytes:
+    """The file with ``code`` (canonical: an attribute, a class) at the top of the class ``owner``.
+
+    All other bytes stay. Raises SourceSyntaxError (also without such a class), and UsageError if
+    the code cannot be encoded.
+    """
+    outline = read_outline(source)
+    site = outline.klass(owner)
+    if site is None:
+        raise SourceSyntaxError(f"there is no class {owner}")
+    code = outline.source.fitted(code.rstrip("\n"))
+    return _edited(outline, _into_class(outline, site, code, is_first=True))
+
+
+def _edited(outline: Outline, edit: _Edit) -> bytes:
     text = outline.source.text
     new = outline.source.newline.join(edit.lines)
     result = text[: edit.start] + new + text[edit.end :]
     return outline.source.bom + outline.source.encode(result)
 
 
-def _into_class(outline: Outline, site: Site, code: str) -> _Edit:
+def _into_class(outline: Outline, site: Site, code: str, *, is_first: bool = False) -> _Edit:
     text = outline.source.text
     base = indent_of(text, site.start)
     unit = unit_of(outline, site.node)
@@ -60,12 +109,27 @@ def _into_class(outline: Outline, site: Site, code: str) -> _Edit:
     if isinstance(node.body, cst.SimpleStatementSuite):
         return _into_one_liner(outline, site, lines, base + unit)
     if isinstance(last, cst.SimpleStatementLine) and _is_filler(last.body):
-        start = site.end - len(_last_line(text, site).lstrip(" \t\f"))
+        start = site.end - len(_last_line(text, site.end).lstrip(" \t\f"))
         before = text[:start].rstrip(" \t\f")
         is_apart = len(node.body.body) == 1 or before.endswith(("\n\n", "\r\r", "\n\r\n"))
         return _Edit(len(before), site.end, lines if is_apart else ("", *lines))
+    if is_first:
+        return _to_the_top(text, site, lines)
     end = _below_comments(text, site.end, base)
     return _Edit(end, end, ("", "", *lines))
+
+
+def _to_the_top(text: str, site: Site, lines: tuple[str, ...]) -> _Edit:
+    """Under the class's docstring, else above its first statement."""
+    has_docstring = site.node.get_docstring() is not None
+    at = len(text[: site.body]) - len(_last_line(text, site.body))
+    if has_docstring:
+        at = _row_offset(text, end_row(split_lines(text), site.syntax.body[0]))
+    above = [""] if has_docstring else []
+    if not text[:at].endswith(("\n", "\r")):
+        return _Edit(at, at, ("", *above, *lines))
+    below = [""] if "".join(split_lines(text[at:])[:1]).strip() else []
+    return _Edit(at, at, (*above, *lines, *below, ""))
 
 
 def _into_one_liner(outline: Outline, site: Site, lines: tuple[str, ...], indent: str) -> _Edit:
@@ -90,15 +154,15 @@ def _is_filler(statements: object) -> bool:
     return isinstance(only, cst.Pass) or is_ellipsis
 
 
-def _last_line(text: str, site: Site) -> str:
-    start = max(text.rfind("\n", 0, site.end), text.rfind("\r", 0, site.end)) + 1
-    return text[start : site.end]
+def _last_line(text: str, end: int) -> str:
+    start = max(text.rfind("\n", 0, end), text.rfind("\r", 0, end)) + 1
+    return text[start:end]
 
 
 def _below_comments(text: str, end: int, base: str) -> int:
     """The end of the indented comments that still belong to the block that ends at ``end``."""
     position = end
-    for line in text[end:].splitlines(keepends=True):
+    for line in split_lines(text[end:]):
         position += len(line)
         body = line.strip()
         inside = len(leading(line)) > len(base)
@@ -136,7 +200,7 @@ def _gap(before: str) -> tuple[str, ...]:
     """Empty lines so that two of them stand between ``before`` and what follows."""
     if not before.strip():
         return ()
-    tail = before[len(before.rstrip()) :].replace("\r\n", "\n").replace("\r", "\n")
+    tail = unify_newlines(before[len(before.rstrip()) :])
     return ("",) * max(0, 3 - tail.count("\n"))
 
 
@@ -147,17 +211,9 @@ def _main_guard(outline: Outline) -> int | None:
         if isinstance(node, ast.If) and "__name__" in {
             n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)
         }:
-            lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-            top = node.lineno - 1
-            while top and lines[top - 1].startswith("#"):
-                top -= 1
-            return _line_offset(text, top)
+            return _row_offset(text, above_comments(split_lines(text), node.lineno - 1))
     return None
 
 
-def _line_offset(text: str, line: int) -> int:
-    offset = 0
-    for _ in range(line):
-        ends = [i for i in (text.find("\n", offset), text.find("\r", offset)) if i >= 0]
-        offset = min(ends) + (2 if text.startswith("\r\n", min(ends)) else 1)
-    return offset
+def _row_offset(text: str, row: int) -> int:
+    return sum(map(len, split_lines(text)[:row]))

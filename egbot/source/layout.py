@@ -18,6 +18,8 @@ from egbot.source.quiet import quietly
 CANONICAL_UNIT = "    "
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE = re.compile(r"\r\n|\r|\n")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_CONTINUED = re.compile(r"[ \t\f;]*\\[\r\n]*")
 _LEAD = re.compile(r"[ \t\f]*")
 # Formatted strings are one token up to Python 3.11 and a START/END pair from 3.12 on.
 _STRING_STARTS = frozenset(
@@ -46,6 +48,17 @@ class SourceText:
     encoding: str
     bom: bytes
     newline: str
+
+    def fitted(self, code: str) -> str:
+        """Code for this file: what its encoding lacks is escaped, where that means the same."""
+        escaped = code.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        if escaped == code:
+            return code
+        try:
+            is_same = ast.dump(parse_text(escaped)) == ast.dump(parse_text(code))
+        except SourceSyntaxError:
+            is_same = False
+        return escaped if is_same else code
 
     def encode(self, text: str, path: str = "the file") -> bytes:
         """Turn text of this file into its bytes. Raises UsageError for what the file can't hold."""
@@ -84,6 +97,14 @@ def read_source(source: bytes) -> SourceText:
     return SourceText(text, encoding, bom, dominant_newline(text) or "\n")
 
 
+def text_of(source: bytes) -> str:
+    """A file's text as the interpreter reads it; what is no Python file counts as UTF-8."""
+    try:
+        return read_source(source).text
+    except SourceSyntaxError:
+        return source.decode("utf-8-sig", "replace")
+
+
 def parse_text(text: str) -> ast.Module:
     """Parse text without side effects. Raises SourceSyntaxError, whatever the parser's reason."""
     try:
@@ -106,6 +127,24 @@ def dominant_newline(text: str) -> str:
 def unify_newlines(text: str) -> str:
     """The text with every newline as "\\n", which is how Python itself reads it."""
     return _NEWLINE.sub("\n", text) if "\r" in text else text
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text with what ends them, where Python ends them: never at a form feed."""
+    return _LINE.findall(text)
+
+
+def end_row(lines: list[str], node: ast.stmt) -> int:
+    """The row (from 0) below a statement that is the last one of its line.
+
+    ``lines`` are the text's; the line may end in a backslash that takes an empty one along.
+    """
+    end = node.end_lineno or node.lineno
+    rest = lines[end - 1].encode()[node.end_col_offset or 0 :].decode()
+    while _CONTINUED.fullmatch(rest) and end < len(lines):
+        rest = lines[end]
+        end += 1
+    return end
 
 
 def leading(line: str) -> str:

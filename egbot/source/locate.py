@@ -18,11 +18,11 @@ from egbot.records import FailingTest, LeftTest, Origin, Target, Tree, TreeFile
 from egbot.source.absent import Need
 from egbot.source.examples import Key
 from egbot.source.faults import read_failure
+from egbot.source.insertion import insert, insert_top
 from egbot.source.order import order_targets
-from egbot.source.splice import SourceSyntaxError, definitions, find, insert
+from egbot.source.splice import SourceSyntaxError, definitions, find
 from egbot.source.stubs import Stub, missing_stub
 from egbot.source.symbols import Code
-from egbot.source.written import insert_class
 
 MAX_EVIDENCE = 6
 _NO_TIME = "was not looked at: the time for finding what is missing was over"
@@ -175,7 +175,7 @@ def _write_stubs(code: Code, keys: Iterable[Key], is_over: Callable[[], bool]) -
 def _with_stub(file: TreeFile | None, stub: Stub) -> TreeFile:
     data = file.data if file is not None else None
     if stub.exception:
-        data = insert_class(data, stub.exception)
+        data = insert_top(data, stub.exception)
     for qualname, text in stub.functions:
         if data is None or find(data, qualname) is None:
             data = insert(data, qualname, text)

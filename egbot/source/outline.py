@@ -73,9 +73,11 @@ class Site:
     """A function or class in the text. ``start`` and ``end`` are offsets in characters.
 
     ``body`` is where the body's first statement starts, ``body_end`` where its last one ends.
+    ``syntax`` is the interpreter's node, ``node`` libcst's.
     """
 
     qualname: str
+    syntax: _Defining
     node: cst.FunctionDef | cst.ClassDef
     start: int
     end: int
@@ -153,15 +155,17 @@ class _SiteReader:
         prefix: str,
         owner: Site | None,
     ) -> Site:
-        start = self._offset(node.lineno, node.col_offset)
-        if node.decorator_list:
-            start = self._decorator(node.decorator_list[0])
-        body = self._offset(node.body[0].lineno, node.body[0].col_offset)
+        start, body = self._start(node), self._start(node.body[0])
         body_end = self._offset(node.end_lineno or node.lineno, node.end_col_offset or 0)
         tail = _LINE_END.match(self.text, body_end)
         end = tail.end() if tail else body_end
         end = start + len(self.text[start:end].rstrip())
-        return Site(prefix + node.name, twin, start, end, body, body_end, owner)
+        return Site(prefix + node.name, node, twin, start, end, body, body_end, owner)
+
+    def _start(self, node: ast.stmt) -> int:
+        if isinstance(node, _Defining) and node.decorator_list:
+            return self._decorator(node.decorator_list[0])
+        return self._offset(node.lineno, node.col_offset)
 
     def _offset(self, line: int, column: int) -> int:
         """Characters up to a position; ``column`` counts the line's bytes in UTF-8."""

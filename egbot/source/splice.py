@@ -8,7 +8,6 @@ bytes. Bytes outside the function change only where a new import is added.
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass
 
 from egbot.errors import UsageError
@@ -28,6 +27,7 @@ from egbot.source.layout import (
     SourceText,
     Style,
     relayout,
+    split_lines,
     unify_newlines,
 )
 from egbot.source.outline import (
@@ -40,7 +40,6 @@ from egbot.source.outline import (
 )
 
 _MAX_PROBLEMS = 20
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +143,8 @@ def changed_outside(before: bytes | None, after: bytes, qualname: str) -> tuple[
         problems.append("the file's encoding changed")
     if old.source.text[was.end :] != new.source.text[now.end :]:
         problems.append(f"the text below {qualname} changed")
-    above_old = _LINE.findall(old.source.text[: was.start])
-    above_new = _LINE.findall(new.source.text[: now.start])
+    above_old = split_lines(old.source.text[: was.start])
+    above_new = split_lines(new.source.text[: now.start])
     problems.extend(_changes_above(above_old, above_new, _import_lines(new.tree)))
     return tuple(problems)
 
