@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from egbot import __version__
 from egbot.config import Settings
 from egbot.errors import EgbotError, InterruptedRunError, OutOfTimeError
+from egbot.execution.requirements import declared_imports
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import FailuresFound, Report, Stage, TargetEnded, TargetStarted
 from egbot.records import (
@@ -212,8 +213,14 @@ def _locate(state: _State, finding: Budget) -> None:
 
 def _location(state: _State) -> Location:
     share = state.budget.share(_AGAIN)
-    left_out = state.tools.sandbox.left_out
-    return locate(state.failures, state.tree, state.targets, left_out, lambda: share.is_late)
+    return locate(
+        state.failures,
+        state.tree,
+        state.targets,
+        state.tools.sandbox.left_out,
+        declared_imports(state.tree),
+        lambda: share.is_late,
+    )
 
 
 def _keep_named(state: _State) -> None:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from egbot.errors import UsageError
+from egbot.execution.requirements import declared_imports
 from egbot.formatting import formatted, formatter_of
 from egbot.records import Patch, Tree, TreeFile
 from egbot.source.diff import unified_diff
@@ -58,7 +59,8 @@ def make_stubs(tree: Tree, tests: Iterable[str], installed: Installed) -> Stubs:
 
     Raises UsageError when the tests use nothing of the repository.
     """
-    code = Code(tree)
+    declared = declared_imports(tree)
+    code = Code(tree, declared)
     chosen = _chosen_files(tree, tests)
     made = Stubs()
     paths = used_files(code, chosen)
@@ -75,10 +77,10 @@ def make_stubs(tree: Tree, tests: Iterable[str], installed: Installed) -> Stubs:
     files = dict(tree)
     for path, place in new.files.items():
         _create(files, made, path, place)
-    _place_names(files, made, paths)
+    _place_names(Code(files, declared), files, made, paths)
     attempted: set[tuple[str, str]] = set()
     for _ in range(MAX_ROUNDS):
-        if not _round(files, made, paths, attempted):
+        if not _round(Code(files, declared), files, made, paths, attempted):
             break
     made.files = {
         path: file.data for path, file in files.items() if path not in tree or tree[path] != file
@@ -183,9 +185,10 @@ def _create(files: dict[str, TreeFile], made: Stubs, path: str, place: str) -> N
         parent = parent.parent
 
 
-def _place_names(files: dict[str, TreeFile], made: Stubs, paths: tuple[str, ...]) -> None:
+def _place_names(
+    code: Code, files: dict[str, TreeFile], made: Stubs, paths: tuple[str, ...]
+) -> None:
     """Modules that are only used by their members; names that a package takes from its modules."""
-    code = Code(files)
     found = lacking(code, paths)
     for (path, name), lack in found.items():
         if not path.endswith("__init__.py"):
@@ -224,10 +227,13 @@ def _is_module(code: Code, lack: Lack) -> bool:
 
 
 def _round(
-    files: dict[str, TreeFile], made: Stubs, paths: tuple[str, ...], attempted: set[tuple[str, str]]
+    code: Code,
+    files: dict[str, TreeFile],
+    made: Stubs,
+    paths: tuple[str, ...],
+    attempted: set[tuple[str, str]],
 ) -> bool:
     """Write a stub for everything that is missing now; False when there was nothing new."""
-    code = Code(files)
     found = {k: lack for k, lack in lacking(code, paths).items() if k not in attempted}
     attempted.update(found)
     written: dict[str, list[Skeleton]] = {}

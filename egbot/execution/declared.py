@@ -44,6 +44,7 @@ class Declared:
     """What one file declares. ``project`` and the keys of ``extras`` are canonical names.
 
     ``spare`` are requirements that count only where code of the repository speaks of them.
+    ``other`` is what else is declared, not for tests or not to be had; not all of it is PEP 508.
     """
 
     path: str
@@ -52,6 +53,7 @@ class Declared:
     requires_python: str = ""
     project: str = ""
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    other: tuple[str, ...] = ()
     includes: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
@@ -116,8 +118,18 @@ def from_pyproject(path: str, text: str) -> Declared:
         requires_python=str(project.get("requires-python") or poetry_python(poetry, ignored)),
         project=_name(str(named)),
         extras=extras,
+        other=tuple(_other_lines(document)),
         ignored=tuple(ignored),
     )
+
+
+def _other_lines(document: Mapping[str, object]) -> Iterable[str]:
+    yield from strings(table(document, "build-system").get("requires"))
+    for group in table(document, "dependency-groups").values():
+        yield from strings(group)
+    poetry = table(document, "tool", "poetry")
+    for _, lines in poetry_lines(poetry, table(poetry, "group"), []):
+        yield from lines
 
 
 def read_ini(text: str) -> configparser.RawConfigParser:
@@ -175,6 +187,7 @@ def from_setup_py(path: str, text: str) -> Declared:
         requires_python=str(arguments.get("python_requires") or ""),
         project=_name(str(arguments.get("name") or "")),
         extras=extras,
+        other=tuple(_setup_texts(ast.parse(text))),
         ignored=tuple(ignored),
     )
 
@@ -182,6 +195,7 @@ def from_setup_py(path: str, text: str) -> Declared:
 def from_requirements_text(path: str, text: str) -> Declared:
     """Read a pip requirement file: its requirements and the files that it includes."""
     requirements: list[str] = []
+    other: list[str] = []
     includes: list[str] = []
     ignored: list[str] = []
     for raw in re.sub(r"\\\r?\n", " ", text).splitlines():
@@ -191,7 +205,9 @@ def from_requirements_text(path: str, text: str) -> Declared:
         include = re.match(r"(?:-r|--requirement)[\s=]*(\S+)$", line)
         if include:
             includes.append(include[1])
-        elif line.startswith("-"):
+            continue
+        other.append(line.partition("#egg=")[2] or line)
+        if line.startswith("-"):
             ignored.append(f"option {line.split()[0].split('=')[0]} is not used")
         elif "://" in line.split(";")[0] or line.startswith((".", "/")):
             ignored.append(f"{_head(line)}: a requirement from an address is not downloaded")
@@ -205,6 +221,7 @@ def from_requirements_text(path: str, text: str) -> Declared:
         path,
         requirements=tuple(lines.requirements),
         spare=tuple(lines.spare),
+        other=tuple(other),
         includes=tuple(includes),
         ignored=tuple(ignored),
     )
@@ -268,6 +285,22 @@ def setup_arguments(text: str, wanted: Collection[str]) -> tuple[dict[str, objec
             except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
                 ignored.append(f"{keyword.arg} is computed, not written out")
     return arguments, ignored
+
+
+def _setup_texts(module: ast.Module) -> Iterable[str]:
+    """Yield the texts in what ``setup(...)`` requires, also where that is computed."""
+    values = {
+        node.targets[0].id: node.value
+        for node in module.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    for call in ast.walk(module):
+        for keyword in call.keywords if isinstance(call, ast.Call) else ():
+            if not re.fullmatch(r"\w+_requires?", keyword.arg or ""):
+                continue
+            used = [values.get(getattr(node, "id", ""), node) for node in ast.walk(keyword.value)]
+            parts = (part for node in used for part in ast.walk(node))
+            yield from (str(part.value) for part in parts if isinstance(part, ast.Constant))
 
 
 def _called_name(function: ast.expr) -> str:

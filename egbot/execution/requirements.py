@@ -12,7 +12,9 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePosixPath
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -29,12 +31,14 @@ from egbot.execution.declared import (
     is_requirements_path,
 )
 from egbot.execution.hints import from_uv_lock
+from egbot.execution.importnames import import_names
 from egbot.records import Tree
 
 BUILDER_VERSION = 2
 """Changes whenever environments or images are built in another way: old ones are not reused."""
 
 MAX_FILE_BYTES = 1024 * 1024
+_ANY_REQUIREMENTS = re.compile(r"(.*/)?([^/]*requirements[^/]*|requirements/[^/]+)\.(txt|in)")
 
 _HELPER = re.compile(r"(?:^|/)(?:docs?/.*|(?:conf|duties|noxfile|setup|tasks)\.py)$")
 """Files that drive tools and are run by no test."""
@@ -93,6 +97,23 @@ def detect(tree: Tree) -> Requirements:
     )
 
 
+def declared_imports(tree: Tree) -> frozenset[str]:
+    """The import names (lower case) of all that ``tree`` declares, for whatever purpose.
+
+    They are others' to provide, whether or not they are installed. Never raises.
+    """
+    texts = [path for path in tree if _ANY_REQUIREMENTS.fullmatch(path)]
+    readers = {**dict.fromkeys(texts, _following(tree)), **dict(_readers(tree))}
+    declared = _read(tree, readers.items(), [])
+    names: set[str] = set()
+    for found in declared:
+        known = (found.requirements, found.spare, found.other, *found.extras.values())
+        for line in chain(*known):
+            with suppress(InvalidRequirement):
+                names.add(canonicalize_name(Requirement(line).name))
+    return frozenset(chain(*map(import_names, names - {found.project for found in declared})))
+
+
 _Reader = Callable[[str, str], Declared]
 
 
@@ -140,12 +161,14 @@ def _following(tree: Tree) -> _Reader:
         waiting, seen = [(path, text)], {path}
         requirements: list[str] = []
         spare: list[str] = []
+        others: list[str] = []
         ignored: list[str] = []
         while waiting:
             here, content = waiting.pop()
             found = from_requirements_text(here, content)
             requirements.extend(found.requirements)
             spare.extend(found.spare)
+            others.extend(found.other)
             ignored.extend(found.ignored)
             for name in found.includes:
                 other = include(here, name)
@@ -154,7 +177,9 @@ def _following(tree: Tree) -> _Reader:
                     waiting.append((other, text_of(tree, other)))
                 elif other not in seen:
                     ignored.append(f"{name} is not in the repository")
-        return Declared(path, tuple(requirements), tuple(spare), ignored=tuple(ignored))
+        return Declared(
+            path, tuple(requirements), tuple(spare), other=tuple(others), ignored=tuple(ignored)
+        )
 
     return read
 

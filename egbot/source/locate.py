@@ -49,6 +49,7 @@ def locate(
     tree: Tree,
     known: tuple[Target, ...] = (),
     left_out: Mapping[str, str] = MappingProxyType({}),
+    declared: frozenset[str] = frozenset(),
     is_over: Callable[[], bool] = lambda: False,
 ) -> Location:
     """Find what ``failures`` need, and write a stub into the tree for all that is missing.
@@ -56,9 +57,10 @@ def locate(
     ``known`` are the targets of earlier rounds: they keep their origin, and the tests that need
     them are added to. A known target that only a file's collection asked for goes when that
     file's tests now fail without needing it. ``left_out`` are requirements that are not installed,
-    and why. Once ``is_over``, no more is read or written.
+    and why; ``declared`` are the import names (lower case) of the repository's dependencies: no
+    stub takes their place. Once ``is_over``, no more is read or written.
     """
-    code = Code(tree)
+    code = Code(tree, declared)
     needs: dict[str, tuple[Need, ...]] = {}
     left: dict[str, LeftTest] = {}
     for failing in failures:
@@ -86,7 +88,7 @@ def locate(
             left |= {test: LeftTest(test, made) for test in want.tests if test not in left}
     return Location(
         tree=written.tree,
-        targets=order_targets(tuple(found_targets), Code(written.tree)),
+        targets=order_targets(tuple(found_targets), Code(written.tree, declared)),
         left=tuple(item for item in left.values() if item.node_id not in _needing(found_targets)),
         added=written.added,
     )

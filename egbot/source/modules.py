@@ -26,8 +26,8 @@ class Modules:
 
     ``roots`` are the folders on the import path ("" is the repository's root). ``paths`` maps a
     dotted name to its file, or for a namespace package to its folder with a closing slash.
-    ``declared`` are the normalised names of the distributions that the repository asks for, and
-    ``project`` is its own.
+    ``declared`` are the import names (lower case) of the distributions that the repository asks
+    for, and ``project`` is its own name.
     """
 
     roots: tuple[str, ...]
@@ -54,8 +54,8 @@ class Modules:
         return bool(name) and _normal(name) in {self.project, bare, self.project.replace("_", "")}
 
     def is_declared(self, name: str) -> bool:
-        """Whether the repository asks for a distribution of that name."""
-        return _normal(name) in self.declared
+        """Whether the repository asks for a distribution that is imported under that name."""
+        return name.lower() in self.declared and not self.is_project(name)
 
     def is_named_after(self, name: str, importer: str) -> bool:
         """Whether the test file ``importer`` bears the module's name."""
@@ -72,8 +72,11 @@ def is_test_path(path: str) -> bool:
     return any(part in _TEST_FOLDERS for part in pure.parts[:-1])
 
 
-def read_modules(tree: Tree) -> Modules:
-    """Work out the import roots of ``tree`` from its layout and settings, and list its modules."""
+def read_modules(tree: Tree, declared: frozenset[str] = frozenset()) -> Modules:
+    """Work out the import roots of ``tree`` from its layout and settings, and list its modules.
+
+    ``declared`` are the import names (lower case) that others are to provide.
+    """
     settings = _pyproject(tree)
     roots = _import_roots(tree, settings)
     paths: dict[str, str] = {}
@@ -85,7 +88,7 @@ def read_modules(tree: Tree) -> Modules:
     return Modules(
         roots=roots,
         paths=paths,
-        declared=frozenset(_declared(tree, settings)),
+        declared=declared,
         project=_normal(_project_name(tree, settings)),
     )
 
@@ -277,31 +280,6 @@ def _project_name(tree: Tree, settings: Mapping[str, object]) -> str:
 
 def _setup_text(tree: Tree) -> str:
     return tree["setup.py"].data.decode("utf-8", "replace") if "setup.py" in tree else ""
-
-
-def _declared(tree: Tree, settings: Mapping[str, object]) -> Iterator[str]:
-    project = _dig(settings, ("project",))
-    yield from _requirement_names(_strings(project.get("dependencies")))
-    for table in (
-        _dig(project, ("optional-dependencies",)),
-        _dig(settings, ("dependency-groups",)),
-    ):
-        for group in table.values():
-            yield from _requirement_names(_strings(group))
-    yield from map(_normal, _dig(settings, ("tool", "poetry", "dependencies")))
-    for path, file in tree.items():
-        if re.fullmatch(r"(.*/)?(requirements[^/]*\.(txt|in)|requirements/[^/]*\.txt)", path):
-            text = file.data.decode("utf-8", "replace")
-            yield from _requirement_names(text.splitlines())
-    install = _ini_value(tree, "setup.cfg", "options", "install_requires")
-    yield from _requirement_names(install.splitlines())
-
-
-def _requirement_names(lines: Iterable[str]) -> Iterator[str]:
-    for line in lines:
-        match = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line)
-        if match:
-            yield _normal(match[1])
 
 
 def _normal(name: str) -> str:

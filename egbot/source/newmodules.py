@@ -145,7 +145,7 @@ def _own_names(
         is_here = item.top in code.modules.paths and not _only_tests(code, item.top)
         if is_here or code.modules.is_project(item.top):
             own.setdefault(item.top)
-        elif item.top in sys.stdlib_module_names or item.optional:
+        elif item.optional or _is_promised(code, item.top):
             continue
         elif code.modules.is_named_after(item.top, item.path):
             at = installed(item.top)
@@ -167,9 +167,11 @@ def _own_names(
 
 
 def _is_foreign(code: Code, top: str, installed: Installed) -> bool:
-    if top in sys.stdlib_module_names or code.modules.is_declared(top):
-        return True
-    return top in code.modules.paths or bool(installed(top))
+    return _is_promised(code, top) or top in code.modules.paths or bool(installed(top))
+
+
+def _is_promised(code: Code, top: str) -> bool:
+    return top in sys.stdlib_module_names or code.modules.is_declared(top)
 
 
 def _only_tests(code: Code, top: str) -> bool:

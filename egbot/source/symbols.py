@@ -52,11 +52,14 @@ Binding = Function | ast.ClassDef | Import | ast.expr | None
 
 
 class Code:
-    """A tree with its modules, parsed when first asked for."""
+    """A tree with its modules, parsed when first asked for.
 
-    def __init__(self, tree: Tree) -> None:
+    ``declared`` are the import names (lower case) that dependencies are to provide.
+    """
+
+    def __init__(self, tree: Tree, declared: frozenset[str] = frozenset()) -> None:
         self.tree = tree
-        self.modules: Modules = read_modules(tree)
+        self.modules: Modules = read_modules(tree, declared)
         self._parsed: dict[str, ast.Module | str] = {}
         self._bindings: dict[str, dict[str, Binding]] = {}
         self._whole_imports: dict[str, frozenset[str]] = {}

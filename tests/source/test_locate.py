@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from egbot.errors import UsageError
+from egbot.execution.requirements import declared_imports
 from egbot.records import FailingTest, Fault, Frame, Tree, TreeFile
 from egbot.source.locate import Location, locate, named_target
 from egbot.source.outline import read_outline
@@ -539,7 +540,8 @@ def test_layouts(files: dict[str, str], test: FailingTest, expected: list[str]) 
     ],
 )
 def test_left_tests_say_why(files: dict[str, str], test: FailingTest, why: str) -> None:
-    location = locate((test,), tree_of(files))
+    tree = tree_of(files)
+    location = locate((test,), tree, declared=declared_imports(tree))
     assert location.targets == ()
     assert [item.node_id for item in location.left] == [test.node_id]
     assert why in location.left[0].why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from egbot.execution.requirements import declared_imports
 from egbot.records import Tree, TreeFile
 from egbot.source.modules import is_test_path, package_roots, place_module, read_modules
 
@@ -89,7 +90,8 @@ def test_an_installation_adds_the_packages_folders_and_not_those_of_the_tests(
 def test_a_missing_module_is_placed_only_when_it_is_ours(
     tree: Tree, name: str, importer: str, place: str | None
 ) -> None:
-    assert place_module(read_modules(tree), tree, name, importer) == place
+    modules = read_modules(tree, declared_imports(tree))
+    assert place_module(modules, tree, name, importer) == place
 
 
 @pytest.mark.parametrize(
