@@ -20,6 +20,7 @@ from egbot.errors import ModelError
 Report = Callable[[str], None]
 
 DEFAULT = "smollm2"
+_CONVERSION = 2  # changes with what a conversion writes: what an older egbot made is not taken
 _ENGINE_HINT = 'Install the engine: pip install "egbot[engine]"'
 _HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
 
@@ -142,7 +143,7 @@ def _known(alias: str) -> Entry:
 
 
 def _packaged_folder(entry: Entry, package: PackagedFile) -> Path:
-    return cache_folder() / "models" / f"{entry.alias}-{package.sha256[:12]}"
+    return cache_folder() / "models" / f"{entry.alias}-{package.sha256[:12]}-{_CONVERSION}"
 
 
 def _convert(gguf: Path, folder: Path) -> None:

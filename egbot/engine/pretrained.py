@@ -25,6 +25,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.utils import logging
 
+from egbot.engine.pretokenizers import restore
 from egbot.errors import ModelError, SpaceError
 
 _BROKEN_FILES = (
@@ -61,10 +62,13 @@ def load_model(source: str | Path, dtype: torch.dtype) -> Any:
 
 
 def load_tokenizer(source: str | Path) -> Any:
-    """The tokenizer of the same. Raises ModelError when it cannot be read."""
+    """The tokenizer of the same. Raises ModelError when it cannot be read, or is of no known kind."""
     place, options = _where(source)
     with _quiet(), _as_model_error(source):
-        return AutoTokenizer.from_pretrained(place, trust_remote_code=False, **options)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **options)
+        if options:
+            restore(tokenizer, Path(source))
+        return tokenizer
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:

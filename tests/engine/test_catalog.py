@@ -92,6 +92,15 @@ def test_a_damaged_model_is_made_anew_once_and_said(tmp_path: Path, damage: str)
     assert leftovers(folder) == ["m"]
 
 
+def test_what_an_older_conversion_made_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may cut text in another way than the model was trained on."""
+    monkeypatch.setenv("EGBOT_CACHE", str(tmp_path))
+    (tmp_path / "models" / "smollm2-b179c9523d0e").mkdir(parents=True)
+    assert catalog.path("smollm2") is None
+
+
 def test_a_wrong_checksum_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     what = PackagedFile(WHAT.requirement, WHAT.module, WHAT.file, "0" * 64)
     with pytest.raises(ModelError, match="SHA-256") as caught:
