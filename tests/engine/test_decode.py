@@ -67,7 +67,7 @@ def test_many_rows_are_each_what_the_slow_twin_draws(kind: str) -> None:
     assert fast == slow
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     gamma=st.floats(0, 5),
     lengths=st.lists(st.integers(1, 6), min_size=1, max_size=3),

@@ -72,7 +72,7 @@ def near(draw: Any, tokens: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(data=st.data(), gamma=st.sampled_from(GAMMAS), joins=st.booleans())
 def test_whatever_the_drafts_the_tokens_are_the_same(
     kind: str, data: st.DataObject, gamma: float, joins: bool
@@ -135,7 +135,7 @@ def test_samples_are_drafts_by_their_text() -> None:
     assert session.usage.num_draft_tokens_accepted == len(guided.tokens) - 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.text(max_size=12), max_size=3))
 def test_any_text_may_be_a_draft(texts: list[str]) -> None:
     """Also text that was never drawn, holds control tokens or broken characters."""

@@ -87,7 +87,7 @@ def test_starts_cost_one_forward_for_all_rows() -> None:
     assert session.usage.num_forwards - before.num_forwards < longest
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     kind=st.sampled_from(KINDS),
     gamma=st.sampled_from([0.5, 1.0, 3.0]),

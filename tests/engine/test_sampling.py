@@ -78,7 +78,7 @@ def test_rows_do_not_depend_on_their_neighbours(kind: str) -> None:
     assert len({sample.text for sample in five}) > 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     network=st.sampled_from([*KINDS, "hybrid"]),
     temperature=st.sampled_from([0.02, 0.1, 0.3, 1.0]),

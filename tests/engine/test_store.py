@@ -11,7 +11,7 @@ from tests.engine.test_odd_models import hybrid, slanted
 from tests.engine.tiny_models import KINDS, tiny
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(1, 90), st.integers(0, 60)), max_size=6), st.integers(1, 3))
 def test_growing_in_place_equals_concatenating(course: list[tuple[int, int]], rows: int) -> None:
     """Each step takes cells in and cuts some; forks made on the way do not change afterwards."""

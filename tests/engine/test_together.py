@@ -29,7 +29,7 @@ def together(network: Network, agents: list[Agent], log: list[Forward] | None = 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(data=st.data())
 def test_together_equals_one_after_another(kind: str, data: st.DataObject) -> None:
     """In every kind of cache, at any scale, with different prompts, signals and lengths."""

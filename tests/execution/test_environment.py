@@ -195,7 +195,7 @@ def test_a_link_is_not_read() -> None:
     assert "link" in detect({"setup.py": TreeFile(b"/etc/passwd", 0o120000)}).ignored[0].why
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(DEPENDENCY_FILES),
     st.binary(),
@@ -204,7 +204,7 @@ def test_detect_never_raises(path: str, data: bytes) -> None:
     assert detect({path: TreeFile(data)}).lines
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.recursive(
         st.integers() | st.text("abc[]^~<>=.*|0123 ;", max_size=8) | st.booleans(),

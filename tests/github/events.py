@@ -10,13 +10,12 @@ import functools
 import json
 from typing import Any
 
+from tests.fetched import kept
 from tests.github import payloads, payloads_ci
 from tests.github.exchange import Site
 from tests.github.nouns import Comment, Issue, Pull, WorkflowRun
-from tests.github.packages import member
 from tests.github.repository import Repository
 
-VERSION = "7.6.1"
 _RECORDED = "Codertocat/Hello-World"
 
 Payload = dict[str, Any]
@@ -133,9 +132,7 @@ def _filled(example: Any, known: Any) -> Any:
 @functools.cache
 def _examples() -> dict[str, str]:
     """The JSON text of the first example of each event and action."""
-    recorded = json.loads(
-        member("@octokit/webhooks-examples", VERSION, "api.github.com/index.json")
-    )
+    recorded = json.loads(kept("webhooks.json"))
     found: dict[str, str] = {}
     for event in recorded:
         for example in event["examples"]:

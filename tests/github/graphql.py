@@ -14,15 +14,14 @@ from typing import Any
 
 import graphql
 
+from tests.fetched import kept
 from tests.github.gitstore import GitFailedError, Person
 from tests.github.nouns import Token
-from tests.github.packages import member
 from tests.github.payloads_git import SIGNATURE
 from tests.github.repository import Repository
 from tests.github.routes_repository import WEB_FLOW
 from tests.github.world import World
 
-VERSION = "15.26.1"
 _INPUT = "CreateCommitOnBranchInput"
 
 
@@ -159,7 +158,7 @@ def _shown(home: Repository, sha: str, site: str) -> dict[str, Any]:
 
 @functools.cache
 def schema() -> graphql.GraphQLSchema:
-    text = member("@octokit/graphql-schema", VERSION, "schema.graphql").decode()
+    text = kept("schema.graphql")
     document = graphql.parse(text, no_location=True)
     # GitHub deprecates fields that its interfaces keep, which the library's own check refuses.
     return graphql.build_ast_schema(document, assume_valid=True, assume_valid_sdl=True)

@@ -14,14 +14,12 @@ from typing import Any
 
 import jsonschema
 
-from tests.github.packages import member
+from tests.fetched import kept
 
-VERSION = "23.0.2"
 _URL = "https://api.github.com"
-_MEMBER = "generated/api.github.com.json"
 
 # Answers that every operation may give, whether its description lists them or not.
-_COMMON = {
+COMMON = {
     401: "basic-error",
     403: "basic-error",
     404: "basic-error",
@@ -30,8 +28,8 @@ _COMMON = {
     422: "validation-error",
     429: "basic-error",
 }
-_MAPS = frozenset({"properties", "patternProperties"})
-_PROSE = frozenset({"example", "examples", "description", "discriminator", "x-github", "default"})
+MAPS = frozenset({"properties", "patternProperties"})
+PROSE = frozenset({"example", "examples", "description", "discriminator", "x-github", "default"})
 _FORMATS = jsonschema.FormatChecker(())
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _FORMATS.checks("date-time")(lambda v: not isinstance(v, str) or bool(_MOMENT.fullmatch(v)))
@@ -75,7 +73,7 @@ class Description:
     ) -> list[str]:
         operation = self.operation(method, template)
         if operation is None:
-            return ["the description has no such operation"]
+            return ["the description has no such operation; a new one needs python -m tests.trim"]
         known = [self.resolved(each) for each in operation.get("parameters", [])]
         allowed = {each["name"]: each["schema"] for each in known if each["in"] == "query"}
         faults = [f"unknown query parameter {name}" for name in query if name not in allowed]
@@ -107,9 +105,9 @@ class Description:
             return []
         described = operation["responses"].get(str(status))
         if described is None:
-            if status not in _COMMON:
+            if status not in COMMON:
                 return [f"status {status} is not described"]
-            return self.faults({"$ref": f"#/components/schemas/{_COMMON[status]}"}, data)
+            return self.faults({"$ref": f"#/components/schemas/{COMMON[status]}"}, data)
         content = self.resolved(described).get("content", {}).get("application/json")
         if content is None:
             return [] if data is None else [f"status {status} has no body"]
@@ -124,7 +122,7 @@ class Description:
 
 @functools.cache
 def description() -> Description:
-    document = json.loads(member("@octokit/openapi", VERSION, _MEMBER))
+    document = json.loads(kept("openapi.json"))
     schemas = document["components"]["schemas"]
     return Description(
         paths=document["paths"],
@@ -148,11 +146,11 @@ def _json_schema(node: Any) -> Any:
         return {"$ref": node["$ref"]}
     made: dict[str, Any] = {}
     for key, value in node.items():
-        if key in _MAPS:
+        if key in MAPS:
             made[key] = {name: _json_schema(each) for name, each in value.items()}
         elif key == "enum":
             made[key] = [*value, None] if node.get("nullable") else value
-        elif key not in _PROSE:
+        elif key not in PROSE:
             made["anyOf" if key == "oneOf" else key] = _json_schema(value)
     if made.pop("nullable", False):
         return {"anyOf": [made, {"type": "null"}]}

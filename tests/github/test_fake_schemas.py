@@ -10,7 +10,6 @@ import requests
 
 from tests.github import events
 from tests.github.conftest import Scene
-from tests.github.packages import member
 from tests.github.server import FakeGitHub
 
 _HEADERS = {"Authorization": "Bearer all"}
@@ -67,13 +66,6 @@ def test_a_token_in_a_text_is_noticed(scene: Scene) -> None:
     (violation,) = scene.fake.take_violations()
     assert "a token is in the address or the body" in violation
     assert secret not in violation
-
-
-def test_without_npm_the_tests_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EGBOT_TEST_CACHE", str(tmp_path))
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(pytest.skip.Exception, match="npm is not installed"):
-        member("@octokit/openapi", "23.0.2", "README.md")
 
 
 def all_events(scene: Scene) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from egbot.intake.event import EVENTS, MAX_PAYLOAD_BYTES, Ignored, read_event
 from egbot.records import Trigger
-from tests.github.packages import member
+from tests.fetched import kept
 
 REPOSITORY = "octo/shop"
 SHA = "a" * 40
@@ -20,8 +20,7 @@ SHA = "a" * 40
 @pytest.fixture(scope="module")
 def examples() -> dict[str, list[dict[str, Any]]]:
     """The payloads that GitHub's webhooks really sent, by event."""
-    data = member("@octokit/webhooks-examples", "7.6.1", "api.github.com/index.json")
-    return {event["name"]: event["examples"] for event in json.loads(data)}
+    return {event["name"]: event["examples"] for event in json.loads(kept("webhooks.json"))}
 
 
 def read(name: str, payload: object, repository: str = REPOSITORY) -> Trigger | Ignored:

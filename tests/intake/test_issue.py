@@ -75,7 +75,7 @@ def test_amounts_are_bounded() -> None:
     read_issue("a/" * 60_000 + "test.py")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(alphabet="`~ \npython:test_a.[]/def()", max_size=300))
 def test_any_text_is_read(text: str) -> None:
     read_issue(text)

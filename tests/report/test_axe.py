@@ -13,8 +13,8 @@ import pytest
 
 from egbot.records import Outcome
 from egbot.report.html import render_html, render_trace_html
+from tests.fetched import from_npm
 from tests.report.chromium import Chromium, binary
-from tests.report.fetched import from_npm
 from tests.report.samples import (
     fib_seen,
     fib_target,
@@ -48,7 +48,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 @pytest.fixture(scope="module")
 def axe() -> str:
-    return from_npm("axe-core", "4.14.1", "axe.min.js")
+    return from_npm("axe-core", "4.14.1", "axe.min.js").decode()
 
 
 @pytest.fixture(scope="module")

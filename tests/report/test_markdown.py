@@ -84,7 +84,7 @@ def test_hostile_report_is_inert() -> None:
 
 
 @given(TEXT)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_span_and_fence_hold_any_text(text: str) -> None:
     """Whatever backticks and breaks a text holds, it stays inside its one piece of code."""
     tokens = parse(f"before {span(text)} after")
@@ -105,7 +105,7 @@ def many_attempts() -> Outcome:
 
 
 @given(st.integers(0, 40_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_report_is_always_within_its_limit(limit: int) -> None:
     """Any limit is kept by leaving out whole sections, never the middle of a fence."""
     for outcome in (many_attempts(), hostile(30_000)):

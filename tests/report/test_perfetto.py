@@ -14,7 +14,7 @@ import pytest
 
 from egbot.records import Outcome, Run
 from egbot.report.perfetto import perfetto_document
-from tests.report.fetched import node_modules
+from tests.fetched import node_modules
 from tests.report.golden import check
 from tests.report.samples import hidden, hostile, no_target, sample_run, solved, unsolved
 

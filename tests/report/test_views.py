@@ -230,7 +230,7 @@ def test_null_view_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("abdef'\"\\#\n 0(é\t") | st.characters(), max_size=80))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_highlighting_loses_nothing(code: str) -> None:
     """The coloured pieces joined again are the code, whatever it is."""
     joined = "\n".join("".join(text for _, text in line) for line in python_lines(code))

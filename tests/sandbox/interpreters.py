@@ -5,6 +5,7 @@ It does not make them (``tests/make_python_images.sh`` does) and does not know w
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ LABEL = "egbot.pythons"
 MINORS = range(8, 16)
 VERSIONS = tuple(f"3.{minor}" for minor in MINORS)
 LOCAL = f"3.{sys.version_info[1]}"
-PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+PYENV = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
 
 
 def find_interpreters() -> dict[str, list[str]]:
@@ -24,7 +25,8 @@ def find_interpreters() -> dict[str, list[str]]:
     found = _in_images()
     for version in VERSIONS:
         paths = [shutil.which(f"python{version}")]
-        paths += [str(path) for path in PYENV.glob(f"versions/{version}.*/bin/python{version}")]
+        # unlike Path.glob, it finds nothing where it may not look
+        paths += glob.glob(f"{PYENV}/versions/{version}.*/bin/python{version}")  # noqa: PTH207
         works = next((path for path in paths if path and _output([path, "--version"])), None)
         if works is not None:
             found[version] = [works, "-I", "-"]

@@ -94,7 +94,7 @@ def results() -> Results:
 @pytest.fixture
 def result(version: str, results: Results) -> dict[str, Any]:
     if version not in results:
-        pytest.skip(f"no Python {version} here; see tests/make_python_images.sh")
+        pytest.skip(f"an interpreter is missing: Python {version}; see tests/make_python_images.sh")
     assert results[version]["version"] == version
     return results[version]
 

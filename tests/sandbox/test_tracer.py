@@ -299,7 +299,7 @@ def test_monitoring_asks_for_the_targets_code_alone_and_gives_its_tool_back(vers
     """And where other tools hold the numbers, sys.settrace does the same."""
     found = find_interpreters()
     if version not in found:
-        pytest.skip(f"no Python {version} here; see tests/make_python_images.sh")
+        pytest.skip(f"an interpreter is missing: Python {version}; see tests/make_python_images.sh")
     run_script(found[version], script(then=GIVES_BACK))
 
 

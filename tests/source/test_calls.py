@@ -174,7 +174,7 @@ CALLS = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(CALLS)
 def test_every_call_binds_to_the_stub(calls: list[tuple[list[str], dict[str, str]]]) -> None:
     """Whatever the calls are, the compiled stub accepts each of them."""

@@ -132,7 +132,7 @@ _TEXTS = st.lists(st.sampled_from(["a\n", "b\n", "c\r\n", "\n", "é\n", "end"]),
 
 
 @given(_TEXTS, _TEXTS)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_any_two_texts_are_joined_by_their_patch(
     folder: Path, old: list[str], new: list[str]
 ) -> None:

@@ -88,9 +88,7 @@ def _program(source: bytes) -> str:
 
 
 places = st.tuples(st.integers(0, len(_MODULES) - 1), st.sampled_from(_LAYOUTS), st.integers(0, 99))
-bounded = settings(
-    max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
+bounded = settings(max_examples=15, suppress_health_check=list(HealthCheck), derandomize=True)
 
 _BODIES = (
     "    return 1",
@@ -270,7 +268,7 @@ def test_long_chains_in_a_file_do_not_hide_its_functions() -> None:
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_arbitrary_bytes_are_read_or_refused_but_never_crash(source: bytes) -> None:
     with contextlib.suppress(SourceSyntaxError):
         splice.definitions(source)

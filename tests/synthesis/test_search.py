@@ -580,7 +580,7 @@ LINES = st.sampled_from(
 ANSWERS = st.lists(LINES, max_size=8).map(lambda lines: "\n" + "".join(lines))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(answer=ANSWERS, gamma=st.sampled_from([0.0, 1.0]), candidates=st.integers(0, 2))
 def test_any_answer_ends_in_an_attempt(answer: str, gamma: float, candidates: int) -> None:
     """Whatever the model writes, the loop ends, and a solution that it claims can be filled in."""
