@@ -201,7 +201,7 @@ def test_a_long_trace_opens_the_pager_in_a_terminal(repository: Path, pager: boo
     words = ["trace", "tests/test_cart.py::test_fib", "--repo", str(repository), *PROCESS]
     words += [] if pager else ["--no-pager"]
     process, text = on_a_terminal(words, PAGER="sed s/^/paged:/")
-    assert process.wait(30) == 1
+    assert process.wait() == 1
     assert b"fib" in text
     assert (b"paged:" in text) == pager
 
@@ -212,7 +212,7 @@ def test_the_pager_shows_colours_or_none_but_no_escapes(repository: Path, flags:
     """Bare less is asked for colours; one that was set up without them gets plain text."""
     words = ["trace", "tests/test_cart.py::test_fib", "--repo", str(repository), *PROCESS]
     process, text = on_a_terminal(words, PAGER="less", LESS=flags, keys=b"q")
-    assert process.wait(30) == 1
+    assert process.wait() == 1
     assert b"fib" in text
     assert b"ESC" not in text
     assert (b"\x1b[1mfib" in text) == (flags == "")

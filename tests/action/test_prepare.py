@@ -43,7 +43,7 @@ def prepare(recorder: Path, **environment: str) -> tuple[int, str, list[str]]:
         **environment,
     }
     done = subprocess.run(
-        ["bash", ROOT / "action" / "prepare.sh"], cwd=folder, env=given, timeout=60, check=False
+        ["bash", ROOT / "action" / "prepare.sh"], cwd=folder, env=given, check=False
     )
     named = output.read_text().strip().removeprefix("python=")
     return done.returncode, named, seen.read_text().splitlines()

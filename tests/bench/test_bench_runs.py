@@ -294,11 +294,12 @@ from egbot.bench.runs import run_bench
 from egbot.testing import ScriptedDecoder
 from tests.bench.sets import Shelf, order_of
 from tests.bench.test_bench_runs import adding
-tasks, out, begun = sys.argv[1:]
+tasks, out, begun, last = sys.argv[1:]
 def slow(prompt, again):
     with open(begun, "a") as file:
         file.write(prompt.response_prefix.split("def ")[1].split("(")[0] + "\\n")
-    time.sleep(0.03)
+    with open(begun) as file:
+        time.sleep(9999 if len(file.readlines()) > int(last) else 0.03)
     return adding(prompt, again)
 bench = Shelf(ScriptedDecoder(slow))
 run_bench(order_of(tasks, Path(out), resume=True), bench.say, bench.effects())
@@ -314,11 +315,11 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_runs_twice(tmp_path: P
     while not is_done:
         before = set(_tasks(out))
         begun.write_text("")
+        wanted = len(before) + 3 if num_kills < 3 else 99  # and it does not outrun us
         child = subprocess.Popen(
-            [sys.executable, "-c", KILLED, tasks, str(out), str(begun)],
+            [sys.executable, "-c", KILLED, tasks, str(out), str(begun), str(wanted - len(before))],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )
-        wanted = len(before) + 3 if num_kills < 3 else 99
         while child.poll() is None:
             if len(begun.read_text().splitlines()) + len(before) >= wanted:
                 time.sleep(0.001 + 0.011 * num_kills)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import replace
 from io import StringIO
@@ -17,12 +16,10 @@ from egbot.bench.sandbox import Effort, measure_sandbox
 from egbot.bench.sandbox_figures import LoopTimes, SandboxFigures, percentile, summary, to_json
 from egbot.bench.sandbox_table import sandbox_tables
 from egbot.cli import cli
-from egbot.errors import SandboxError
-from egbot.execution.docker_cli import docker, find_engine
-from egbot.execution.image import inspect
+from egbot.execution.docker_cli import docker
 from egbot.execution.options import SandboxOptions
+from tests.machine import IMAGE, need_docker
 
-IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
 LITTLE = Effort(num_runs=6, num_fresh=1, num_starts=1, num_loops=1)
 KEYS = {
     "warm_p50_ms",
@@ -127,14 +124,8 @@ def test_a_missing_backend_is_an_error_and_no_figures(
 
 
 @pytest.mark.docker
-@pytest.mark.timeout(400)
 def test_docker_is_measured_and_its_images_are_removed() -> None:
-    try:
-        find_engine()
-    except SandboxError as error:
-        pytest.skip(error.message)
-    if inspect(IMAGE) is None:
-        pytest.skip(f"the image {IMAGE} is missing: run tests/make_base_image.sh")
+    need_docker()
     said: list[str] = []
     listing = ["image", "ls", "--quiet", "--filter", "label=egbot.bench"]
     before = set(docker(listing).split())

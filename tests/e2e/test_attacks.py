@@ -23,7 +23,6 @@ is left inside (files, processes), and the host's file, variable and services we
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import sys
 import tempfile
@@ -37,10 +36,8 @@ from typing import Any
 import pytest
 
 from egbot.errors import SandboxError
-from egbot.execution.bubblewrap import BubblewrapSandbox, find_bubblewrap, try_namespaces
+from egbot.execution.bubblewrap import BubblewrapSandbox
 from egbot.execution.container import DockerSandbox
-from egbot.execution.docker_cli import find_engine
-from egbot.execution.image import inspect
 from egbot.execution.options import MIB, Backend, SandboxOptions
 from egbot.execution.select import choose
 from egbot.execution.warm import WarmExecutor
@@ -48,14 +45,11 @@ from egbot.ports import Sandbox
 from egbot.records import Execution, Job, Limits, Program, TestOutcome, Tree, TreeFile
 from egbot.source.guard import vetoes
 from egbot.verify import Claim, verify
+from tests.machine import IMAGE, LONG_S, NEEDS, wait_for
 
-IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
 CANARY = "canary-7f3a91"
 ATTACKS = sorted((Path(__file__).parent / "attacks").glob("*.toml"))
 CONTAINED = [path for path in ATTACKS if "\nprocess = true\n" in path.read_text(encoding="utf-8")]
-SLACK_S = 6.0
-"""How much longer than its tests' limits a run may take, on a busy machine."""
-
 STUB = "def f(x):\n    raise NotImplementedError\n"
 RIGHT, WRONG = "def f(x):\n    return x * 2\n", "def f(x):\n    return 0\n"
 TARGET, OTHER, CLEAN = "test_app.py::test_target", "test_app.py::test_other", "test_clean.py::test"
@@ -146,18 +140,6 @@ def tree_of(files: Mapping[str, str]) -> Tree:
     return {path: TreeFile(text.encode()) for path, text in {**TREE, **files}.items()}
 
 
-def needs(backend: str) -> None:
-    try:
-        if backend == "bubblewrap":
-            try_namespaces(find_bubblewrap())
-        else:
-            find_engine()
-    except SandboxError as error:
-        pytest.skip(error.message)
-    if backend == "docker" and inspect(IMAGE) is None:
-        pytest.skip(f"the image {IMAGE} is missing: run tests/make_base_image.sh")
-
-
 @pytest.fixture(scope="module")
 def host() -> Iterator[Host]:
     with (
@@ -182,7 +164,7 @@ def host() -> Iterator[Host]:
 def place(
     request: pytest.FixtureRequest, host: Host, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
-    needs(request.param)
+    NEEDS[request.param]()
     yield from open_place(request.param, host, tmp_path_factory.mktemp("cache"))
 
 
@@ -199,7 +181,7 @@ def open_place(backend: Backend, host: Host, cache: Path) -> Iterator[Place]:
         memory_bytes=768 * MIB,
         tmpfs_bytes=64 * MIB,
         cache_dir=cache,
-        collect_s=30,
+        collect_s=60,
     )
     sandbox = choose({}, options, print)
     with sandbox.open(tree_of({}), (), Limits()) as executor:
@@ -226,7 +208,7 @@ def run(attack: Attack, executor: WarmExecutor) -> Execution:
     job = Job(attack.tests, Program("app.py", "f", attack.function), limits=attack.limits)
     started_s = time.monotonic()
     execution = executor.run(job)
-    limit_s = len(attack.tests) * attack.limits.test_s + SLACK_S
+    limit_s = len(attack.tests) * attack.limits.test_s + LONG_S
     assert time.monotonic() - started_s < limit_s, "the time limit did not hold"
     return execution
 
@@ -330,16 +312,15 @@ def promised(attack: Attack) -> str:
 
 def check_nothing_runs_on() -> None:
     """A process that an attack left behind is started as ``sleep 86399``."""
-    deadline_s = time.monotonic() + 5
-    while True:
+
+    def is_running() -> bool:
         commands = []
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
                 commands.append(path.read_bytes())
-        if not any(b"86399" in command for command in commands):
-            return
-        assert time.monotonic() < deadline_s, "a process of the attack runs on"
-        time.sleep(0.1)
+        return any(b"86399" in command for command in commands)
+
+    assert wait_for(lambda: not is_running()), "a process of the attack runs on"
 
 
 def test_there_are_enough_attacks_and_each_says_what_it_tries(host: Host) -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from click.testing import CliRunner, Result
 from egbot.cli import cli
 from egbot.records import Run
 from egbot.report.files import read_run
+from tests.machine import is_alive, wait_for
 
 PROCESS = ("--sandbox", "process", "--python", sys.executable, "--plain")
 CALC = {
@@ -187,16 +187,15 @@ def test_git_does_not_list_the_reports(tmp_path: Path) -> None:
     assert told.stdout == "?? calc.py\n?? test_calc.py\n"
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_whatever_ends_a_run_ends_its_sandbox(
     tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted, the record says so; killed, it still says that the run was not finished."""
     mark = tmp_path / "pid"
-    body = f"    open({str(mark)!r}, 'w').write(str(os.getpid()))\n    time.sleep(60)\n"
+    body = f"    open({str(mark)!r}, 'w').write(str(os.getpid()))\n    time.sleep(600)\n"
     files = {
-        "pyproject.toml": "[tool.egbot.sandbox]\ntest_s = 60\n",
+        "pyproject.toml": "[tool.egbot.sandbox]\ntest_s = 600\n",
         "test_slow.py": f"import os, time\n\ndef test_slow():\n{body}",
     }
     repository = lay_out(tmp_path / "repository", files)
@@ -215,10 +214,10 @@ def test_whatever_ends_a_run_ends_its_sandbox(
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_for(lambda: mark.exists() and mark.read_text() != "")
+    assert wait_for(lambda: mark.exists() and mark.read_text() != "")
     running.send_signal(number)
-    said = running.communicate(timeout=20)[1]
-    wait_for(lambda: not is_alive(int(mark.read_text())))
+    said = running.communicate()[1]
+    assert wait_for(lambda: not is_alive(int(mark.read_text())))
     assert not record(tmp_path).finished
     assert "Traceback" not in said
     if number is not signal.SIGKILL:
@@ -226,19 +225,3 @@ def test_whatever_ends_a_run_ends_its_sandbox(
         assert "interrupted; what was reached so far is saved" in said
         assert record(tmp_path).detail == "interrupted"
         assert list((tmp_path / "tmp").glob("egbot-*")) == []
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
-
-
-def wait_for(condition: object, limit_s: float = 20.0) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -11,42 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from egbot.engine import catalog
-from egbot.errors import SurroundingsError
-from egbot.execution.bubblewrap import find_bubblewrap, try_namespaces
-from egbot.execution.docker_cli import find_engine
-from egbot.execution.image import inspect
 from egbot.report.files import read_run
+from tests.machine import IMAGE, NEEDS, need_model
 
-IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
 LEAST_SOLVED = 4
 
 
-def need_model() -> None:
-    if catalog.path(catalog.DEFAULT) is None:
-        pytest.skip(f"{catalog.DEFAULT} is not in the cache: egbot models pull {catalog.DEFAULT}")
-
-
-def need_bubblewrap() -> None:
-    try:
-        try_namespaces(find_bubblewrap())
-    except SurroundingsError as error:
-        pytest.skip(error.message)
-
-
-def need_docker() -> None:
-    try:
-        find_engine()
-        found = inspect(IMAGE)
-    except SurroundingsError as error:
-        pytest.skip(error.message)
-    if found is None:
-        pytest.skip(f"{IMAGE} is not here: tests/make_base_image.sh")
-
-
-def egbot(
-    folder: Path, *arguments: str, timeout_s: float = 600
-) -> subprocess.CompletedProcess[str]:
+def egbot(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command line; only 0 and 1 are the exit codes of a run that went well."""
     environment = {name: value for name, value in os.environ.items() if name != "CI"}
     done = subprocess.run(
@@ -55,7 +26,6 @@ def egbot(
         env={**environment, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
-        timeout=timeout_s,
         check=False,
     )
     assert done.returncode in {0, 1}, done.stdout + done.stderr
@@ -67,7 +37,6 @@ def run_backend(folder: Path) -> str:
 
 
 @pytest.mark.weights
-@pytest.mark.timeout(650)
 @pytest.mark.parametrize(
     "backend",
     [
@@ -78,8 +47,7 @@ def run_backend(folder: Path) -> str:
 def test_the_demo_solves_most_of_its_functions(tmp_path: Path, backend: str) -> None:
     """Real decoding, real runs: patches that git applies, tests that then pass, reports."""
     need_model()
-    need = {"bubblewrap": need_bubblewrap, "docker": need_docker}
-    need[backend]()
+    NEEDS[backend]()
     options = ("--sandbox", backend, "--image", IMAGE)
     done = egbot(tmp_path, "demo", "--plain", *options, "--output", "out")
     assert run_backend(tmp_path) == backend
@@ -112,7 +80,6 @@ def test_the_demo_solves_most_of_its_functions(tmp_path: Path, backend: str) -> 
 
 
 @pytest.mark.weights
-@pytest.mark.timeout(300)
 def test_one_function_in_the_process_sandbox_is_committed(tmp_path: Path) -> None:
     """The shortest way from a failing test to a commit; the same seed gives the same function."""
     need_model()
@@ -128,9 +95,9 @@ def test_one_function_in_the_process_sandbox_is_committed(tmp_path: Path) -> Non
     subprocess.run(["git", "config", "user.name", "t"], cwd=tmp_path, check=True)
     subprocess.run(["git", "config", "user.email", "t@example.invalid"], cwd=tmp_path, check=True)
     options = ("--sandbox", "process", "--python", sys.executable, "--plain")
-    first = egbot(tmp_path, "solve", *options, "--output", "../out1", timeout_s=250)
+    first = egbot(tmp_path, "solve", *options, "--output", "../out1")
     assert first.returncode == 0, first.stdout
-    second = egbot(tmp_path, "solve", *options, "--output", "../out2", "--commit", timeout_s=250)
+    second = egbot(tmp_path, "solve", *options, "--output", "../out2", "--commit")
     assert second.returncode == 0, second.stdout
     runs = [read_run(tmp_path.parent / out / "run.json") for out in ("out1", "out2")]
     patches = [run.outcomes[0].patch for run in runs]

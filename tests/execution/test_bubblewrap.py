@@ -27,6 +27,7 @@ from egbot.execution.interpreter import Interpreter, describe
 from egbot.execution.mounts import PROGRAMS, SYSTEM, follow, host_arguments
 from egbot.execution.options import SandboxOptions
 from egbot.execution.payload import keep_files
+from tests.machine import need_bubblewrap
 
 PYTHON = Path(sys.executable)
 
@@ -52,14 +53,9 @@ def make_python(prefix: Path) -> Path:
 
 
 def sandbox_at(tmp_path: Path, python: Path = Path(sys.executable)) -> BubblewrapSandbox:
-    try:
-        program = find_bubblewrap()
-        try_namespaces(program)
-    except SandboxError as error:
-        pytest.skip(error.message)
     options = SandboxOptions()
     return BubblewrapSandbox(
-        program, way_in(), describe(python), tmp_path / "payload", options, print
+        need_bubblewrap(), way_in(), describe(python), tmp_path / "payload", options, print
     )
 
 
@@ -69,7 +65,6 @@ def ask(sandbox: BubblewrapSandbox, code: str) -> str:
         capture_output=True,
         text=True,
         env={},
-        timeout=20,
         check=False,
     )
     return done.stdout + done.stderr

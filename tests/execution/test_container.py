@@ -21,23 +21,17 @@ from egbot.execution.container import (
     remove_container,
 )
 from egbot.execution.docker_cli import docker, docker_environment, docker_error, find_engine
-from egbot.execution.image import base_image, ensure_image, inspect, platform_of
+from egbot.execution.image import base_image, ensure_image, platform_of
 from egbot.execution.options import SandboxOptions
 from egbot.execution.requirements import Requirements
 from egbot.execution.seccomp import PROFILE
 from egbot.records import Limits, TreeFile
-
-IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
+from tests.machine import IMAGE, need_docker
 
 
 @pytest.fixture
 def options(tmp_path: Path) -> SandboxOptions:
-    try:
-        find_engine()
-    except SandboxError as error:
-        pytest.skip(error.message)
-    if inspect(IMAGE) is None:
-        pytest.skip(f"the image {IMAGE} is missing: run tests/make_base_image.sh")
+    need_docker()
     return SandboxOptions(image=IMAGE, cache_dir=tmp_path)
 
 

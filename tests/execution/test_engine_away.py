@@ -13,8 +13,7 @@ import pytest
 
 from egbot.config import Settings
 from egbot.errors import SandboxError, SurroundingsError
-from egbot.execution.docker_cli import docker, engine_fault, find_engine
-from egbot.execution.image import inspect
+from egbot.execution.docker_cli import docker, engine_fault
 from egbot.execution.options import SandboxOptions
 from egbot.execution.process import ProcessSandbox
 from egbot.execution.select import choose
@@ -23,8 +22,8 @@ from egbot.local import Effects, Order, run_order
 from egbot.ports import Sandbox
 from egbot.records import Job, Limits, Tree, TreeFile
 from egbot.source.repository import Repository
+from tests.machine import IMAGE, need_docker
 
-IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
 GONE = "docker: Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"
 TREE = {"test_it.py": TreeFile(b"def test_it():\n    pass\n")}
 KILLER = """
@@ -110,16 +109,10 @@ def test_an_engine_that_goes_away_in_the_middle_leaves_a_truthful_record(tmp_pat
 
 
 @pytest.mark.docker
-@pytest.mark.timeout(300)
 def test_a_killed_container_is_replaced_and_a_dead_engine_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    try:
-        find_engine()
-    except SandboxError as error:
-        pytest.skip(error.message)
-    if inspect(IMAGE) is None:
-        pytest.skip(f"the image {IMAGE} is missing: run tests/make_base_image.sh")
+    need_docker()
     options = SandboxOptions(backend="docker", image=IMAGE, cache_dir=tmp_path / "cache")
     job = Job(("test_it.py::test_it",), trace=False)
     owner = f"{os.getpid()}."

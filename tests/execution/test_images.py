@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,15 +11,15 @@ import pytest
 
 from egbot.errors import SandboxError, SpaceError
 from egbot.execution.build import BuildFailedError, build, built_base, relevant_end
-from egbot.execution.docker_cli import docker, find_engine
-from egbot.execution.image import _QUESTION, Image, ensure_image, inspect, platform_of
+from egbot.execution.docker_cli import docker
+from egbot.execution.image import _QUESTION, Image, ensure_image, platform_of
 from egbot.execution.options import Backend, SandboxOptions
 from egbot.execution.payload import LINK_MODE
 from egbot.execution.requirements import Requirements
 from egbot.execution.select import choose
 from egbot.records import Job, Limits, TreeFile
+from tests.machine import IMAGE, need_docker
 
-IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
 TEST = b"""
 import os
 
@@ -55,12 +54,7 @@ ERROR: failed to solve: process "/bin/sh -c make" did not complete successfully:
 
 @pytest.fixture
 def options(tmp_path: Path) -> Iterator[SandboxOptions]:
-    try:
-        find_engine()
-    except SandboxError as error:
-        pytest.skip(error.message)
-    if inspect(IMAGE) is None:
-        pytest.skip(f"the image {IMAGE} is missing: run tests/make_base_image.sh")
+    need_docker()
     before = set(_images())
     yield SandboxOptions(backend="docker", image=IMAGE, cache_dir=tmp_path)
     for name in set(_images()) - before:
@@ -77,7 +71,6 @@ def dockerfile(text: str) -> dict[str, TreeFile]:
 
 
 @pytest.mark.docker
-@pytest.mark.timeout(300)
 def test_a_dockerfile_set_up_commands_and_variables_reach_the_tests(
     options: SandboxOptions,
 ) -> None:
@@ -136,7 +129,6 @@ def test_a_dockerfile_outside_of_the_repository_is_refused(path: str, why: str) 
 
 
 @pytest.mark.docker
-@pytest.mark.timeout(300)
 def test_a_set_up_command_that_fails_is_named(options: SandboxOptions) -> None:
     bad = SandboxOptions(
         image=IMAGE, cache_dir=options.cache_dir, setup=("true", "echo going; ls /nowhere; true")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from egbot.errors import SandboxError
 from egbot.execution.payload import runner_files, write_runner
 from egbot.execution.process import ProcessSandbox
 from egbot.records import Job, Limits, Program, TreeFile
+from tests.machine import family, is_alive, wait_for
 
 BASE = b"def add(a, b):\n    raise NotImplementedError\n"
 TESTS = b"""
@@ -84,23 +84,14 @@ def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def descendants(pid: int) -> list[int]:
-    """Return the processes below ``pid``."""
-    children = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return children + [below for child in children for below in descendants(child)]
-
-
 def test_a_sandbox_killed_from_outside_is_replaced() -> None:
     with ProcessSandbox().open(TREE, (), Limits()) as executor:
         link = executor._link
         assert link is not None
-        family = descendants(link.pid)
-        assert len(family) >= 2
+        pids = family(link.pid)
+        assert len(pids) >= 3
         os.kill(link.pid, 9)
-        deadline = time.monotonic() + 5
-        while any(Path(f"/proc/{pid}").exists() for pid in family):
-            assert time.monotonic() < deadline, "the runner's processes outlive it"
-            time.sleep(0.02)
+        assert wait_for(lambda: not any(map(is_alive, pids)))
         assert executor.run(Job(("test_m.py::test_add",), GOOD)).outcomes[0].status == "passed"
 
 

@@ -12,6 +12,7 @@ from egbot.execution.bubblewrap import find_bubblewrap
 from egbot.execution.options import SandboxOptions
 from egbot.execution.select import choose, probe
 from egbot.records import Limits, TreeFile
+from tests.machine import need_bubblewrap
 
 
 @pytest.fixture
@@ -67,9 +68,7 @@ def test_the_probe_names_every_backend_and_what_to_do(bare: SandboxOptions) -> N
 def test_auto_takes_bubblewrap_when_docker_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not {p.name: p for p in probe(SandboxOptions())}["bubblewrap"].ok:
-        pytest.skip("bubblewrap does not work here")
-    (tmp_path / "bwrap").symlink_to(find_bubblewrap())
+    (tmp_path / "bwrap").symlink_to(need_bubblewrap())
     monkeypatch.setenv("PATH", str(tmp_path))
     options = SandboxOptions(python=Path(sys.executable), cache_dir=tmp_path / "cache")
     said: list[str] = []

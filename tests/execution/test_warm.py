@@ -18,6 +18,7 @@ import pytest
 from egbot.errors import OutOfTimeError, SandboxError
 from egbot.execution.warm import Launch, Opening, WarmExecutor, build_tar
 from egbot.records import Job, Limits, TreeFile
+from tests.machine import LONG_S
 
 READ_OPENING = """
 import json, os, sys, time
@@ -37,7 +38,7 @@ collected()
 for line in sys.stdin:
     result(json.loads(line))
 """
-JOB = Job(("t::a",), limits=Limits(test_s=0.1))
+JOB = Job(("t::a",), limits=Limits(test_s=1.0))
 
 
 class Bench:
@@ -62,7 +63,7 @@ class Bench:
         self.num_closed += 1
 
 
-def opened(bench: Bench, collect_s: float = 10.0, slack_s: float = 0.2) -> WarmExecutor:
+def opened(bench: Bench, collect_s: float = LONG_S, slack_s: float = LONG_S) -> WarmExecutor:
     tree = {"big.bin": TreeFile(b"x" * 300_000)}
     opening = Opening(tree=tree, tests=(), limits=Limits(), collect_s=collect_s, slack_s=slack_s)
     return WarmExecutor(bench.launch, opening)
@@ -99,11 +100,14 @@ FAULTS = {
     ),
 }
 
+SLACK_S = (LONG_S, 1.0)
+"""Only silence is waited for."""
+
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_lost_sandbox_is_replaced_and_the_job_repeated(name: str) -> None:
     bench = Bench(FAULTS[name][0], SERVE)
-    with opened(bench) as executor:
+    with opened(bench, slack_s=SLACK_S[name == "silent"]) as executor:
         assert executor.run(JOB).status == "ok"
         assert bench.num_launches == 2
     assert bench.num_closed == 2
@@ -113,7 +117,7 @@ def test_a_lost_sandbox_is_replaced_and_the_job_repeated(name: str) -> None:
 def test_a_job_that_loses_two_sandboxes_is_told_so(name: str) -> None:
     script, status = FAULTS[name]
     bench = Bench(script, script, SERVE)
-    with opened(bench) as executor:
+    with opened(bench, slack_s=SLACK_S[name == "silent"]) as executor:
         result = executor.run(JOB)
         assert result.status == status
         assert [one.status for one in result.outcomes] == ["not_run"]
@@ -136,7 +140,7 @@ def test_a_job_that_loses_two_sandboxes_is_told_so(name: str) -> None:
 def test_a_sandbox_that_does_not_open_is_an_error(script: str, words: str) -> None:
     bench = Bench(script)
     with pytest.raises(SandboxError, match=words):
-        opened(bench, collect_s=1.5)
+        opened(bench, collect_s=1.5 if words == "no answer within" else LONG_S)
     assert bench.num_closed == 1
 
 
@@ -202,15 +206,13 @@ def test_no_more_sandboxes_is_an_error() -> None:
     assert bench.num_closed == bench.num_launches
 
 
-def test_close_is_quick_idempotent_and_final() -> None:
-    bench = Bench("collected()\nwhile True:\n    time.sleep(60)")
+def test_close_waits_for_nothing_is_idempotent_and_final() -> None:
+    bench = Bench("collected()\nwhile True:\n    time.sleep(9999)")
     executor = opened(bench)
     link = executor._link
     assert link is not None
-    start = time.monotonic()
     executor.close()
     executor.close()
-    assert time.monotonic() - start < 4
     assert bench.num_closed == 1
     assert not Path(f"/proc/{link.pid}").exists()
     with pytest.raises(SandboxError, match="closed"):

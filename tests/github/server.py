@@ -106,7 +106,7 @@ class FakeGitHub:
     def token_of_run(self, secret: str, pull: Pull, **permissions: Access) -> str:
         return self.world.token_of_run(secret, pull, **permissions)
 
-    def client(self, token: str, *, timeout_s: int = 10, root: bool = False) -> pygithub.Github:
+    def client(self, token: str, *, timeout_s: int = 60, root: bool = False) -> pygithub.Github:
         """PyGithub as it comes, without its own throttling and retries."""
         return pygithub.Github(
             auth=github.Auth.Token(token),

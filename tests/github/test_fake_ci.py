@@ -83,11 +83,11 @@ def test_a_report_is_downloaded_from_a_workflow_run(scene: Scene) -> None:
     assert (remote.conclusion, [each.number for each in remote.pull_requests]) == ("failure", [1])
     named = {each.name: each for each in remote.get_artifacts()}
     headers = {"Authorization": "Bearer all"}
-    answer = requests.get(named["junit"].archive_download_url, headers=headers, timeout=5)
+    answer = requests.get(named["junit"].archive_download_url, headers=headers, timeout=60)
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.read("report.xml") == b"<testsuite/>"
     run.artifacts[0].expired = True
-    answer = requests.get(named["junit"].archive_download_url, headers=headers, timeout=5)
+    answer = requests.get(named["junit"].archive_download_url, headers=headers, timeout=60)
     assert answer.status_code == 410
 
 

@@ -17,7 +17,7 @@ _HEADERS = {"Authorization": "Bearer all"}
 def ask(scene: Scene, method: str, path: str, body: Any = None) -> Any:
     url = f"{scene.fake.url}/repos/octo/shop{path}"
     answer = requests.request(
-        method, url, json=body, headers=_HEADERS, timeout=5, allow_redirects=False
+        method, url, json=body, headers=_HEADERS, timeout=60, allow_redirects=False
     )
     assert answer.status_code in (200, 201, 204, 302), f"{method} {path}: {answer.text}"
     return answer.json() if answer.content else None

@@ -40,7 +40,7 @@ def test_pull_requests_permission_is_not_for_issues(
     for number, expected in ((scene.pull.number, on_pull), (issue.number, on_issue)):
         address = f"{scene.fake.url}/repos/octo/shop/issues/{number}/comments"
         headers = {"Authorization": "token some"}
-        answer = requests.post(address, json={"body": "hi"}, headers=headers, timeout=5)
+        answer = requests.post(address, json={"body": "hi"}, headers=headers, timeout=60)
         assert answer.status_code == (201 if expected else 403)
 
 

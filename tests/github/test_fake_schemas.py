@@ -22,7 +22,7 @@ def test_a_wrong_answer_fails_the_test(tmp_path: Path) -> None:
     issue = shop.open_issue("A bug")
     issue.title = 7  # type: ignore[assignment]
     fake.token("all", issues="write")
-    requests.get(f"{fake.url}/repos/octo/shop/issues/1", headers=_HEADERS, timeout=5)
+    requests.get(f"{fake.url}/repos/octo/shop/issues/1", headers=_HEADERS, timeout=60)
     with pytest.raises(AssertionError, match="title: 7 is not of type 'string'"):
         fake.close()
 
@@ -44,7 +44,7 @@ def test_a_wrong_request_is_noticed(
     scene: Scene, method: str, path: str, body: Any, words: str
 ) -> None:
     url = f"{scene.fake.url}/repos/octo/shop/{path}"
-    answer = requests.request(method, url, json=body, headers=_HEADERS, timeout=5)
+    answer = requests.request(method, url, json=body, headers=_HEADERS, timeout=60)
     assert answer.status_code in (200, 201, 404, 422)
     assert any(words in violation for violation in scene.fake.take_violations())
 
@@ -54,7 +54,7 @@ def test_a_defect_of_the_fake_is_noticed(scene: Scene) -> None:
     scene.pull.last_head = "no sha"
     scene.pull.issue.state = "closed"
     url = f"{scene.fake.url}/repos/octo/shop/pulls/1"
-    assert requests.get(url, headers=_HEADERS, timeout=5).status_code == 500
+    assert requests.get(url, headers=_HEADERS, timeout=60).status_code == 500
     (violation,) = scene.fake.take_violations()
     assert "the fake failed: Traceback" in violation
 
@@ -74,7 +74,7 @@ def all_events(scene: Scene) -> dict[str, dict[str, Any]]:
     comment = shop.comment(pull.number, "/egbot solve", author="alice")
     url = f"{scene.fake.url}/repos/octo/shop/pulls/1/comments"
     body: dict[str, Any] = {"body": "x", "commit_id": pull.last_head, "path": "shop.py", "line": 5}
-    requests.post(url, json=body, headers=_HEADERS, timeout=5).raise_for_status()
+    requests.post(url, json=body, headers=_HEADERS, timeout=60).raise_for_status()
     run = shop.run(pull.last_head, "work", pull=pull, artifacts={"junit": {"a.xml": ""}})
     return {
         "pull-request-opened": events.pull_request(site, shop, pull),

@@ -68,7 +68,6 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         cwd=folder,
         env={"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"},
         capture_output=True,
-        timeout=60,
         check=False,
     )
     return (folder / "r.xml").read_bytes()

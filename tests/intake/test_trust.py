@@ -21,7 +21,7 @@ from tests.github.nouns import Pull
 from tests.github.repository import Repository
 from tests.github.server import FakeGitHub
 
-QUICK = Patience(timeout_s=5, num_attempts=2, first_wait_s=0.01, pause_s=0.0)
+QUICK = Patience(timeout_s=60, num_attempts=2, first_wait_s=0.01, pause_s=0.0)
 
 
 @pytest.fixture

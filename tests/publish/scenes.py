@@ -186,7 +186,7 @@ class Scene:
         )
 
 
-def quick(timeout_s: int = 5, **changes: float) -> Patience:
+def quick(timeout_s: int = 60, **changes: float) -> Patience:
     patience = Patience(timeout_s=timeout_s, pause_s=0.0, sleep=lambda seconds: None)
     return replace(patience, **changes)  # type: ignore[arg-type]
 

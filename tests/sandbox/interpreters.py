@@ -36,9 +36,7 @@ def find_interpreters() -> dict[str, list[str]]:
 
 def run_script(argv: list[str], text: str) -> str:
     """Run ``text`` and return what it printed."""
-    done = subprocess.run(
-        argv, input=text, capture_output=True, encoding="utf-8", timeout=100, check=False
-    )
+    done = subprocess.run(argv, input=text, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, f"{argv[0]}: {done.stderr[-2000:]}"
     return done.stdout
 
@@ -63,7 +61,7 @@ def _in_images() -> dict[str, list[str]]:
 
 def _output(argv: list[str]) -> str:
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=100, check=False)
     except subprocess.TimeoutExpired:
         return ""
     return done.stdout if done.returncode == 0 else ""

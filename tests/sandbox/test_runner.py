@@ -377,7 +377,7 @@ def test_a_module_that_exits_or_never_ends_keeps_no_other_from_its_tests(
             "test_fine.py": "def test():\n    assert True\n",
             "test_loop.py": "while True:\n    try:\n        1 / 0\n    except Exception:\n        pass\n",
         },
-        test_s=0.5,
+        test_s=3.0,
     )
     assert [(one.node_id, one.fault.type_name) for one in executor.collection.errors] == [
         ("test_exit.py", "SystemExit"),

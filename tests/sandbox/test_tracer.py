@@ -109,9 +109,9 @@ def test_the_last_call_is_given_up_where_it_would_cost_too_much() -> None:
 def test_tracing_ends_in_an_endless_function() -> None:
     """A hot loop must not run under the tracer for long: that would make it a timeout."""
     source = "def f(n):\n    for i in range(n):\n        pass\n    return n\n"
-    start = time.perf_counter()
+    start_s = time.thread_time()
     tracer = trace(source, "f(1000000)", max_events=50)
-    assert time.perf_counter() - start < 2
+    assert time.thread_time() - start_s < 2
     assert len(tracer.events) == 50
 
 
@@ -304,10 +304,10 @@ def test_monitoring_asks_for_the_targets_code_alone_and_gives_its_tool_back(vers
 
 
 def test_a_line_costs_little() -> None:
-    """Far above the usual 10 microseconds, so that a busy machine does not fail it."""
+    """Far above the usual 10 microseconds of the processor's time, whoever else uses it."""
     source = "def f(n):\n    xs = [1, 2, 3]\n    d = {'a': 1}\n    k = 0\n"
     source += "    while k < n:\n        k += 1\n    return k\n"
-    start = time.perf_counter()
+    start_s = time.thread_time()
     tracer = trace(source, "f(5000)", max_events=20000)
-    cost_s = (time.perf_counter() - start) / len(tracer.events)
+    cost_s = (time.thread_time() - start_s) / len(tracer.events)
     assert cost_s < 200e-6

@@ -82,7 +82,6 @@ def run_pytest(folder: Path, tree: Tree, *options: str) -> tuple[FailingTest, ..
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert (folder / "found.json").exists(), done.stdout + done.stderr

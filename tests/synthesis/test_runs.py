@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import closing
 
 import pytest
 
 from egbot.errors import SandboxError
 from egbot.records import Limits
+from tests.machine import wait_for
 from tests.synthesis.workshop import make_bench
 
 DOUBLE = "def double(x):\n    return x * 2\n"
@@ -41,9 +41,7 @@ def test_a_program_that_was_foreseen_has_run_when_its_result_is_needed() -> None
         runs.foresee(lambda: DOUBLE)
         runs.foresee(lambda: DOUBLE)
         runs.foresee(lambda: None)
-        deadline_s = time.monotonic() + 10
-        while not runs.num_executions and time.monotonic() < deadline_s:
-            time.sleep(0.001)
+        assert wait_for(lambda: runs.num_executions)
         assert runs.num_executions == 2
         assert runs.run("", DOUBLE).num_passed == 2
         assert (runs.num_executions, runs.num_cache_hits) == (2, 0)
@@ -67,12 +65,12 @@ def test_what_nobody_asked_for_is_not_begun_at_the_end() -> None:
 
         def slow() -> str:
             began.set()
-            go_on.wait(10)
+            go_on.wait()
             return DOUBLE
 
         runs.foresee(slow)
         runs.foresee(lambda: HALF)
-        assert began.wait(10)
+        assert began.wait()
         threading.Timer(0.05, go_on.set).start()
     assert runs.num_executions == 2, "only what was under way"
 

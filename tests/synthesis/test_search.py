@@ -141,7 +141,7 @@ def test_a_complete_candidate_runs_while_others_are_drawn() -> None:
 
     def tokenise(text: str) -> list[str]:
         if next(num_rows) == 2:  # the prompt, the first row, the second one
-            assert ran.wait(10), "the first row's program has not run yet"
+            assert ran.wait(100), "the first row's program has not run yet"
         return pieces(text)
 
     rows = ("\n    first = x\n    y = x\n", "\n    second = x\n    y = x\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +20,9 @@ from tests.synthesis.workshop import GOOD, Bench, make_bench, session_of
 
 WRONG = "\n    y = 1\n    return y\n"
 PLAIN = Guidance(gamma=0.0, candidates=0)
+NEVER_S = 9999.0
+"""Whoever waits for it meets the limit of every test."""
+
 AGENTS = tuple(replace(PLAIN, seed=seed) for seed in range(4))
 
 
@@ -88,10 +90,8 @@ def test_news_are_told_agent_by_agent() -> None:
 
 
 def test_a_solution_cancels_the_later_ones_at_once() -> None:
-    start_s = time.perf_counter()
-    answers = {0: (GOOD, 0.0), 1: (WRONG, 30.0), 2: (WRONG, 30.0), 3: (WRONG, 30.0)}
+    answers = {0: (GOOD, 0.0), **dict.fromkeys((1, 2, 3), (WRONG, NEVER_S))}
     assert finishes(make_bench(), answers) == [(0, "solved")]
-    assert time.perf_counter() - start_s < 10
 
 
 def test_a_program_that_two_agents_write_is_run_once() -> None:
@@ -115,7 +115,7 @@ def test_an_agent_that_fails_fails_the_stage_and_frees_the_others() -> None:
     def open_session(guidance: Guidance) -> DecodeSession:
         if guidance.seed == 1:
             raise ModelError("NaN")
-        return gate.session(WRONG, 30.0 if guidance.seed > 1 else 0.0)
+        return gate.session(WRONG, NEVER_S if guidance.seed > 1 else 0.0)
 
     @contextmanager
     def gather() -> Iterator[tuple[Open, Callable[[], None]]]:
