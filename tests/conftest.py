@@ -70,6 +70,8 @@ def kind_of(report: pytest.TestReport) -> str:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
     """One line of what was skipped and why; EGBOT_SKIPPED is a file that carries it from run to run."""
     yield
+    if hasattr(terminalreporter.config, "workerinput"):
+        return  # whoever started this process says it
     counts = Counter(map(kind_of, terminalreporter.stats.get("skipped", [])))
     if path := os.environ.get("EGBOT_SKIPPED"):
         kept = Path(path)

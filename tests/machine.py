@@ -50,7 +50,21 @@ def need_model() -> None:
         pytest.skip(f"{catalog.DEFAULT} is not in the cache: egbot models pull {catalog.DEFAULT}")
 
 
-NEEDS: dict[str, Callable[[], object]] = {"docker": need_docker, "bubblewrap": need_bubblewrap}
+NEEDS: dict[str, Callable[[], object]] = {"bubblewrap": need_bubblewrap, "docker": need_docker}
+
+
+def need(backend: str) -> None:
+    """A plain process needs nothing."""
+    NEEDS.get(backend, bool)()
+
+
+def has(backend: str) -> bool:
+    """Return whether the backend works here."""
+    try:
+        need(backend)
+    except pytest.skip.Exception:
+        return False
+    return True
 
 
 def wait_for(condition: Callable[[], object]) -> bool:

@@ -245,24 +245,20 @@ def test_humaneval_comes_from_its_package() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # the library's own
-def test_a_data_set_is_read_through_its_library(tmp_path: Path) -> None:
-    pytest.importorskip("datasets")
+def test_a_data_set_is_read_through_its_library_or_says_what_to_install(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     folder.mkdir()
     jsonl(folder / "test.jsonl", [HUMANEVAL])
+    if importlib.util.find_spec("datasets") is None:
+        with pytest.raises(UsageError, match="data sets need the package datasets") as told:
+            read_source("openai/openai_humaneval:test")
+        assert "pip install datasets" in told.value.hint
+        return
     for spec in (str(folder), f"{folder}:test"):
         found = load_tasks(read_source(spec), None)
         assert [one.task_id for one in found.tasks] == ["Test/0"]
     with pytest.raises(UsageError, match="cannot be loaded"):
         read_source(f"{folder}:no_such_split")
-
-
-def test_without_the_library_a_data_set_says_what_to_install(tmp_path: Path) -> None:
-    if importlib.util.find_spec("datasets") is not None:
-        pytest.skip("datasets is installed")
-    with pytest.raises(UsageError, match="data sets need the package datasets") as told:
-        read_source("openai/openai_humaneval:test")
-    assert "pip install datasets" in told.value.hint
 
 
 def test_judges_of_another_edition_replace_the_sets_own(tmp_path: Path) -> None:

@@ -28,12 +28,13 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from egbot.errors import SandboxError
 from egbot.execution.bubblewrap import BubblewrapSandbox
@@ -45,7 +46,7 @@ from egbot.ports import Sandbox
 from egbot.records import Execution, Job, Limits, Program, TestOutcome, Tree, TreeFile
 from egbot.source.guard import vetoes
 from egbot.verify import Claim, verify
-from tests.machine import IMAGE, LONG_S, NEEDS, wait_for
+from tests.machine import IMAGE, LONG_S, NEEDS, has, need, wait_for
 
 CANARY = "canary-7f3a91"
 ATTACKS = sorted((Path(__file__).parent / "attacks").glob("*.toml"))
@@ -120,7 +121,7 @@ def read_attack(path: Path, backend: str, host: Host) -> Attack:
     expect = {"run": "ok", "other": "passed", "sandbox": "kept", "opens": True, **known["expect"]}
     given = known.get("limits", {})
     limits = Limits(
-        test_s=given.get("test_s", 5.0),
+        test_s=given.get("test_s", 30.0),
         memory_bytes=given.get("memory_mib", 256) * MIB,
         file_bytes=given.get("file_mib", 1) * MIB,
     )
@@ -154,28 +155,31 @@ def host() -> Iterator[Host]:
         yield Host(secret, listener)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
-        pytest.param("docker", marks=pytest.mark.docker),
-    ],
-)
-def place(
-    request: pytest.FixtureRequest, host: Host, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Place]:
-    NEEDS[request.param]()
-    yield from open_place(request.param, host, tmp_path_factory.mktemp("cache"))
+Opener = Callable[[str], Place]
 
 
 @pytest.fixture(scope="module")
-def plain(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    yield from open_place("process", host, tmp_path_factory.mktemp("cache"))
+def place_of(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opener]:
+    """Return what gives a backend's place; one is open at a time."""
+    found: dict[str, Place] = {}
+    with contextlib.ExitStack() as stack:
+
+        def opener(backend: str) -> Place:
+            if backend not in found:
+                stack.close()
+                found.clear()
+                need(backend)
+                cache = tmp_path_factory.mktemp("cache")
+                found[backend] = stack.enter_context(open_place(backend, host, cache))
+            return found[backend]
+
+        yield opener
 
 
-def open_place(backend: Backend, host: Host, cache: Path) -> Iterator[Place]:
+@contextlib.contextmanager
+def open_place(backend: str, host: Host, cache: Path) -> Iterator[Place]:
     options = SandboxOptions(
-        backend=backend,
+        backend=cast(Backend, backend),
         python=Path(sys.executable),
         image=IMAGE,
         memory_bytes=768 * MIB,
@@ -192,7 +196,8 @@ def open_place(backend: Backend, host: Host, cache: Path) -> Iterator[Place]:
 
 def outcome(executor: WarmExecutor, test: str, function: str | None) -> TestOutcome:
     program = None if function is None else Program("app.py", "f", function)
-    return executor.run(Job((test,), program, trace=False)).outcomes[0]
+    job = Job((test,), program, trace=False, limits=Limits(test_s=30))
+    return executor.run(job).outcomes[0]
 
 
 def what_is_left(sandbox: Sandbox, executor: WarmExecutor) -> str:
@@ -245,20 +250,26 @@ def check_next_runs(place: Place) -> None:
     assert what_is_left(place.sandbox, place.executor) == place.fresh
 
 
-@pytest.mark.parametrize("path", ATTACKS, ids=lambda path: path.stem)
-def test_attack(path: Path, place: Place) -> None:
-    """The right status, a verdict that is not fooled, an untouched host, an unharmed next run."""
-    attack = read_attack(path, place.sandbox.backend, place.host)
+def cases() -> Iterator[ParameterSet]:
+    """Where a backend is missing, its first attack says so for all."""
+    for backend, attacks in {**dict.fromkeys(NEEDS, ATTACKS), "process": CONTAINED}.items():
+        marks = [getattr(pytest.mark, backend)] if backend in NEEDS else []
+        for path in attacks[: None if has(backend) else 1]:
+            yield pytest.param(path, backend, marks=marks, id=f"{backend}-{path.stem}")
+
+
+@pytest.mark.parametrize(("path", "backend"), list(cases()))
+def test_attack(path: Path, backend: str, place_of: Opener) -> None:
+    """The right status, a verdict that is not fooled, an untouched host, an unharmed next run.
+
+    What needs no wall to be contained is contained in a plain process as well.
+    """
+    place = place_of(backend)
+    attack = read_attack(path, backend, place.host)
     if attack.files:
         check_hostile_repository(attack, place)
     else:
         check_hostile_function(attack, place)
-
-
-@pytest.mark.parametrize("path", CONTAINED, ids=lambda path: path.stem)
-def test_attack_on_a_plain_process(path: Path, plain: Place) -> None:
-    """What needs no wall to be contained is contained without one as well."""
-    check_hostile_function(read_attack(path, "process", plain.host), plain)
 
 
 def check_hostile_function(attack: Attack, place: Place) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from egbot.report.files import read_run
-from tests.machine import IMAGE, NEEDS, need_model
+from tests.machine import IMAGE, need, need_model
 
 LEAST_SOLVED = 4
 
@@ -47,7 +47,7 @@ def run_backend(folder: Path) -> str:
 def test_the_demo_solves_most_of_its_functions(tmp_path: Path, backend: str) -> None:
     """Real decoding, real runs: patches that git applies, tests that then pass, reports."""
     need_model()
-    NEEDS[backend]()
+    need(backend)
     options = ("--sandbox", backend, "--image", IMAGE)
     done = egbot(tmp_path, "demo", "--plain", *options, "--output", "out")
     assert run_backend(tmp_path) == backend

@@ -271,7 +271,6 @@ def test_an_environment_below_tmp_starts_inside(tmp_path: Path) -> None:
 
 
 @pytest.mark.bubblewrap
-@pytest.mark.skipif(os.getuid() != 0, reason="only root gives itself up")
 def test_root_is_given_up_for_good(tmp_path: Path) -> None:
     """As root outside the sandbox would write /proc/sys and escape the process limit."""
     sandbox = sandbox_at(tmp_path)
@@ -281,7 +280,12 @@ with open('/proc/self/uid_map') as file: print(file.read().split())
 print(os.getresuid(), os.getresgid(), os.getgroups())
 """
     user = "(65534, 65534, 65534)"
-    assert ask(sandbox, code) == f"['0', '0', '4294967295']\n{user} {user} []\n"
+    answer = ask(sandbox, code)
+    if os.getuid() == 0:
+        assert answer == f"['0', '0', '4294967295']\n{user} {user} []\n"
+    else:  # who has no rights has none to give up
+        assert answer.startswith("['65534', ")
+        assert f"\n{user} {user} " in answer
 
 
 def stand_in(folder: Path, script: str) -> Path:
@@ -369,7 +373,6 @@ def test_the_package_s_program_comes_with_egbot() -> None:
 
 
 @pytest.mark.bubblewrap
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become an ordinary user for the test")
 def test_an_ordinary_user_gets_a_user_namespace_without_more_of_them() -> None:
     """No rights and no process of bwrap's are left inside, and no further namespace can be made."""
     with tempfile.TemporaryDirectory() as name:
@@ -390,6 +393,8 @@ try: os.fork() or os._exit(0); print(os.getuid())
 except OSError as error: print(error)
 """
         command = ["setpriv", "--reuid", "2345", "--regid", "2345", "--clear-groups"]
+        if os.getuid() != 0:
+            command = []
         done = subprocess.run(
             [*command, *sandbox.command(["-c", code])], capture_output=True, text=True, check=False
         )

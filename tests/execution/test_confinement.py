@@ -19,7 +19,7 @@ from egbot.execution.select import choose
 from egbot.ports import Executor, Sandbox
 from egbot.records import Execution, Job, Limits, Program, TestOutcome, TreeFile
 from sandbox.kernel import missing_walls
-from tests.machine import IMAGE, NEEDS, family, is_alive, wait_for
+from tests.machine import IMAGE, family, is_alive, need, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = Limits(test_s=30)
@@ -132,7 +132,7 @@ def test_ok():
 def sandbox(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sandbox]:
-    NEEDS[request.param]()
+    need(request.param)
     options = SandboxOptions(
         backend=request.param,
         python=Path(sys.executable),

@@ -57,18 +57,10 @@ def run_in(group: Group, code: str) -> int:
     return int(done.stdout)
 
 
-def test_memory_is_bounded_as_a_sum(group: Group) -> None:
+def test_memory_and_processes_are_bounded_as_sums_and_nothing_is_left(group: Group) -> None:
     """Each of four processes would fit, all together do not."""
     assert run_in(group, HOGS) == signal.SIGKILL
-    group.remove()
-
-
-def test_processes_are_bounded_as_a_sum(group: Group) -> None:
     assert 10 <= run_in(group, FORKS) < 20
-    group.remove()
-
-
-def test_nothing_is_left(group: Group) -> None:
     assert all(folder.is_dir() for folder in group.folders)
     group.remove()
     assert not any(folder.exists() for folder in group.folders)

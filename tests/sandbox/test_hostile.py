@@ -142,17 +142,16 @@ def test_a_program_may_exit_while_it_is_imported(executor: WarmExecutor) -> None
 
 
 def test_a_child_cannot_see_the_protocol(executor: WarmExecutor) -> None:
-    """Neither by its own descriptors nor by the /proc files of the process that holds them."""
+    """Neither by its own descriptors nor by the /proc files of the processes that hold them."""
     body = """
-    found = []
-    for pid in [os.getppid(), *map(int, filter(str.isdigit, os.listdir('/proc')))]:
+    found, pid = [], os.getppid()
+    while 'sandbox.runner' in open('/proc/%d/cmdline' % pid).read():
         try:
-            line = open('/proc/%d/cmdline' % pid).read()
-            if 'sandbox.runner' in line and pid not in (os.getpid(),):
-                os.listdir('/proc/%d/fd' % pid)
-                found.append(pid)
+            os.listdir('/proc/%d/fd' % pid)
+            found.append(pid)
         except OSError:
             pass
+        pid = int(open('/proc/%d/stat' % pid).read().rpartition(')')[2].split()[1])
     return len(os.listdir('/proc/self/fd')), found
     """
     result = run(executor, body)
