@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from egbot.errors import SandboxError
-from egbot.execution.bubblewrap import find_bubblewrap
 from egbot.execution.options import SandboxOptions
 from egbot.execution.select import choose, probe
 from egbot.records import Limits, TreeFile

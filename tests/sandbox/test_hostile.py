@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import os
 from collections.abc import Callable
 from dataclasses import replace
