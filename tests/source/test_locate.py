@@ -675,7 +675,7 @@ def test_finding_what_is_missing_can_be_ended() -> None:
         for n, name in enumerate(names)
     )
     asked = count()
-    found = locate(failures, tree, (), {}, lambda: next(asked) >= len(names) + 4)
+    found = locate(failures, tree, is_over=lambda: next(asked) >= len(names) + 4)
     assert len(found.targets) == found.tree["m.py"].data.count(b"def ") == 4
     assert len(found.left) == len(names) - 4
     assert all("the time for finding" in one.why for one in found.left)
