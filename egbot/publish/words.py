@@ -84,6 +84,9 @@ def written(outcome: Outcome, run: Run) -> str:
     lines += [f"- {span(test, 200)}" for test in tests]
     if total > len(tests):
         lines.append(f"- … and {total - len(tests):,} more")
+    cautions = story.cautions(outcome)
+    if cautions:
+        lines += ["", f"**Look closer:** {' '.join(cautions)}"]
     return "\n".join(lines)
 
 

@@ -62,7 +62,7 @@ def _outcome_page(outcome: Outcome, run: Run | None) -> str:
         plot=plot(timed_outcome(outcome, load_s=_load_s(outcome, run))),
         diff=diff_lines(block(outcome.patch.unified_diff, CODE_CHARS)) if outcome.patch else [],
         faults=_faults(outcome),
-        unchecked=story.not_checked(outcome),
+        unchecked=(*story.cautions(outcome), *story.not_checked(outcome)),
         left=[(one_line(each.node_id), one_line(each.why)) for each in outcome.left[:50]],
         cost=story.cost(outcome, run),
         settings=_pairs(flat(run.settings).items()) if run else [],

@@ -150,6 +150,7 @@ def _trace(outcome: Outcome) -> str:
 
 def _unchecked(outcome: Outcome) -> str:
     lines = ["#### What was not checked", ""]
+    lines += [f"- **{sentence}**" for sentence in story.cautions(outcome)]
     lines += [f"- {sentence}" for sentence in story.not_checked(outcome)]
     lines += [f"  - {span(left.node_id, 120)}: {span(left.why, 120)}" for left in outcome.left[:10]]
     return "\n".join(lines)

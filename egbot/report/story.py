@@ -43,6 +43,13 @@ REASONS = {
     "interrupted": "the run ended before it was done",
 }
 
+CAUTIONS = {
+    "unwatched": "No test was seen running it: while modules are imported, or in another process, "
+    "it is not watched.",
+    "one_example": "The tests call it with one example only.",
+    "ignores_arguments": "Its result does not depend on its arguments.",
+}
+
 FINISHES = {
     "solved": "passed every target test",
     "candidate": "a candidate passed every target test",
@@ -52,6 +59,8 @@ FINISHES = {
     "over_budget": "over budget",
     "stopped": "stopped",
 }
+
+_MAX_LINES_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +345,23 @@ def _why_taken(step: LineStep) -> str:
     if passed == 0:
         return "taken from a candidate; none passed a test"
     return f"taken from the nearest candidate, which passed {passed:,} of {total:,} tests"
+
+
+def cautions(outcome: Outcome) -> tuple[str, ...]:
+    """What its tests leave open of an accepted function, in sentences without outside text."""
+    verdict = outcome.verdict
+    if verdict is None or not verdict.accepted:
+        return ()
+    told = [CAUTIONS[one] for one in verdict.cautions]
+    lines = [str(line) for line in verdict.unrun_lines[:_MAX_LINES_NAMED]]
+    more = len(verdict.unrun_lines) - len(lines)
+    if more > 0:
+        told.insert(0, f"Lines {', '.join(lines)} and {more:,} more were run by no test.")
+    elif len(lines) > 1:
+        told.insert(0, f"Lines {', '.join(lines[:-1])} and {lines[-1]} were run by no test.")
+    elif lines:
+        told.insert(0, f"Line {lines[0]} was run by no test.")
+    return tuple(told)
 
 
 def not_checked(outcome: Outcome) -> tuple[str, ...]:

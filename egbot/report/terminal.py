@@ -39,6 +39,8 @@ def summary(
             console.print()
             diff = _diff(outcome.patch.unified_diff, is_terminal=console.is_terminal)
             console.print(diff, soft_wrap=not console.is_terminal)
+            for caution in story.cautions(outcome):
+                console.print(Text(f"look closer: {caution}", style="yellow"), soft_wrap=True)
         elif outcome.detail:
             head = Text(f"{story.name(outcome)}: ", style="bold")
             told = head.append(block(outcome.detail, 2_000), style="not bold")

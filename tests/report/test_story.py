@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import StringIO
+from typing import get_args
 
-from egbot.records import Outcome, Patch, TestOutcome, Trace, TraceEvent
+import pytest
+from rich.console import Console
+
+from egbot.publish.words import written
+from egbot.records import Caution, Outcome, Patch, TestOutcome, Trace, TraceEvent, Verdict
 from egbot.report import story
+from egbot.report.html import render_html
+from egbot.report.markdown import render_markdown
+from egbot.report.terminal import summary
 from tests.report.samples import (
     CODE,
     FIRST_LINE,
     TESTS,
     hostile,
     no_target,
+    sample_run,
     solved,
     unsolved,
     wrong_sum,
@@ -87,3 +97,35 @@ def test_refusals_are_counted() -> None:
     )
     outcome: Outcome = solved()
     assert "41 tests that passed before still pass" in story.verdict_words(outcome)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ((), ()),
+        ((17,), ("Line 17 was run by no test.",)),
+        ((17, 19), ("Lines 17 and 19 were run by no test.",)),
+        ((1, 2, 3), ("Lines 1, 2 and 3 were run by no test.",)),
+        (
+            tuple(range(1, 1011)),
+            ("Lines 1, 2, 3, 4, 5, 6, 7, 8 and 1,002 more were run by no test.",),
+        ),
+    ],
+)
+def test_lines_that_no_test_ran_are_named(lines: tuple[int, ...], said: tuple[str, ...]) -> None:
+    accepted = Verdict(True, ("t",), (), unrun_lines=lines)
+    assert story.cautions(replace(solved(), verdict=accepted)) == said
+    refused = replace(accepted, accepted=False)
+    assert story.cautions(replace(solved(), verdict=refused)) == ()
+
+
+def test_every_caution_has_its_sentence_and_stands_in_every_report() -> None:
+    assert set(story.CAUTIONS) == set(get_args(Caution))
+    told = Verdict(True, ("t",), (), cautions=get_args(Caution))
+    outcome = replace(solved(), verdict=told)
+    printed = StringIO()
+    summary(sample_run(outcome), Console(file=printed, width=200))
+    texts = [render_markdown(outcome), render_html(outcome), printed.getvalue()]
+    texts.append(written(outcome, sample_run(outcome)))
+    for sentence in story.CAUTIONS.values():
+        assert all(sentence in text for text in texts)
