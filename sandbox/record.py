@@ -126,7 +126,7 @@ class Record:
 
     def add(self, event: Event) -> bool:
         """Keep an event, or count it as dropped and return False."""
-        if not self._is_head_full:
+        if len(self._head) < self.max_events and self.num_chars < MAX_CHARS:
             self._head.append(event)
             return True
         if not self.is_full:

@@ -43,8 +43,8 @@ def render_html(outcome: Outcome, *, run: Run | None = None) -> str:
 
     Where it would be longer than ``PAGE_BYTES``, the outcome is cut down for it.
     """
-    page, max_bytes = "", OUTCOME_BYTES
-    while not page or (len(page) > PAGE_BYTES and max_bytes > 0):
+    page, max_bytes = _outcome_page(outcome, run), OUTCOME_BYTES
+    while len(page.encode()) > PAGE_BYTES and max_bytes > 0:
         page = _outcome_page(bounded(outcome, max_bytes), run)
         max_bytes //= 4
     return page
