@@ -87,6 +87,7 @@ class _State:
     tree: Tree
     plain: Tree
     passing: frozenset[str] = frozenset()
+    proved: frozenset[str] = frozenset()
     failures: tuple[FailingTest, ...] = ()
     targets: tuple[Target, ...] = ()
     left: tuple[LeftTest, ...] = ()
@@ -170,12 +171,16 @@ def _survey(state: _State) -> None:
 
 
 def _take(state: _State, found: Survey) -> None:
-    """Remember what a run showed; what it did not show stays as it was."""
+    """Remember what a run showed; what it did not show stays as it was.
+
+    A test that a verdict has proved is looked after by the verdicts that follow, which ask twice.
+    """
     selection = state.request.tests
     state.passing |= found.passing
     not_run = {one.node_id for one in found.unclear}
+    failing = (one for one in found.failing if one.node_id not in state.proved)
     state.failures = (
-        *(one for one in found.failing if is_wanted(one.node_id, selection)),
+        *(one for one in failing if is_wanted(one.node_id, selection)),
         *(one for one in state.failures if one.node_id in not_run),
     )
     known = {*state.passing, *(one.node_id for one in (*found.failing, *state.failures))}
@@ -338,8 +343,9 @@ def _write(state: _State, target: Target, witness: Witness) -> Outcome:
         return outcome
     delivery = deliver(state.plain, state.tree, target, code, state.added)
     state.plain, state.tree = delivery.plain, delivery.tree
-    state.passing |= frozenset(outcome.verdict.target_passed if outcome.verdict else ())
-    state.failures = tuple(one for one in state.failures if one.node_id not in state.passing)
+    state.proved |= frozenset(outcome.verdict.target_passed if outcome.verdict else ())
+    state.passing |= state.proved
+    state.failures = tuple(one for one in state.failures if one.node_id not in state.proved)
     return replace(outcome, patch=delivery.patch)
 
 

@@ -269,6 +269,25 @@ def test_a_function_whose_tests_pass_by_now_is_not_written() -> None:
     assert reasons(run) == [("make", "patched")]
 
 
+def test_a_proved_test_that_is_slow_once_afterwards_is_no_failure_of_the_run() -> None:
+    """The run after a verdict looks for more to do; it takes back no verdict."""
+
+    def answer(tree: Tree, job: Job) -> Execution | None:
+        if len(job.tests) == 3 and b"return x * 2" in tree["calc.py"].data:
+            return Execution("timeout", tuple(TestOutcome(one, "timeout") for one in job.tests))
+        return None
+
+    bench = Bench(sandbox=ReplaySandbox(answer), decoder=decoder_of({"double": DOUBLE}))
+    half = "\n\ndef half(x):\n    raise NotImplementedError\n"
+    more = "\ndef test_half():\n    from calc import half\n    assert half(4) == 2\n"
+    files = {**STUB, "calc.py": STUB["calc.py"] + half}
+    files["test_calc.py"] += more
+    run = bench.solve(files)
+    assert ("double", "patched") in reasons(run)
+    left = {one.node_id for outcome in run.outcomes for one in outcome.left}
+    assert "test_calc.py::test_double" not in left
+
+
 def test_tests_that_were_not_run_are_told_and_are_no_success() -> None:
     def nothing(tree: Tree, job: Job) -> Execution:
         del tree
