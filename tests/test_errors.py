@@ -8,7 +8,7 @@ import re
 import pytest
 
 from egbot import errors
-from egbot.errors import EgbotError
+from egbot.errors import EgbotError, OutOfTimeError
 
 CLASSES = [
     thing
@@ -22,7 +22,13 @@ def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
     assert drawn == {one.__name__: str(one.exit_code) for one in CLASSES}
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+def test_the_end_of_the_time_says_how_to_give_more() -> None:
+    error = OutOfTimeError("loading the model")
+    assert error.message == "loading the model took what was left of the time budget"
+    assert "--max-seconds" in error.hint
+
+
+@pytest.mark.parametrize("kind", [one for one in CLASSES if one is not OutOfTimeError])
 def test_an_error_has_a_message_a_hint_and_no_other_exit_code(kind: type[EgbotError]) -> None:
     error = kind("it broke", hint="mend it")
     assert (str(error), error.message, error.hint) == ("it broke", "it broke", "mend it")

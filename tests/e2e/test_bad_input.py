@@ -166,16 +166,15 @@ def test_an_output_that_cannot_be_written_is_told_before_any_test_runs(tmp_path:
     (tmp_path / "file").write_text("")
     result = solve(tmp_path, CALC, "--output", str(tmp_path / "file" / "out"))
     assert result.exit_code == 3
-    assert "run.json cannot be written" in result.stderr
+    assert "cannot be written" in result.stderr
     assert "running the tests" not in result.output
 
 
-def test_a_run_that_gets_no_sandbox_replaces_the_record_of_an_earlier_one(tmp_path: Path) -> None:
+def test_a_run_that_gets_no_sandbox_leaves_the_record_of_an_earlier_one(tmp_path: Path) -> None:
     assert solve(tmp_path, CALC).exit_code == 0
+    before = record(tmp_path)
     assert solve(tmp_path, CALC, "--python", "/no/such/python").exit_code == 3
-    assert record(tmp_path).outcomes == ()
-    assert not record(tmp_path).finished
-    assert "/no/such/python" in record(tmp_path).detail
+    assert record(tmp_path) == before
 
 
 def test_git_does_not_list_the_reports(tmp_path: Path) -> None:
