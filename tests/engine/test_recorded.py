@@ -180,6 +180,7 @@ def test_pieces_of_an_arena_join_again() -> None:
     assert arena.take(99) == (1, 100)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("kind", GROUPED)
 def test_a_gpu_replays_what_the_model_computes(kind: str) -> None:

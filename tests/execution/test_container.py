@@ -188,7 +188,6 @@ def test_a_package_without_a_wheel_fails_the_build_with_pips_reason(
 
 
 @pytest.mark.docker
-@pytest.mark.timeout(300)
 def test_what_cannot_be_installed_is_left_out_of_the_image_and_tried_again_later(
     options: SandboxOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -10,16 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egbot.errors import SandboxError
-from egbot.execution.docker_cli import find_engine
-from egbot.execution.image import inspect
 from egbot.execution.options import Backend, SandboxOptions
 from egbot.execution.project import Project, find_project
 from egbot.execution.select import choose
 from egbot.records import Execution, Job, Limits, Program, Tree, TreeFile
+from tests.machine import IMAGE, need
 from tests.sandbox.interpreters import find_interpreters, run_script
 
-IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
 STUB = "def double(x):\n    raise NotImplementedError\n"
 WHOLE = {
     "pyproject.toml": """
@@ -101,13 +97,7 @@ def text_of(project: Project, name: str) -> str:
 
 
 def options_of(backend: Backend) -> SandboxOptions:
-    if backend == "docker":
-        try:
-            find_engine()
-        except SandboxError as error:
-            pytest.skip(error.message)
-        if inspect(IMAGE) is None:
-            pytest.skip(f"the image {IMAGE} is missing: run tests/make_base_image.sh")
+    need(backend)
     return SandboxOptions(
         backend, image=IMAGE, python=None if backend == "docker" else Path(sys.executable)
     )
@@ -120,7 +110,7 @@ def statuses(execution: Execution) -> dict[str, str]:
 @pytest.mark.parametrize(
     "backend",
     [
-        pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.timeout(300)]),
+        pytest.param("docker", marks=pytest.mark.docker),
         pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
         "process",
     ],
@@ -130,10 +120,7 @@ def test_metadata_commands_children_and_plugins_are_as_installed(backend: Backen
 
     A name added at the end has the file imported afresh, although pytest's start imports it too.
     """
-    try:
-        sandbox = choose(tree_of(WHOLE), options_of(backend), print)
-    except SandboxError as error:
-        pytest.skip(error.message)
+    sandbox = choose(tree_of(WHOLE), options_of(backend), print)
     with sandbox.open(tree_of(WHOLE), (), Limits()) as executor:
         tests = executor.collection.node_ids
         before = executor.run(Job(tests, trace=False))
