@@ -50,6 +50,8 @@ def stubs(
     diff = "".join(patch.unified_diff for patch in patches)
     for problem in made.problems:
         say(f"problem: {problem}")
+    if not patches and not made.problems:
+        say("nothing that the tests use is lacking")
     if is_writing:
         check_writable(patches, repository.root)
         apply(repository, patches)
@@ -58,6 +60,6 @@ def stubs(
     elif is_writing:
         click.echo(visible("\n".join(f"wrote {patch.path}" for patch in patches)))
     else:
-        put(f"{diff}\n")
+        put(diff)
     is_lacking = bool(made.problems) or (is_check and bool(patches))
     return EXIT_NOT_SOLVED if is_lacking else EXIT_SOLVED

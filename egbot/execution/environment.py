@@ -188,7 +188,7 @@ def _listing_digest(folder: Path) -> str:
 def _build(
     requirements: Requirements, base: Interpreter, folder: Path, report: Report
 ) -> dict[str, str]:
-    report(f"building an environment with {len(requirements.lines)} requirements")
+    report(f"building an environment with {', '.join(requirements.lines)[:300]}")
     shutil.rmtree(folder, ignore_errors=True)
     try:
         pip = _make_environment(base, folder)

@@ -226,7 +226,7 @@ def _build(
     options: SandboxOptions,
     report: Report,
 ) -> None:
-    report(f"building an image with {len(requirements.lines)} requirements")
+    report(f"building an image with {', '.join(requirements.lines)[:300]}")
     target = platform_of(base, options)
     wanted = SpecifierSet(requirements.requires_python)
     if not wanted.contains(target.markers["python_full_version"], prereleases=True):

@@ -356,7 +356,7 @@ def test_an_environment_is_built_once_and_kept(offline: Path, tmp_path: Path) ->
     wanted = Requirements(("pytest",))
     first = ensure(wanted, Path(sys.executable), cache, said.append)
     assert describe(first).has_module("dep")
-    assert said == ["building an environment with 1 requirements"]
+    assert said == ["building an environment with pytest"]
     assert ensure(wanted, Path(sys.executable), cache, said.append) == first
     assert len(said) == 1
 
@@ -423,7 +423,7 @@ def test_what_cannot_be_installed_is_left_out_with_a_word(
         for line, why in left_out.items():
             assert why in python.left_out[line]
             said.remove(f"{line} is left out: {python.left_out[line]}")
-    assert said == [f"building an environment with {len(lines) + 1} requirements"]
+    assert said == [f"building an environment with {', '.join([*lines, 'pytest>=9'])}"]
     python = choose_interpreter(options, tree, None, print)
     for line in lines:
         name = line.partition(">")[0].replace("-", "_")
