@@ -26,7 +26,7 @@ KINDS = {
     "weights": "no model",
     "browser": "no Chromium",
 }
-"""How a skip is counted, by its test's marker; all others by the beginning of their reason."""
+"""How a skip is counted that does not need root, by its test's marker; else by its reason's beginning."""
 
 # How long drawing an example takes says what else the machine does.
 hypothesis.settings.register_profile(
@@ -62,8 +62,11 @@ def pytest_runtest_makereport(
 
 
 def kind_of(report: pytest.TestReport) -> str:
+    reason = reason_of(report)
+    if re.search("only root|mounted here|control group", reason):
+        return "no root"
     marked = [told for mark, told in KINDS.items() if mark in report.keywords]
-    return marked[0] if marked else re.split("[;:]", reason_of(report))[0]
+    return marked[0] if marked else re.split("[;:]", reason)[0]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
