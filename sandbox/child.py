@@ -110,6 +110,7 @@ def settle(message: Message, fds: list[int]) -> Send:
     os.environ["TMPDIR"] = folder
     tempfile.tempdir = folder
     kernel.set_dumpable(True)
+    kernel.offer_to_oom_killer()
     kernel.limit_resources(
         int(message["limits"]["memory_bytes"]), int(message["limits"]["file_bytes"])
     )

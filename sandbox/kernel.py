@@ -137,6 +137,12 @@ def kill_group(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
+def offer_to_oom_killer() -> None:
+    """Let this process and its children be killed first where a group's memory is used up (proc(5))."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+
+
 def wake_group() -> None:
     """Let the stopped processes of this one's group go on; a test may have stopped them."""
     with contextlib.suppress(OSError):

@@ -91,6 +91,9 @@ class Channel:
         return decode(bytes(data)), list(fds)
 
 
+_FORK_AGAIN_S = 0.01
+
+
 def spawn(body: Callable[[], NoReturn]) -> int:
     """Fork a process that runs ``body`` and dies with this one; return its pid."""
     pid = os.fork()
@@ -182,9 +185,12 @@ class _Spare:
 
 
 def _fork() -> int:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # threads that the tests' imports left do not matter
-        return os.fork()
+    """Fork, as soon as the processes of a test leave room for one more: they are killed in time."""
+    while True:
+        with warnings.catch_warnings(), contextlib.suppress(BlockingIOError):
+            warnings.simplefilter("ignore")  # threads that the tests' imports left do not matter
+            return os.fork()
+        time.sleep(_FORK_AGAIN_S)
 
 
 def _await_end(pid: int) -> int:
