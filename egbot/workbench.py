@@ -254,7 +254,7 @@ def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
         reason = "over_budget"
         detail = "a function passed its tests, but the time ended before that was proved"
     elif result.verdict is not None:
-        reason, detail = "rejected", _why_rejected(result.verdict)
+        reason, detail = "rejected", _why_rejected(result.verdict, len(bench.tests))
     elif bench.budget.exhausted or any(one.finish == "over_budget" for one in result.attempts):
         reason, detail = "over_budget", bench.budget.exhausted or bench.budget.too_little
     return Outcome(
@@ -274,14 +274,14 @@ def _is_cut(bench: Workbench, verdict: Verdict) -> bool:
     return not verdict.vetoes and bench.budget.clock() >= bench.limits.deadline_s
 
 
-def _why_rejected(verdict: Verdict) -> str:
+def _why_rejected(verdict: Verdict, num_tests: int) -> str:
     if verdict.vetoes:
         return "the guard has a veto: " + "; ".join(verdict.vetoes)
     if verdict.regressions:
         return "tests that passed before fail: " + _some(verdict.regressions)
     if verdict.flaky:
         return "tests that pass only sometimes: " + _some(verdict.flaky)
-    if verdict.target_passed and not verdict.proof:
+    if len(verdict.target_passed) == num_tests and not verdict.proof:
         return "its tests pass without it as well, so that they prove nothing"
     return "in a fresh sandbox the tests do not pass"
 

@@ -393,6 +393,23 @@ def test_a_function_that_passes_only_sometimes_is_rejected() -> None:
     assert "sometimes" in run.outcomes[0].detail
 
 
+def test_a_rejection_says_what_is_true_of_its_tests() -> None:
+    """One of two that fails in the fresh sandbox is no sign that the function is not needed."""
+
+    def answer(tree: Tree, job: Job) -> Execution | None:
+        if b"x * 2" not in tree["calc.py"].data:
+            return None
+        outcomes = (
+            TestOutcome(one, "failed" if one.endswith("more") else "passed") for one in job.tests
+        )
+        return Execution("ok", tuple(outcomes))
+
+    files = {**STUB}
+    files["test_calc.py"] += "\ndef test_more():\n    assert double(3) == 6\n"
+    run = Bench(ReplaySandbox(answer), decoder_of({"double": DOUBLE})).solve(files)
+    assert run.outcomes[0].detail == "in a fresh sandbox the tests do not pass"
+
+
 def test_after_a_rejection_the_next_agent_may_try() -> None:
     """One agent's cheat does not end the search for an honest function."""
     sources = "STATE = []\n\n\ndef double(x):\n    raise NotImplementedError\n"
