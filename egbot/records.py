@@ -15,6 +15,7 @@ SCHEMA_RUN = "egbot.run/1"
 SCHEMA_TRACE = "egbot.trace/1"
 
 Status = Literal["passed", "failed", "error", "skipped", "timeout", "crash", "not_run"]
+FAILED: frozenset[Status] = frozenset({"failed", "error", "timeout", "crash"})
 Reason = Literal[
     "patched",
     "nothing_to_do",

@@ -14,7 +14,17 @@ from dataclasses import dataclass, replace
 
 from egbot.cautions import notice
 from egbot.ports import Executor, Sandbox
-from egbot.records import Execution, Job, Limits, Program, TestOutcome, Tree, TreeFile, Verdict
+from egbot.records import (
+    FAILED,
+    Execution,
+    Job,
+    Limits,
+    Program,
+    TestOutcome,
+    Tree,
+    TreeFile,
+    Verdict,
+)
 from egbot.source.guard import vetoes
 from egbot.source.layout import read_source
 from egbot.source.splice import changed_outside, find
@@ -89,8 +99,7 @@ def _failing_without(executor: Executor, claim: Claim, limits: Limits) -> tuple[
     before = read_source(claim.tree[claim.path].data).text
     program = Program(claim.path, claim.qualname, before)
     job = Job(claim.tests, program=program, trace=False, limits=limits, patient=False)
-    failed = ("failed", "error", "timeout", "crash")
-    return tuple(one.node_id for one in executor.run(job).outcomes if one.status in failed)
+    return tuple(one.node_id for one in executor.run(job).outcomes if one.status in FAILED)
 
 
 def _untraced(executor: Executor, tests: tuple[str, ...], limits: Limits) -> Execution:

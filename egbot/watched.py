@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from egbot.ports import Executor
-from egbot.records import Execution, Job
-
-_FAILED = frozenset({"failed", "error", "timeout", "crash"})
+from egbot.records import FAILED, Execution, Job
 
 
 def run_watched(executor: Executor, job: Job) -> Execution:
@@ -18,7 +16,7 @@ def run_watched(executor: Executor, job: Job) -> Execution:
     passes the second time keeps the trace of the first.
     """
     execution = executor.run(job)
-    failed = [one for one in execution.outcomes if one.status in _FAILED]
+    failed = [one for one in execution.outcomes if one.status in FAILED]
     is_endless = failed and failed[0].status == "timeout" and len(job.tests) > 1
     if not failed or (is_endless and execution.outcomes[0] is failed[0]):
         return execution

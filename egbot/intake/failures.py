@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from egbot.errors import UsageError
-from egbot.records import Collection, FailingTest, Fault, TestOutcome, Tree
+from egbot.records import FAILED, Collection, FailingTest, Fault, TestOutcome, Tree
 from egbot.source.layout import text_of
 
-FAILED = frozenset({"failed", "error", "timeout", "crash"})
 MAX_SELECTED = 2000
 
 
