@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from egbot import __version__
 from egbot.config import Settings
+from egbot.dependencies import declared_imports
 from egbot.errors import EgbotError, InterruptedRunError, OutOfTimeError
-from egbot.execution.requirements import declared_imports
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import FailuresFound, Report, Stage, TargetEnded, TargetStarted
 from egbot.records import (

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from egbot.dependencies import declared_imports
 from egbot.errors import UsageError
-from egbot.execution.requirements import declared_imports
 from egbot.formatting import formatted, formatter_of
 from egbot.records import Patch, Tree, TreeFile
 from egbot.source.diff import unified_diff

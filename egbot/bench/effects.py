@@ -12,9 +12,9 @@ from egbot.bench.packages import package_tree
 from egbot.bench.solving import Tools
 from egbot.bench.tasks import BlankedFunction
 from egbot.config import Settings
+from egbot.dependencies import detect
 from egbot.engine.model import load
 from egbot.execution.options import options_of
-from egbot.execution.requirements import detect
 from egbot.execution.select import choose
 from egbot.ports import Decoder, Sandbox
 from egbot.records import Tree

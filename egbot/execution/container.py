@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from egbot.dependencies import detect
 from egbot.errors import SandboxError
 from egbot.execution.confinement import WALLS, WORK, docker_run_arguments, inner_environment
 from egbot.execution.docker_cli import (
@@ -33,7 +34,6 @@ from egbot.execution.image import (
     ensure_image,
 )
 from egbot.execution.options import Report, SandboxOptions
-from egbot.execution.requirements import detect
 from egbot.execution.seccomp import PROFILE
 from egbot.execution.warm import Launch, Opening, WarmExecutor
 from egbot.execution.wheels import tell_left_out

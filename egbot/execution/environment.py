@@ -22,11 +22,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from egbot.bounds import is_below, search_path
+from egbot.dependencies import Requirements, detect
 from egbot.errors import SandboxError
 from egbot.execution.cache import cache_folder, locked, space_error
 from egbot.execution.interpreter import Interpreter, describe
 from egbot.execution.options import Report, SandboxOptions
-from egbot.execution.requirements import Requirements, detect
 from egbot.execution.wheels import RETRY_S, has_pip, install_most, run_pip, tell_left_out
 from egbot.records import Tree
 

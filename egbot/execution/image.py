@@ -18,6 +18,7 @@ from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
+from egbot.dependencies import Requirements
 from egbot.errors import SandboxError
 from egbot.execution.build import BuildFailedError, build
 from egbot.execution.cache import cache_folder, locked, space_error
@@ -25,7 +26,6 @@ from egbot.execution.confinement import docker_run_arguments
 from egbot.execution.docker_cli import docker
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.payload import runner_files
-from egbot.execution.requirements import Requirements
 from egbot.execution.wheels import RETRY_S, Platform, download, install_most
 
 REPOSITORY = "egbot-sandbox"

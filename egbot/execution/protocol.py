@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from egbot.execution.project import Project
+from egbot.projects import Project
 from egbot.records import (
     Collection,
     Comparison,

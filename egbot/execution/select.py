@@ -18,8 +18,8 @@ from egbot.execution.environment import choose_interpreter
 from egbot.execution.image import inspect
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.process import ProcessSandbox
-from egbot.execution.project import find_project
 from egbot.ports import Sandbox
+from egbot.projects import find_project
 from egbot.records import Tree
 
 __all__ = ["Probe", "SandboxOptions", "choose", "probe"]

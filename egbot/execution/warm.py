@@ -16,7 +16,6 @@ from typing import Literal, Self
 from egbot.errors import OutOfTimeError, SandboxError
 from egbot.execution.link import KilledError, Launch, Link, LinkLostError
 from egbot.execution.payload import build_tar
-from egbot.execution.project import find_project
 from egbot.execution.protocol import (
     Broken,
     ProtocolError,
@@ -25,6 +24,7 @@ from egbot.execution.protocol import (
     render_open,
     render_run,
 )
+from egbot.projects import find_project
 from egbot.records import Collection, Execution, Job, Limits, TestOutcome, Tree
 
 _GRACE_S = 2.0  # a sandbox ends a job at its deadline by itself; it needs a moment to say so

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from egbot.dependencies import Requirements
 from egbot.errors import SandboxError, SpaceError
 from egbot.execution import image
 from egbot.execution.confinement import docker_run_arguments, inner_environment
@@ -23,7 +24,6 @@ from egbot.execution.container import (
 from egbot.execution.docker_cli import docker, docker_environment, docker_error, find_engine
 from egbot.execution.image import base_image, ensure_image, platform_of
 from egbot.execution.options import SandboxOptions
-from egbot.execution.requirements import Requirements
 from egbot.execution.seccomp import PROFILE
 from egbot.records import Limits, TreeFile
 from tests.machine import IMAGE, need_docker

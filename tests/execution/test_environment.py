@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from egbot.dependencies import Requirements
 from egbot.errors import SandboxError, SpaceError
 from egbot.execution.cache import cache_folder, check_writable
 from egbot.execution.environment import base_python, choose_interpreter, detect, ensure
 from egbot.execution.interpreter import describe
 from egbot.execution.options import SandboxOptions
-from egbot.execution.requirements import Requirements
 from egbot.execution.select import choose
 from egbot.execution.wheels import (
     PipError,

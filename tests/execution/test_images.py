@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from egbot.dependencies import Requirements
 from egbot.errors import SandboxError, SpaceError
 from egbot.execution.build import BuildFailedError, build, built_base, relevant_end
 from egbot.execution.docker_cli import docker
 from egbot.execution.image import _QUESTION, Image, ensure_image, platform_of
 from egbot.execution.options import Backend, SandboxOptions
 from egbot.execution.payload import LINK_MODE
-from egbot.execution.requirements import Requirements
 from egbot.execution.select import choose
 from egbot.records import Job, Limits, TreeFile
 from tests.machine import IMAGE, need_docker

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egbot.execution.project import Project
 from egbot.execution.protocol import (
     Broken,
     ProtocolError,
@@ -20,6 +19,7 @@ from egbot.execution.protocol import (
     render_open,
     render_run,
 )
+from egbot.projects import Project
 from egbot.records import (
     Collection,
     Comparison,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from egbot.dependencies import declared_imports
 from egbot.errors import UsageError
-from egbot.execution.requirements import declared_imports
 from egbot.records import FailingTest, Fault, Frame, Tree, TreeFile
 from egbot.source.locate import Location, locate, named_target
 from egbot.source.outline import read_outline

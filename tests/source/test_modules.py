@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from egbot.execution.requirements import declared_imports
+from egbot.dependencies import declared_imports
 from egbot.records import Tree, TreeFile
 from egbot.source.modules import is_test_path, package_roots, place_module, read_modules
 

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from egbot.execution.requirements import declared_imports
+from egbot.dependencies import declared_imports
 from egbot.records import TreeFile
 from egbot.source.newmodules import NewModules, new_modules
 from egbot.source.symbols import Code

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egbot.execution.options import Backend, SandboxOptions
-from egbot.execution.project import Project, find_project
 from egbot.execution.select import choose
+from egbot.projects import Project, find_project
 from egbot.records import Execution, Job, Limits, Program, Tree, TreeFile
 from tests.machine import IMAGE, need
 from tests.sandbox.interpreters import find_interpreters, run_script
@@ -219,7 +219,7 @@ def test_every_python_lays_it_over_itself(version: str) -> None:
     command = find_interpreters()[version]
     if command[0] == "docker":
         pytest.skip("the runner is not in that image")
-    root = str(Path(__file__).resolve().parents[2])
+    root = str(Path(__file__).resolve().parents[1])
     assert run_script(command, LAY_OVER.format(root=root)).split() == ["1", "ran"]
 
 
