@@ -37,13 +37,13 @@ from egbot.execution.confinement import (
     inner_environment,
 )
 from egbot.execution.environment import choose_interpreter
+from egbot.execution.filters import bubblewrap_filter
 from egbot.execution.groups import make_group
 from egbot.execution.interpreter import Interpreter, describe
 from egbot.execution.mounts import host_arguments
 from egbot.execution.namespaces import refusal
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.payload import keep_files, runner_files
-from egbot.execution.syscalls import filter_program
 from egbot.execution.warm import Launch, Opening, WarmExecutor
 from egbot.ports import Executor
 from egbot.records import Limits, Tree
@@ -237,7 +237,7 @@ def write_payload(folder: Path, report: Report) -> Path:
     Raises SandboxError for a machine without a filter, SpaceError.
     """
     whole = {
-        f"etc/{_FILTER}": filter_program(platform.machine()),
+        f"etc/{_FILTER}": bubblewrap_filter(platform.machine()),
         **{f"runner/{path}": data for path, data in runner_files().items()},
         **{f"etc/{name}": text.encode() for name, text in _ACCOUNTS.items()},
     }

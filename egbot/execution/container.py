@@ -18,6 +18,7 @@ from pathlib import Path
 
 from egbot.dependencies import detect
 from egbot.errors import SandboxError
+from egbot.execution.cache import cache_folder
 from egbot.execution.confinement import WALLS, WORK, docker_run_arguments, inner_environment
 from egbot.execution.docker_cli import (
     docker,
@@ -26,6 +27,7 @@ from egbot.execution.docker_cli import (
     engine_fault,
     find_engine,
 )
+from egbot.execution.filters import docker_profile
 from egbot.execution.image import (
     ENVIRONMENT_PATH,
     REPOSITORY,
@@ -34,7 +36,7 @@ from egbot.execution.image import (
     ensure_image,
 )
 from egbot.execution.options import Report, SandboxOptions
-from egbot.execution.seccomp import PROFILE
+from egbot.execution.payload import keep_files
 from egbot.execution.warm import Launch, Opening, WarmExecutor
 from egbot.execution.wheels import tell_left_out
 from egbot.ports import Executor
@@ -56,7 +58,7 @@ class DockerSandbox:
 
     image: Image
     options: SandboxOptions
-    seccomp: Path | None = PROFILE
+    seccomp: Path | None
 
     @property
     def backend(self) -> str:
@@ -121,7 +123,10 @@ def docker_sandbox(tree: Tree, options: SandboxOptions, report: Report) -> Docke
     image = ensure_image(requirements, options, report)
     tell_left_out(image.left_out, report)
     reap_images()
-    return DockerSandbox(image, options, None if "seccomp" in engine.missing else PROFILE)
+    profiles = cache_folder(options) / "profiles"
+    kept = keep_files({"seccomp.json": docker_profile().encode()}, profiles, report)
+    is_filtered = "seccomp" not in engine.missing
+    return DockerSandbox(image, options, kept / "seccomp.json" if is_filtered else None)
 
 
 def remove_container(name: str) -> None:

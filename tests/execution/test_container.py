@@ -24,7 +24,6 @@ from egbot.execution.container import (
 from egbot.execution.docker_cli import docker, docker_environment, docker_error, find_engine
 from egbot.execution.image import base_image, ensure_image, platform_of
 from egbot.execution.options import SandboxOptions
-from egbot.execution.seccomp import PROFILE
 from egbot.records import Limits, TreeFile
 from tests.machine import IMAGE, need_docker
 
@@ -35,25 +34,25 @@ def options(tmp_path: Path) -> SandboxOptions:
     return SandboxOptions(image=IMAGE, cache_dir=tmp_path)
 
 
-def arguments_of(options: SandboxOptions, *volumes: str) -> list[str]:
+def arguments_of(options: SandboxOptions, *volumes: str, seccomp: Path | None = None) -> list[str]:
     return docker_run_arguments(
         options,
         labels={"egbot": "1"},
         environment=inner_environment("/bin", "/runner"),
         volumes=volumes,
-        seccomp=PROFILE,
+        seccomp=seccomp,
     )
 
 
 def test_every_wall_is_asked_for() -> None:
     """Leaving one of these out would not fail any honest test."""
-    text = " ".join(arguments_of(SandboxOptions()))
+    text = " ".join(arguments_of(SandboxOptions(), seccomp=Path("profile.json")))
     for part in (
         "--network none",
         "--read-only",
         "--cap-drop ALL",
         "--security-opt no-new-privileges",
-        f"--security-opt seccomp={PROFILE}",
+        "--security-opt seccomp=profile.json",
         "--user 65534:65534",
         "--pids-limit 512",
         "--memory 2147483648",

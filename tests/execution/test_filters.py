@@ -8,12 +8,11 @@ import struct
 import pytest
 
 from egbot.errors import SandboxError
-from egbot.execution.calls import ALLOWED, MACHINES, RULES, names, numbers
-from egbot.execution.seccomp import PROFILE, render_profile
-from egbot.execution.syscalls import filter_program
+from egbot.execution.filters import MACHINES, bubblewrap_filter, docker_profile, read_rules
 
 ALLOW, NO_PERMISSION, NO_SUCH_CALL, KILL = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000
-AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+PLAIN = [rule for rule in read_rules() if rule.is_plain]
+RULED = [rule for rule in read_rules() if rule.conditions]
 # name, numbers on both machines; what an engine's own profile may allow, and ours must not
 REFUSED = {
     "add_key": (248, 217),
@@ -39,9 +38,9 @@ REFUSED = {
 
 def verdict(machine: str, number: int, *arguments: int, audit: int = 0) -> int:
     """Run the filter as the kernel would."""
-    program = filter_program(machine)
+    program = bubblewrap_filter(machine)
     given = (*arguments, *[0] * (6 - len(arguments)))
-    data = struct.pack("=iIQ6Q", number, audit or AUDIT[machine], 0, *given)
+    data = struct.pack("=iIQ6Q", number, audit or MACHINES[machine], 0, *given)
     at = accumulator = 0
     while True:
         code, jump_true, jump_false, value = struct.unpack_from("=HBBI", program, at * 8)
@@ -63,15 +62,15 @@ def verdict(machine: str, number: int, *arguments: int, audit: int = 0) -> int:
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_filter_allows_what_the_table_lists_and_nothing_else(machine: str) -> None:
-    allowed = {number for one in ALLOWED for number in numbers(one.calls, machine)}
-    ruled = {number for rule in RULES for number in numbers(rule.call, machine)}
+    allowed = {number for rule in PLAIN for number in rule.numbers(machine)}
+    ruled = {number for rule in RULED for number in rule.numbers(machine)}
     newest = max(allowed)
     for number in range(newest + 1):
         if number not in ruled | {435}:
             expected = ALLOW if number in allowed else NO_PERMISSION
             assert verdict(machine, number) == expected, number
     for pair in REFUSED.values():
-        assert verdict(machine, pair[MACHINES.index(machine)]) == NO_PERMISSION
+        assert verdict(machine, pair[list(MACHINES).index(machine)]) == NO_PERMISSION
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -113,32 +112,37 @@ def test_arguments_decide_where_the_table_says_so(
     call: str, arguments: tuple[int, ...], expected: int
 ) -> None:
     for machine in MACHINES:
-        rule = next(rule for rule in RULES if names(rule.call) == (call,))
-        (number,) = numbers(rule.call, machine)
+        rule = next(rule for rule in RULED if rule.names == [call])
+        (number,) = rule.numbers(machine)
         assert verdict(machine, number, *arguments) == expected
 
 
 def test_no_call_is_listed_twice_and_none_is_refused_by_name() -> None:
-    listed = [name for one in ALLOWED for name in names(one.calls)]
-    ruled = {name for rule in RULES for name in names(rule.call)}
+    listed = [name for rule in PLAIN for name in rule.names]
+    ruled = {name for rule in RULED for name in rule.names}
     assert len(listed) == len(set(listed))
     assert not ruled & set(listed)
     assert not (ruled | set(listed)) & REFUSED.keys()
     for machine in MACHINES:
-        found = [number for one in ALLOWED for number in numbers(one.calls, machine)]
+        found = [number for rule in PLAIN for number in rule.numbers(machine)]
         assert len(found) == len(set(found))
 
 
-def test_the_profile_that_ships_is_the_tables() -> None:
-    """Else run: python -m egbot.execution.seccomp > egbot/execution/seccomp.json"""
-    assert PROFILE.read_text(encoding="utf-8") == render_profile()
-    profile = json.loads(PROFILE.read_text(encoding="utf-8"))
-    assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
-    assert all(one["comment"] for one in profile["syscalls"])
+def test_the_profile_is_the_table_in_the_engine_s_words() -> None:
+    profile = json.loads(docker_profile())
+    assert (profile["defaultAction"], profile["defaultErrnoRet"]) == ("SCMP_ACT_ERRNO", 1)
     assert not any(one["subArchitectures"] for one in profile["archMap"])
+    assert [one["names"] for one in profile["syscalls"]] == [rule.names for rule in read_rules()]
+    assert all(one["comment"] for one in profile["syscalls"])
+    by_action = {one["action"]: one for one in profile["syscalls"]}
+    assert by_action.keys() == {"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO"}
+    assert by_action["SCMP_ACT_ERRNO"]["names"] == ["clone3"]
+    mask = {"value": 0x7E020000, "valueTwo": 0, "index": 0, "op": "SCMP_CMP_MASKED_EQ"}
+    (clone,) = [one for one in profile["syscalls"] if one["names"] == ["clone"]]
+    assert clone["args"] == [mask]
 
 
 def test_an_unknown_machine_is_refused() -> None:
     with pytest.raises(SandboxError, match="not made for mips64") as caught:
-        filter_program("mips64")
+        bubblewrap_filter("mips64")
     assert "--sandbox docker" in caught.value.hint

@@ -1,0 +1,173 @@
+"""Owns both filters of system calls, bubblewrap's and Docker's; ``calls.toml`` is what they let by.
+
+All else is answered with EPERM, or "no such call" (ENOSYS) where it is newer than the table, so that
+programs fall back to older ones (an engine adds that to its profile: runc, since 2021).
+
+Instructions: ``struct sock_filter`` of ``linux/filter.h``; data: ``struct seccomp_data`` of
+``linux/seccomp.h``. Both machines are little-endian: an argument's low word comes first.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import json
+import struct
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from egbot.errors import SandboxError
+
+MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+"""As ``uname -m`` names them, in the order of the table's numbers; AUDIT_ARCH_* of each."""
+
+_LOAD_WORD = 0x20
+_AND = 0x54
+_JUMP_EQUAL = 0x15
+_JUMP_ABOVE = 0x25
+_JUMP_AT_LEAST = 0x35
+_RETURN = 0x06
+
+_NUMBER_OFFSET = 0
+_MACHINE_OFFSET = 4
+_ARGUMENTS_OFFSET = 16
+_ARGUMENT_BYTES = 8
+
+_ALLOW = 0x7FFF0000
+_KILL_PROCESS = 0x80000000
+_ERRNO = 0x00050000
+
+_Step = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the table says of some calls, each ``name:number:number``, one number a machine.
+
+    They are allowed, or answered with ``errno``, when all ``conditions`` hold: (argument from 0,
+    mask, value) is ``argument & mask == value``. Several rules for a call: when one does.
+    """
+
+    why: str
+    calls: tuple[str, ...]
+    conditions: tuple[tuple[int, int, int], ...]
+    errno: int
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the calls are allowed whatever their arguments."""
+        return not self.conditions and not self.errno
+
+    @property
+    def names(self) -> list[str]:
+        """The calls' names."""
+        return [call.partition(":")[0] for call in self.calls]
+
+    def numbers(self, machine: str) -> list[int]:
+        """Return the calls' numbers on one of ``MACHINES``, without those that it lacks."""
+        column = 1 + list(MACHINES).index(machine)
+        found = [call.split(":")[column] for call in self.calls]
+        return [int(number) for number in found if number != "-"]
+
+
+@functools.cache
+def read_rules() -> tuple[Rule, ...]:
+    """Return the rules of ``calls.toml`` in their order."""
+    text = resources.files(__package__).joinpath("calls.toml").read_text(encoding="utf-8")
+    return tuple(
+        Rule(one["why"], tuple(one["calls"].split()), tuple(map(tuple, when)), one.get("errno", 0))
+        for one in tomllib.loads(text)["rules"]
+        for when in one.get("when", [[]])
+    )
+
+
+def docker_profile() -> str:
+    """Return the profile as Docker's engine reads it: JSON, a comment with every rule.
+
+    No machine brings its 32-bit calls along: the engine's own profile does.
+    """
+    profile = {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": errno.EPERM,
+        "archMap": [
+            {"architecture": f"SCMP_ARCH_{machine.upper()}", "subArchitectures": []}
+            for machine in MACHINES
+        ],
+        "syscalls": [_profiled(rule) for rule in read_rules()],
+    }
+    return json.dumps(profile, indent=1) + "\n"
+
+
+def _profiled(rule: Rule) -> dict[str, object]:
+    action = "SCMP_ACT_ERRNO" if rule.errno else "SCMP_ACT_ALLOW"
+    entry: dict[str, object] = {"names": rule.names, "action": action}
+    if rule.errno:
+        entry["errnoRet"] = rule.errno
+    if rule.conditions:
+        entry["args"] = [
+            {"index": argument, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}
+            for argument, mask, value in rule.conditions
+        ]
+    return {**entry, "comment": rule.why}
+
+
+def bubblewrap_filter(machine: str) -> bytes:
+    """Return the filter for ``machine`` as the kernel reads it. Raises SandboxError without one."""
+    if machine not in MACHINES:
+        raise SandboxError(
+            f"bubblewrap's filter of system calls is not made for {machine}",
+            hint=f"use --sandbox docker; {' and '.join(MACHINES)} have one",
+        )
+    rules = read_rules()
+    allowed = sorted(n for rule in rules if rule.is_plain for n in rule.numbers(machine))
+    steps: list[_Step] = [
+        (_LOAD_WORD, 0, 0, _MACHINE_OFFSET),
+        (_JUMP_EQUAL, 1, 0, MACHINES[machine]),
+        (_RETURN, 0, 0, _KILL_PROCESS),
+        (_LOAD_WORD, 0, 0, _NUMBER_OFFSET),
+    ]
+    for first, last in _spans(allowed):
+        steps += [
+            (_JUMP_AT_LEAST, 0, 2, first),
+            (_JUMP_ABOVE, 1, 0, last),
+            (_RETURN, 0, 0, _ALLOW),
+        ]
+    for rule in rules:
+        if not rule.is_plain:
+            steps += [step for number in rule.numbers(machine) for step in _ruled(rule, number)]
+    # Above the newest known call lie newer ones, and those of x86's 32-bit pointers (x32).
+    steps += [
+        (_JUMP_ABOVE, 0, 1, allowed[-1]),
+        (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
+        (_RETURN, 0, 0, _ERRNO | errno.EPERM),
+    ]
+    return b"".join(struct.pack("=HBBI", *step) for step in steps)
+
+
+def _spans(ordered: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Return the runs of numbers that follow each other, as (first, last)."""
+    first = last = ordered[0]
+    for number in ordered[1:]:
+        if number != last + 1:
+            yield first, last
+            first = number
+        last = number
+    yield first, last
+
+
+def _ruled(rule: Rule, number: int) -> Iterable[_Step]:
+    """Return the steps that answer ``number`` when the rule holds and else leave it loaded."""
+    steps: list[_Step] = [(_RETURN, 0, 0, _ERRNO | rule.errno if rule.errno else _ALLOW)]
+    if rule.conditions:
+        steps.append((_LOAD_WORD, 0, 0, _NUMBER_OFFSET))
+    # A check that fails jumps to the last step, which loads the number again.
+    for argument, mask, value in reversed(rule.conditions):
+        steps = [
+            (_LOAD_WORD, 0, 0, _ARGUMENTS_OFFSET + argument * _ARGUMENT_BYTES),
+            (_AND, 0, 0, mask),
+            (_JUMP_EQUAL, 0, len(steps) - 1, value),
+            *steps,
+        ]
+    return [(_JUMP_EQUAL, 0, len(steps), number), *steps]
