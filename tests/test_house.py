@@ -114,7 +114,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_everything_that_a_run_needs(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     assert {name(path) for path in OURS} <= held
-    assert {"egbot/py.typed", "egbot/execution/calls.toml"} <= held
+    tables = {f"egbot/execution/{name}.toml" for name in ("calls", "mounts", "obstacles")}
+    assert {"egbot/py.typed", *tables} <= held
     for folder in ("egbot/demo_repository", "egbot/report/templates"):
         files = {
             name(path)

@@ -11,39 +11,27 @@ from __future__ import annotations
 
 import errno
 import functools
+import itertools
 import json
 import struct
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from importlib import resources
+from typing import NamedTuple
 
 from egbot.errors import SandboxError
 
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """As ``uname -m`` names them, in the order of the table's numbers; AUDIT_ARCH_* of each."""
 
-_LOAD_WORD = 0x20
-_AND = 0x54
-_JUMP_EQUAL = 0x15
-_JUMP_ABOVE = 0x25
-_JUMP_AT_LEAST = 0x35
-_RETURN = 0x06
-
-_NUMBER_OFFSET = 0
-_MACHINE_OFFSET = 4
-_ARGUMENTS_OFFSET = 16
-_ARGUMENT_BYTES = 8
-
+_LOAD_WORD, _AND, _RETURN = 0x20, 0x54, 0x06
+_JUMP_EQUAL, _JUMP_ABOVE, _JUMP_AT_LEAST = 0x15, 0x25, 0x35
 _ALLOW = 0x7FFF0000
 _KILL_PROCESS = 0x80000000
 _ERRNO = 0x00050000
+_NUMBER_OFFSET, _MACHINE_OFFSET, _ARGUMENTS_OFFSET, _ARGUMENT_BYTES = 0, 4, 16, 8
 
-_Step = tuple[int, int, int, int]
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """What the table says of some calls, each ``name:number:number``, one number a machine.
 
     They are allowed, or answered with ``errno``, when all ``conditions`` hold: (argument from 0,
@@ -54,11 +42,6 @@ class Rule:
     calls: tuple[str, ...]
     conditions: tuple[tuple[int, int, int], ...]
     errno: int
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the calls are allowed whatever their arguments."""
-        return not self.conditions and not self.errno
 
     @property
     def names(self) -> list[str]:
@@ -75,10 +58,10 @@ class Rule:
 @functools.cache
 def read_rules() -> tuple[Rule, ...]:
     """Return the rules of ``calls.toml`` in their order."""
-    text = resources.files(__package__).joinpath("calls.toml").read_text(encoding="utf-8")
+    table = tomllib.loads((resources.files(__package__) / "calls.toml").read_text("utf-8"))
     return tuple(
         Rule(one["why"], tuple(one["calls"].split()), tuple(map(tuple, when)), one.get("errno", 0))
-        for one in tomllib.loads(text)["rules"]
+        for one in table["rules"]
         for when in one.get("when", [[]])
     )
 
@@ -88,29 +71,26 @@ def docker_profile() -> str:
 
     No machine brings its 32-bit calls along: the engine's own profile does.
     """
+    machines = [f"SCMP_ARCH_{machine.upper()}" for machine in MACHINES]
     profile = {
         "defaultAction": "SCMP_ACT_ERRNO",
         "defaultErrnoRet": errno.EPERM,
-        "archMap": [
-            {"architecture": f"SCMP_ARCH_{machine.upper()}", "subArchitectures": []}
-            for machine in MACHINES
-        ],
+        "archMap": [{"architecture": machine, "subArchitectures": []} for machine in machines],
         "syscalls": [_profiled(rule) for rule in read_rules()],
     }
-    return json.dumps(profile, indent=1) + "\n"
+    return json.dumps(profile)
 
 
 def _profiled(rule: Rule) -> dict[str, object]:
-    action = "SCMP_ACT_ERRNO" if rule.errno else "SCMP_ACT_ALLOW"
-    entry: dict[str, object] = {"names": rule.names, "action": action}
+    entry: dict[str, object] = {"names": rule.names, "action": "SCMP_ACT_ALLOW"}
     if rule.errno:
-        entry["errnoRet"] = rule.errno
+        entry |= {"action": "SCMP_ACT_ERRNO", "errnoRet": rule.errno}
     if rule.conditions:
         entry["args"] = [
             {"index": argument, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}
             for argument, mask, value in rule.conditions
         ]
-    return {**entry, "comment": rule.why}
+    return entry | {"comment": rule.why}
 
 
 def bubblewrap_filter(machine: str) -> bytes:
@@ -120,54 +100,39 @@ def bubblewrap_filter(machine: str) -> bytes:
             f"bubblewrap's filter of system calls is not made for {machine}",
             hint=f"use --sandbox docker; {' and '.join(MACHINES)} have one",
         )
-    rules = read_rules()
-    allowed = sorted(n for rule in rules if rule.is_plain for n in rule.numbers(machine))
-    steps: list[_Step] = [
+    plain = [rule for rule in read_rules() if not rule.conditions and not rule.errno]
+    allowed = sorted(number for rule in plain for number in rule.numbers(machine))
+    steps = [
         (_LOAD_WORD, 0, 0, _MACHINE_OFFSET),
         (_JUMP_EQUAL, 1, 0, MACHINES[machine]),
         (_RETURN, 0, 0, _KILL_PROCESS),
         (_LOAD_WORD, 0, 0, _NUMBER_OFFSET),
     ]
-    for first, last in _spans(allowed):
-        steps += [
-            (_JUMP_AT_LEAST, 0, 2, first),
-            (_JUMP_ABOVE, 1, 0, last),
-            (_RETURN, 0, 0, _ALLOW),
-        ]
-    for rule in rules:
-        if not rule.is_plain:
-            steps += [step for number in rule.numbers(machine) for step in _ruled(rule, number)]
+    # Numbers that follow each other are one comparison: as far apart as their places are.
+    for _, run in itertools.groupby(enumerate(allowed), lambda one: one[1] - one[0]):
+        numbers = [number for _, number in run]
+        steps.append((_JUMP_AT_LEAST, 0, 2, numbers[0]))
+        steps.append((_JUMP_ABOVE, 1, 0, numbers[-1]))
+        steps.append((_RETURN, 0, 0, _ALLOW))
+    for rule in read_rules():
+        if rule not in plain:
+            for number in rule.numbers(machine):
+                steps += _ruled(rule, number)
     # Above the newest known call lie newer ones, and those of x86's 32-bit pointers (x32).
-    steps += [
-        (_JUMP_ABOVE, 0, 1, allowed[-1]),
-        (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
-        (_RETURN, 0, 0, _ERRNO | errno.EPERM),
-    ]
+    steps.append((_JUMP_ABOVE, 0, 1, allowed[-1]))
+    steps.append((_RETURN, 0, 0, _ERRNO | errno.ENOSYS))
+    steps.append((_RETURN, 0, 0, _ERRNO | errno.EPERM))
     return b"".join(struct.pack("=HBBI", *step) for step in steps)
 
 
-def _spans(ordered: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Return the runs of numbers that follow each other, as (first, last)."""
-    first = last = ordered[0]
-    for number in ordered[1:]:
-        if number != last + 1:
-            yield first, last
-            first = number
-        last = number
-    yield first, last
-
-
-def _ruled(rule: Rule, number: int) -> Iterable[_Step]:
+def _ruled(rule: Rule, number: int) -> list[tuple[int, int, int, int]]:
     """Return the steps that answer ``number`` when the rule holds and else leave it loaded."""
-    steps: list[_Step] = [(_RETURN, 0, 0, _ERRNO | rule.errno if rule.errno else _ALLOW)]
+    steps = [(_RETURN, 0, 0, _ERRNO | rule.errno if rule.errno else _ALLOW)]
     if rule.conditions:
         steps.append((_LOAD_WORD, 0, 0, _NUMBER_OFFSET))
     # A check that fails jumps to the last step, which loads the number again.
     for argument, mask, value in reversed(rule.conditions):
-        steps = [
-            (_LOAD_WORD, 0, 0, _ARGUMENTS_OFFSET + argument * _ARGUMENT_BYTES),
-            (_AND, 0, 0, mask),
-            (_JUMP_EQUAL, 0, len(steps) - 1, value),
-            *steps,
-        ]
+        offset = _ARGUMENTS_OFFSET + argument * _ARGUMENT_BYTES
+        check = [(_LOAD_WORD, 0, 0, offset), (_AND, 0, 0, mask)]
+        steps = [*check, (_JUMP_EQUAL, 0, len(steps) - 1, value), *steps]
     return [(_JUMP_EQUAL, 0, len(steps), number), *steps]

@@ -1,8 +1,6 @@
 """Owns control groups for sandboxes that no engine limits: memory and processes as sums.
 
-It does not know what runs in a group. Where the kernel or this user's rights allow none, there is
-none, and limits for each process are what remains. Files and meanings: the kernel's
-``admin-guide/cgroup-v1/memory.rst``, ``cgroup-v1/pids.rst`` and ``cgroup-v2.rst``.
+Files and meanings: ``cgroup-v1/memory.rst``, ``cgroup-v1/pids.rst``, ``cgroup-v2.rst`` of the kernel.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ _FAREWELL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One control group: a folder in version 2, one for each controller in version 1."""
+    """One control group: a folder in version 2, one for each controller in version 1, or none."""
 
     folders: tuple[Path, ...]
 
@@ -39,47 +37,42 @@ class Group:
                 time.sleep(0.01)
 
 
-def make_group(memory_bytes: int, num_processes: int, root: Path = ROOT) -> Group | None:
-    """A new group with these limits, or None where it cannot be had. Reaps those of dead bots."""
-    name = f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
-    memory, processes = str(memory_bytes), str(num_processes)
-    limits: dict[Path, dict[str, str]]
+def make_group(memory_bytes: int, num_processes: int, root: Path = ROOT) -> Group:
+    """Make a group with these limits, without folders where none can be had; reap dead bots'."""
     if (root / "memory").is_dir():
-        limits = {
-            root / "memory": {"memory.limit_in_bytes": memory},
-            root / "pids": {"pids.max": processes},
-        }
+        homes, limit = [root / "memory", root / "pids"], "memory.limit_in_bytes"
+        swap = ("memory.memsw.limit_in_bytes", memory_bytes)
     else:
-        limits = {root / _own_path(): {"memory.max": memory, "pids.max": processes}}
-    group = Group(tuple(home / name for home in limits))
+        homes, limit = [root / _own_path()], "memory.max"
+        swap = ("memory.swap.max", 0)
+    name = f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+    group = Group(tuple(home / name for home in homes))
+    memory, pids = group.folders[0], group.folders[-1]
     try:
-        for home, values in limits.items():
-            _reap(home)
-            (home / name).mkdir()
-            for file, value in values.items():
-                _write(home / name / file, value)
+        for folder in group.folders:
+            _reap(folder.parent)
+            folder.mkdir()
+        _write(memory / limit, memory_bytes)
+        _write(pids / "pids.max", num_processes)
     except OSError:
         group.remove()
-        return None
-    for folder in group.folders:  # without these, what is swapped out is not counted
-        for file, value in (("memory.memsw.limit_in_bytes", memory), ("memory.swap.max", "0")):
-            with contextlib.suppress(OSError):
-                _write(folder / file, value)
+        return Group(())
+    with contextlib.suppress(OSError):  # else what is swapped out is not counted
+        _write(memory / swap[0], swap[1])
     return group
 
 
-def _write(file: Path, value: str) -> None:
+def _write(file: Path, value: int) -> None:
     """Write to a file that the kernel has made; never make one."""
     with file.open("r+", encoding="ascii") as stream:
-        stream.write(value)
+        stream.write(str(value))
 
 
 def _own_path() -> str:
-    """This process's own place in version 2's tree."""
+    """Return this process's own place in version 2's tree."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
-            if line.startswith("0::"):
-                return line[3:].strip("/")
+        text = Path("/proc/self/cgroup").read_text("utf-8", "surrogateescape")
+        return text.partition("0::/")[2].strip()
     return ""
 
 
@@ -91,10 +84,6 @@ def _reap(home: Path) -> None:
 
 
 def _removed(folder: Path) -> bool:
-    try:
+    with contextlib.suppress(OSError):
         folder.rmdir()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True
+    return not os.path.lexists(folder)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,10 @@ from egbot.execution.bubblewrap import (
     BubblewrapSandbox,
     find_bubblewrap,
     try_namespaces,
-    way_in,
     write_payload,
 )
 from egbot.execution.interpreter import Interpreter, describe
-from egbot.execution.mounts import PROGRAMS, SYSTEM, follow, host_arguments
+from egbot.execution.mounts import follow, host_arguments, system_files
 from egbot.execution.options import SandboxOptions
 from egbot.execution.payload import keep_files
 from tests.machine import need_bubblewrap
@@ -53,10 +53,8 @@ def make_python(prefix: Path) -> Path:
 
 
 def sandbox_at(tmp_path: Path, python: Path = Path(sys.executable)) -> BubblewrapSandbox:
-    options = SandboxOptions()
-    return BubblewrapSandbox(
-        need_bubblewrap(), way_in(), describe(python), tmp_path / "payload", options, print
-    )
+    options = SandboxOptions(cache_dir=tmp_path)
+    return BubblewrapSandbox(need_bubblewrap(), describe(python), options, print, os.getuid() == 0)
 
 
 def ask(sandbox: BubblewrapSandbox, code: str) -> str:
@@ -124,17 +122,13 @@ def test_nothing_of_the_host_is_bound_writable(tmp_path: Path) -> None:
 
 def test_of_the_system_only_what_the_tables_name_is_shown() -> None:
     """``/usr`` and ``/usr/local`` are not shown as a whole, nor are the folders of programs."""
-    named = [one for pattern, _ in SYSTEM for one in Path("/").glob(pattern[1:])]
-    named += [
-        Path(one) for name in PROGRAMS.split() if (one := shutil.which(name, path="/usr/bin:/sbin"))
-    ]
     python = describe(Path("/usr/bin/python3") if Path("/usr/bin/python3").exists() else PYTHON)
     own = [python.path, Path("/usr/lib/python3")]
     own += [prefix / f"lib/python{python.version[:4]}" for prefix in python.prefixes]
     own += [Path("/usr/local/lib", f"python{python.version[:4]}")]
     shown = {Path(path) for path in bound(host_arguments(python))}
     scripts = {path for path in shown if path.parent == Path("/usr/local/bin")}
-    assert shown - scripts <= {follow(path)[1] for path in [*named, *own]}
+    assert shown - scripts <= {follow(path)[1] for path in [*system_files(), *own]}
     assert not shown & {Path("/usr"), Path("/usr/bin"), Path("/usr/share"), Path("/usr/local")}
 
 
@@ -201,7 +195,7 @@ def test_each_start_looks_at_the_payload(tmp_path: Path) -> None:
     sandbox = sandbox_at(tmp_path)
     code = "print([one.split()[1] for one in open('/proc/self/status') if one[:8] == 'Seccomp:'])"
     assert ask(sandbox, code) == "['2']\n"
-    next((tmp_path / "payload").glob("*/etc/filter.bpf")).unlink()
+    next((tmp_path / "runner").glob("*/etc/filter.bpf")).unlink()
     assert ask(sandbox, code) == "['2']\n"
 
 
@@ -377,10 +371,7 @@ def test_an_ordinary_user_gets_a_user_namespace_without_more_of_them() -> None:
     """No rights and no process of bwrap's are left inside, and no further namespace can be made."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
-        rooted = sandbox_at(Path(name), Path("/usr/bin/python3"))
-        sandbox = BubblewrapSandbox(
-            rooted.program, "namespace", rooted.interpreter, rooted.payloads, rooted.options, print
-        )
+        sandbox = replace(sandbox_at(Path(name), Path("/usr/bin/python3")), is_root=False)
         code = """
 import os
 with open('/proc/self/uid_map') as file: print(file.read().split()[::2])

@@ -11,7 +11,7 @@ from egbot.errors import SandboxError
 from egbot.execution.filters import MACHINES, bubblewrap_filter, docker_profile, read_rules
 
 ALLOW, NO_PERMISSION, NO_SUCH_CALL, KILL = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000
-PLAIN = [rule for rule in read_rules() if rule.is_plain]
+PLAIN = [rule for rule in read_rules() if not rule.conditions and not rule.errno]
 RULED = [rule for rule in read_rules() if rule.conditions]
 # name, numbers on both machines; what an engine's own profile may allow, and ours must not
 REFUSED = {

@@ -87,8 +87,8 @@ def test_a_setting_is_the_host_s_when_a_container_stands_around(tmp_path: Path) 
 
 
 def test_a_machine_that_shows_nothing_of_all_this_is_no_crash(tmp_path: Path) -> None:
-    assert obstacles(is_root=False, root=tmp_path) == ()
-    assert obstacles(is_root=True, root=tmp_path) == ()
+    assert obstacles(is_root=False, root=tmp_path) == []
+    assert obstacles(is_root=True, root=tmp_path) == []
 
 
 @pytest.mark.parametrize(

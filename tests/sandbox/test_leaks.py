@@ -9,10 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from egbot.execution.bubblewrap import (
-    BubblewrapSandbox,
-    way_in,
-)
+from egbot.execution.bubblewrap import BubblewrapSandbox
 from egbot.execution.interpreter import describe
 from egbot.execution.options import SandboxOptions
 from egbot.execution.process import ProcessSandbox
@@ -96,9 +93,8 @@ def open_backend(backend: str, tmp_path: Path) -> WarmExecutor:
     if backend == "process":
         return ProcessSandbox().open(TREE, (), Limits())
     python = describe(Path(sys.executable))
-    options = SandboxOptions()
-    folder = tmp_path / "payload"
-    sandbox = BubblewrapSandbox(need_bubblewrap(), way_in(), python, folder, options, print)
+    options = SandboxOptions(cache_dir=tmp_path)
+    sandbox = BubblewrapSandbox(need_bubblewrap(), python, options, print, os.getuid() == 0)
     executor = sandbox.open(TREE, (), Limits())
     assert isinstance(executor, WarmExecutor)
     return executor
