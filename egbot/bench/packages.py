@@ -17,11 +17,11 @@ from egbot.bench.tasks import BadRecordError, BlankedFunction, Record, Task, tex
 from egbot.errors import UsageError
 from egbot.execution.cache import cache_folder, space_error
 from egbot.execution.options import SandboxOptions
-from egbot.execution.wheels import run_pip
 from egbot.records import Tree, TreeFile
 from egbot.source.outline import find
 from egbot.source.repository import open_repository, snapshot
 from egbot.source.splice import prepare
+from egbot.uv import run_uv
 
 SHIPPED = Path(__file__).parent / "configs" / "packages.json"
 _MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -66,7 +66,7 @@ def package_tree(work: BlankedFunction) -> Tree:
 
 
 def _fetched(work: BlankedFunction) -> Path:
-    """The source distribution, from the cache or by pip.
+    """The source distribution, from the cache or by pip, which uv cannot stand in for and fetches.
 
     pip asks the package's build script for its metadata, so that code runs on this machine; with
     a sha256 in the list it is the code that the list's author saw.
@@ -82,9 +82,10 @@ def _fetched(work: BlankedFunction) -> Path:
         with tempfile.TemporaryDirectory(dir=folder) as name:
             listed = Path(name) / "requirements.txt"
             listed.write_text(line + "\n", encoding="utf-8")
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+            command = ["--python", sys.executable, "pip", "download", "--quiet", "--no-deps"]
             command += ["--no-binary=:all:", "--dest", name, "--requirement", str(listed)]
-            run_pip(command, what=f"fetching the source of {wanted}", next_step=_NETWORK_HINT)
+            what = f"fetching the source of {wanted}"
+            run_uv("tool run", *command, what=what, next_step=_NETWORK_HINT)
             found = _archive(Path(name))
             if found is None or work.version not in found.name:
                 raise UsageError(

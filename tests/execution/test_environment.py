@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-import tarfile
 import threading
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,19 +20,13 @@ from egbot.dependencies import Requirements
 from egbot.errors import SandboxError, SpaceError
 from egbot.execution.cache import cache_folder, check_writable
 from egbot.execution.environment import base_python, choose_interpreter, detect, ensure
-from egbot.execution.interpreter import describe
+from egbot.execution.interpreter import Interpreter, describe
 from egbot.execution.options import SandboxOptions
+from egbot.execution.packages import RETRY_S, Target, install_for, platform_name
 from egbot.execution.select import choose
-from egbot.execution.wheels import (
-    PipError,
-    Platform,
-    download,
-    install_most,
-    missing,
-    relevant_lines,
-)
 from egbot.records import TreeFile
 from egbot.source.repository import open_repository, snapshot
+from egbot.uv import in_one_line, run_uv
 
 DEPENDENCY_FILES = (
     "pyproject.toml",
@@ -67,7 +62,7 @@ def lines_of(path: str, text: str) -> tuple[str, ...]:
 
 
 def wheel(folder: Path, name: str, version: str = "1", *requires: str, body: str = "") -> Path:
-    """Write a tiny wheel that pip accepts."""
+    """Write a tiny wheel."""
     path = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
     lines = "".join(f"Requires-Dist: {one}\n" for one in requires)
@@ -85,7 +80,7 @@ def wheel(folder: Path, name: str, version: str = "1", *requires: str, body: str
 
 @pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is the only place pip may install from."""
+    """A folder that is the only place to install from, as pip's settings say."""
     folder = tmp_path / "wheels"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -355,7 +350,7 @@ def test_an_environment_is_built_once_and_kept(offline: Path, tmp_path: Path) ->
     cache = tmp_path / "cache"
     wanted = Requirements(("pytest",))
     first = ensure(wanted, Path(sys.executable), cache, said.append)
-    assert describe(first).has_module("dep")
+    assert first.has_module("dep")
     assert said == ["building an environment with pytest"]
     assert ensure(wanted, Path(sys.executable), cache, said.append) == first
     assert len(said) == 1
@@ -364,7 +359,7 @@ def test_an_environment_is_built_once_and_kept(offline: Path, tmp_path: Path) ->
 def test_two_builders_at_once_build_one_environment(offline: Path, tmp_path: Path) -> None:
     wheel(offline, "pytest")
     said: list[str] = []
-    found: list[Path] = []
+    found: list[Interpreter] = []
 
     def build() -> None:
         found.append(
@@ -381,14 +376,14 @@ def test_two_builders_at_once_build_one_environment(offline: Path, tmp_path: Pat
     assert sum(line.startswith("building") for line in said) == 1
 
 
-def test_a_package_without_a_wheel_is_refused_with_pips_reason(
+def test_a_package_without_a_wheel_is_refused_with_uvs_reason(
     offline: Path, tmp_path: Path
 ) -> None:
     """No source package's code runs on the host: it is not even looked at."""
     (offline / "pytest-9.tar.gz").write_bytes(b"not even an archive")
     with pytest.raises(SandboxError) as caught:
         ensure(Requirements(("pytest",)), Path(sys.executable), tmp_path / "c", print)
-    assert "No matching distribution found for pytest" in caught.value.message
+    assert "pytest==9 has no usable wheels" in caught.value.message
     assert "--python PATH" in caught.value.hint
     assert not list((tmp_path / "c" / "environments").glob("*.ok"))
 
@@ -396,13 +391,15 @@ def test_a_package_without_a_wheel_is_refused_with_pips_reason(
 @pytest.mark.parametrize(
     ("lines", "left_out"),
     [
-        (("no-wheel", "b"), {"no-wheel": "no wheel was found"}),
-        (("b>=2", "d"), {"b>=2": "no wheel fits"}),
-        (("needs-more", "b"), {"needs-more": "no wheel for more, which it needs, was found"}),
-        (("deeper", "b"), {"deeper": "no wheel for more, which it needs, was found"}),
-        (("b", "excludes-b", "d"), {"excludes-b": "conflict"}),
-        (("old-pytest", "d"), {"old-pytest": "conflict"}),
-        (("x1", "x2", "b", "x3"), dict.fromkeys(("x1", "x2", "x3"), "no wheel was found")),
+        (("no-wheel", "b"), {"no-wheel": "no-wheel was not found"}),
+        (("b>=2", "d"), {"b>=2": "and you require b>=2"}),
+        (("needs-more", "b"), {"needs-more": "more was not found"}),
+        (("deeper", "b"), {"deeper": "all versions of needs-more depend on more"}),
+        (("b", "excludes-b", "d"), {"excludes-b": "all versions of excludes-b depend on b>1"}),
+        (("old-pytest", "d"), {"old-pytest": "all versions of old-pytest depend on pytest<9"}),
+        (("x1", "x2", "b", "x3"), dict.fromkeys(("x1", "x2", "x3"), "not found")),
+        (("no-record", "b"), {"no-record": "RECORD"}),
+        (("odd-needs", "b"), {"odd-needs": "has invalid metadata"}),
     ],
 )
 def test_what_cannot_be_installed_is_left_out_with_a_word(
@@ -415,6 +412,12 @@ def test_what_cannot_be_installed_is_left_out_with_a_word(
     wheel(offline, "deeper", "1", "needs_more")
     wheel(offline, "excludes_b", "1", "b>1")
     wheel(offline, "old_pytest", "1", "pytest<9")
+    wheel(offline, "odd_needs", "1", "payload.tar.gz")
+    with zipfile.ZipFile(wheel(offline, "no_record"), "w") as archive:  # found bad when installed
+        archive.writestr(
+            "no_record-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: no_record\nVersion: 1\n"
+        )
+        archive.writestr("no_record-1.dist-info/WHEEL", "Wheel-Version: 1.0\n")
     tree = {"requirements.txt": TreeFile("\n".join([*lines, "pytest>=9"]).encode())}
     said: list[str] = []
     options = SandboxOptions(cache_dir=tmp_path)
@@ -438,28 +441,33 @@ def test_what_was_left_out_is_tried_again_after_a_day(offline: Path, tmp_path: P
     wheel(offline, "late")
     assert choose_interpreter(options, tree, None, print).left_out
     (mark,) = tmp_path.glob("environments/*.ok")
-    os.utime(mark, (0, 0))
+    known = json.loads(mark.read_text())
+    mark.write_text(json.dumps(known | {"at_s": known["at_s"] - RETRY_S}))
     assert not choose_interpreter(options, tree, None, print).left_out
 
 
-NONE_FOUND = (
-    "ERROR: Could not find a version that satisfies the requirement a (from versions: none)"
-)
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_network_that_fails_is_not_taken_for_a_package_without_a_wheel(
+    status: int, offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Index(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404 if "pytest" in self.path else status)
 
-
-@pytest.mark.parametrize(
-    "output",
-    [
-        f"WARNING: Retrying (Retry(total=4)) after connection broken by ...\n{NONE_FOUND}",
-        f"WARNING: Connection timed out while downloading.\n{NONE_FOUND}",
-    ],
-)
-def test_a_network_that_fails_is_not_taken_for_a_package_without_a_wheel(output: str) -> None:
-    def attempt(lines: Sequence[str]) -> None:
-        raise PipError("failed", hint="", output=output)
-
-    with pytest.raises(PipError):
-        install_most(("pytest", "a"), attempt)
+    wheel(offline, "pytest")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.delenv("PIP_NO_INDEX")
+        monkeypatch.setenv(
+            "PIP_INDEX_URL", f"http://me:secret@127.0.0.1:{server.server_port}/simple"
+        )
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
+        monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+        with pytest.raises(SandboxError, match=f"{status} ") as caught:
+            ensure(Requirements(("pytest", "a")), Path(sys.executable), tmp_path / "c", print)
+        server.shutdown()
+    assert "check the network" in caught.value.hint
+    assert "secret" not in caught.value.message
 
 
 DAMAGES = {
@@ -479,13 +487,13 @@ def test_a_damaged_environment_is_built_again_once_and_said(
     cache, said = tmp_path / "c", list[str]()
     first = ensure(Requirements(("pytest",)), Path(sys.executable), cache, print)
     pattern, data = DAMAGES[damage]
-    (file,) = first.parent.parent.glob(pattern)
+    (file,) = first.prefixes[0].glob(pattern)
     file.unlink()
     if data is not None:
         file.write_bytes(data)
     for _ in range(2):
         assert ensure(Requirements(("pytest",)), Path(sys.executable), cache, said.append) == first
-    assert describe(first).has_module("pytest")
+    assert first.has_module("pytest")
     assert [line for line in said if "built anew" in line] == said[:1]
 
 
@@ -510,7 +518,7 @@ def test_no_start_up_hook_of_an_installed_package_runs_on_the_host(
 ) -> None:
     """A ``.pth`` file may hold code; asking the interpreter about itself must not run it."""
     wheel(offline, "pytest")
-    python = ensure(Requirements(("pytest",)), Path(sys.executable), tmp_path / "c", print)
+    python = ensure(Requirements(("pytest",)), Path(sys.executable), tmp_path / "c", print).path
     mark = tmp_path / "ran"
     site = next((python.parent.parent / "lib").glob("python3*")) / "site-packages"
     (site / "hook.pth").write_text(f"import sys; open({str(mark)!r}, 'w')\n")
@@ -618,28 +626,75 @@ def test_a_cache_in_the_repository_is_refused(tmp_path: Path) -> None:
         choose({}, options, print, root=tmp_path)
 
 
-def test_pip_takes_nothing_from_the_folder_that_one_stands_in(
+def test_uv_takes_nothing_from_the_folder_that_one_stands_in(
     offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a module named pip, nor an archive whose name a wheel's metadata asks for."""
-    mark = tmp_path / "ran"
-    for at in ("repository/pip", "repository/payload"):
-        (tmp_path / at).mkdir(parents=True)
-    (tmp_path / "repository/pip/__init__.py").write_text("")
-    (tmp_path / "repository/pip/__main__.py").write_text(f"open({str(mark)!r}, 'w')\n")
-    (tmp_path / "repository/payload/backend.py").write_text(f"open({str(mark)!r}, 'w')\n")
-    (tmp_path / "repository/payload/pyproject.toml").write_text(
-        "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+    """Neither settings, nor a Python, nor an archive that a requirement has the name of."""
+    wheel(offline, "pytest")
+    (tmp_path / "evil").mkdir()
+    wheel(tmp_path / "evil", "pytest", "2")
+    settings = f"find-links = ['{tmp_path}/evil']\n"
+    (tmp_path / "uv.toml").write_text(settings)
+    (tmp_path / "pyproject.toml").write_text(f"[tool.uv]\n{settings}[tool.uv.pip]\n{settings}")
+    (tmp_path / ".python-version").write_text("3.1\n")
+    wheel(tmp_path, "payload").rename(tmp_path / "payload.whl")
+    monkeypatch.chdir(tmp_path)
+    found = ensure(
+        Requirements(("pytest", "payload.whl")), Path(sys.executable), tmp_path / "c", print
     )
-    with tarfile.open(tmp_path / "repository/payload.tar.gz", "w:gz") as archive:
-        archive.add(tmp_path / "repository/payload", "payload-1.0")
-    wheel(offline, "pip")
-    wheel(offline, "eager", "1", "payload.tar.gz; python_version < '3.11'")  # not pip's own
-    monkeypatch.chdir(tmp_path / "repository")
-    (tmp_path / "to").mkdir()
-    with pytest.raises(SandboxError, match="downloading the wheels"):
-        download(["eager"], platform(), tmp_path / "to", next_step="")
-    assert not mark.exists()
+    assert list(found.left_out) == ["payload.whl"]
+    assert list(found.prefixes[0].glob("lib/*/site-packages/pytest-1.dist-info"))
+
+
+PIP_CONF = """
+[global]
+index-url = https://me:secret%20@one.invalid/simple
+extra_index_url =
+    https://two.invalid/simple
+    https://three.invalid/simple
+no-index = false
+[install]
+trusted-host = two.invalid
+"""
+
+
+def test_pips_settings_say_where_packages_come_from_and_uvs_before_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable wins over a file, uv's own over both; no secret goes into a command or on."""
+    file = tmp_path / "pip.conf"
+    file.write_text(PIP_CONF)
+    for name in list(os.environ):
+        if name.startswith(("PIP_", "UV_", "SSL_", "REQUESTS_", "CURL_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
+    monkeypatch.setenv("PIP_FIND_LINKS", "/a /b")
+    monkeypatch.setenv("PIP_CERT", "/cert.pem")
+    monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "180")
+    monkeypatch.setenv("UV_INSECURE_HOST", "mine.invalid")
+    monkeypatch.setenv("UV_PUBLISH_TOKEN", "secret")
+    monkeypatch.setenv("GITHUB_TOKEN", "secret")
+    seen = tmp_path / "seen"
+    (tmp_path / "uv").write_text(f'#!/bin/sh\nenv > {seen}; echo "$@" >> {seen}\n')
+    (tmp_path / "uv").chmod(0o755)
+    monkeypatch.setattr("egbot.uv.find_uv_bin", lambda: str(tmp_path / "uv"))
+    run_uv("pip install", "a", what="", next_step="")
+    lines = seen.read_text().splitlines()
+    assert {
+        "UV_DEFAULT_INDEX=https://me:secret%20@one.invalid/simple",
+        "UV_INDEX=https://two.invalid/simple https://three.invalid/simple",
+        "UV_INDEX_STRATEGY=unsafe-best-match",
+        "UV_FIND_LINKS=/a,/b",
+        "UV_INSECURE_HOST=mine.invalid",
+        "UV_HTTP_TIMEOUT=180",
+        "SSL_CERT_FILE=/cert.pem",
+        "UV_NO_CONFIG=1",
+        "pip install --quiet a",
+    } <= set(lines)
+    assert not [line for line in lines if "TOKEN" in line]
+    file.write_text("no section")
+    with pytest.raises(SandboxError, match=str(file)):
+        run_uv("pip install", "a", what="", next_step="")
 
 
 def test_a_file_that_is_no_interpreter_is_refused() -> None:
@@ -685,26 +740,78 @@ def test_a_range_that_no_python_meets_says_so() -> None:
     assert "--image python:3.19-slim" in caught.value.hint
 
 
-def platform(**installed: str) -> Platform:
-    markers = {"python_version": "3.10", "sys_platform": "linux", "python_full_version": "3.10.2"}
-    return Platform("3.10", "cp", ("any",), markers, installed)
-
-
-def test_missing_follows_wheels_under_the_targets_markers(tmp_path: Path) -> None:
-    """pip judges markers by its own Python, so what the target needs is looked up again."""
-    wheels = [
-        wheel(tmp_path, "a", "1", "tomli; python_version < '3.11'", "win; sys_platform == 'win32'"),
-        wheel(tmp_path, "b", "1", "c; extra == 'fast'", "d"),
-    ]
-    assert missing(["a", "b[fast]"], wheels, platform()) == ["c", "d", "tomli"]
-    assert missing(["a", "b"], wheels, platform(tomli="2", d="1")) == []
-    assert missing(["a>=2"], wheels, platform()) == ["a>=2"]
-
-
-def test_pips_reason_is_kept_and_credentials_are_not() -> None:
-    output = (
-        "Looking in indexes: https://me:secret@example.invalid/simple\nCollecting x\n"
-        "\x1b[31mERROR: Could not find x at https://me:secret@example.invalid\x1b[0m\n"
+def test_packages_for_an_image_are_those_that_it_needs_and_lacks(
+    offline: Path, tmp_path: Path
+) -> None:
+    """Markers are the image's; what it has stays, also by way of another, as far as it fits."""
+    wheel(offline, "a", "1", "tomli; python_version < '3.11'", "win; sys_platform == 'win32'")
+    wheel(offline, "b", "1", "c; extra == 'fast'", "torch>=2", "old>=2", "a")
+    for name, version in (("c", "1"), ("tomli", "1"), ("torch", "9"), ("old", "2"), ("new", "1")):
+        wheel(offline, name, version)
+    folder = tmp_path / "to"
+    target = Target(
+        "3.10.2",
+        platform_name(("glibc", "2.36"), "x86_64"),
+        {"torch": "2.13.0+cpu", "old": "1", "with-dash": "1", "odd": "?", "../evil": "1"},
     )
-    text = relevant_lines(output)
-    assert text == "Could not find x at https://***@example.invalid"
+    lines = [
+        "a",
+        "b[fast]",
+        "torch==2.13.0",
+        "with-dash[x]>=1",
+        "new; python_version > '3.10'",
+        "no",
+    ]
+    left_out = install_for(target, lines, folder, python="/opt/python", next_step="")
+    assert list(left_out) == ["no"]
+    there = {one.name for one in folder.glob("*.dist-info")}
+    assert there == {f"{name}.dist-info" for name in ("a-1", "b-1", "c-1", "old-2", "tomli-1")}
+    assert {one.name for one in tmp_path.iterdir()} == {"wheels", "to"}
+
+
+def test_scripts_for_an_image_start_with_its_python_and_everyone_may_read(
+    offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where uv's cache is private, as a umask of 077 makes it."""
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    with zipfile.ZipFile(wheel(offline, "tool"), "a") as archive:
+        archive.writestr(
+            "tool-1.dist-info/entry_points.txt", "[console_scripts]\ntool = tool:main\n"
+        )
+        archive.writestr("tool-1.data/scripts/own", "#!python\nprint(1)\n")
+        archive.writestr("tool-1.data/scripts/shell", "#!/bin/sh\necho 1\n")
+    target = Target("3.12.1", platform_name(("", ""), "x86_64"), {})
+    before = os.umask(0o077)
+    try:
+        install_for(target, ["tool"], tmp_path / "to", python="/opt/python", next_step="")
+    finally:
+        os.umask(before)
+    firsts = {one.name: one.read_text().split("\n")[0] for one in (tmp_path / "to/bin").iterdir()}
+    assert firsts == {"tool": "#!/opt/python", "own": "#!/opt/python", "shell": "#!/bin/sh"}
+    for one in (tmp_path / "to", *(tmp_path / "to").rglob("*")):
+        assert one.stat().st_mode & 0o055 >= (
+            0o055 if one.is_dir() or "bin" in one.parts else 0o044
+        )
+
+
+@pytest.mark.parametrize(
+    ("libc", "machine", "name"),
+    [
+        (("glibc", "2.36"), "x86_64", "x86_64-manylinux_2_36"),
+        (("glibc", "2.41"), "aarch64", "aarch64-manylinux_2_40"),
+        (("glibc", "2.24"), "x86_64", "x86_64-manylinux_2_17"),
+        (("", ""), "aarch64", "aarch64-unknown-linux-musl"),
+    ],
+)
+def test_a_platform_has_the_newest_of_uvs_names_that_fits(
+    libc: tuple[str, str], machine: str, name: str
+) -> None:
+    assert platform_name(libc, machine) == name
+
+
+def test_uvs_reason_is_kept_and_credentials_are_not() -> None:
+    output = (
+        "\x1b[31merror\x1b[0m: Could not find x\n"
+        "  cause: Failed to fetch https://me:secret@example.invalid\n"
+    )
+    assert in_one_line(output) == "Could not find x Failed to fetch https://***@example.invalid"

@@ -1,0 +1,149 @@
+"""Owns the calls of uv on the host: what it sees, where it downloads from, and how it fails.
+
+Where packages come from is the person's own affair: pip's settings are translated for uv.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import platformdirs
+from uv import find_uv_bin
+
+from egbot.errors import SandboxError, SpaceError
+
+UV_TIMEOUT_S = 1800
+_KEPT_VARIABLES = re.compile(
+    r"PATH|HOME|USER|LANG|TMPDIR|NETRC|(?:PIP|SSL_CERT|LC|XDG)_\w+|(?:REQUESTS_CA|CURL_CA)_BUNDLE"
+    r"|(?:https?|ftp|all|no)_proxy|UV_(?:\w*INDEX\w*|FIND_LINKS|INSECURE_HOST|SYSTEM_CERTS"
+    r"|CONSTRAINT|EXCLUDE_NEWER|KEYRING_PROVIDER|OFFLINE|CACHE_DIR|HTTP_\w+|CONCURRENT_\w+)",
+    re.IGNORECASE,
+)
+_OWN_VARIABLES = {"UV_NO_CONFIG": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy"}
+"""Copies: what somebody changes in uv's cache, or we in a copy, must not show in the other."""
+
+_FROM_PIP = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "constraint": "UV_CONSTRAINT",
+    "cert": "SSL_CERT_FILE",
+    "proxy": "ALL_PROXY",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+}
+_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+_NETWORK = re.compile(
+    "Request failed after|error sending request|HTTP status server error|network was disabled"
+)
+
+
+class PackagesError(SandboxError):
+    """uv said no, and not for the network's sake; ``reason`` is why, in one short line."""
+
+    def __init__(self, message: str, *, hint: str, reason: str) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+def run_uv(verb: str, *arguments: str, what: str, next_step: str) -> None:
+    """Run uv's command ``verb``. Raises PackagesError with uv's own reason when it says no.
+
+    Raises SpaceError when the disk is full, SandboxError when it cannot be started, took too long
+    or did not reach the network.
+    """
+    pip = _pip_settings()
+    command = [*verb.split(), "--quiet"]
+    if pip.get("no-index", "").lower() in ("1", "true", "yes", "on", "t", "y"):
+        command.append("--no-index")  # which has no variable
+    try:
+        done = subprocess.run(  # noqa: S603  an argument list of our own
+            [find_uv_bin(), *command, *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=UV_TIMEOUT_S,
+            env=_environment(pip),
+            cwd="/",  # a file beside us is no requirement, whatever a wheel's metadata name
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SandboxError(
+            f"{what} took longer than {UV_TIMEOUT_S} s", hint="check the network, then try again"
+        ) from error
+    except OSError as error:
+        raise SandboxError(f"uv could not be started: {error}", hint=next_step) from error
+    if done.returncode == 0:
+        return
+    output = done.stderr + "\n" + done.stdout
+    if re.search("No space left on device|Disk quota exceeded", output):
+        raise SpaceError(f"{what} failed: no space left", hint="free some space, then try again")
+    message = f"{what} failed: {in_one_line(output)}"
+    if _NETWORK.search(output):
+        raise SandboxError(message, hint="check the network and pip's settings, then try again")
+    raise PackagesError(message, hint=next_step, reason=_reason(output))
+
+
+def in_one_line(output: str, limit_chars: int = 1200) -> str:
+    """Return what uv printed, bounded, without frames, hosts' credentials and colour."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
+    plain = re.sub(r"//[^/@\s]+@", "//***@", plain)
+    plain = re.sub(r"^\s*(?:error|cause): ", "", plain, flags=re.MULTILINE)
+    text = " ".join(plain.split()) or "it said nothing"
+    return text if len(text) <= limit_chars else text[:limit_chars] + "..."
+
+
+def _reason(output: str) -> str:
+    """The premise that a resolution failed for, and uv's hints; else all that it said."""
+    text = in_one_line(output)
+    premise = re.search(r"Because (.+?),? we can conclude", text)
+    hints = text.partition("hint: ")[2].replace(" hint: ", "; ")
+    return in_one_line("; ".join(filter(None, (premise[1], hints))) if premise else text, 300)
+
+
+def _environment(pip: dict[str, str]) -> dict[str, str]:
+    """The variables that uv sees: none that it does not need, the person's own before pip's."""
+    seen = {name: value for name, value in os.environ.items() if _KEPT_VARIABLES.fullmatch(name)}
+    for name, variable in _FROM_PIP.items():
+        words = pip.get(name, "").split()
+        if words:
+            seen.setdefault(variable, ("," if name == "find-links" else " ").join(words))
+    if pip.get("extra-index-url"):
+        seen.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip: the best of all
+    bundles = (seen.get("REQUESTS_CA_BUNDLE", ""), seen.get("CURL_CA_BUNDLE", ""), *_BUNDLES)
+    for bundle in filter(os.path.isfile, bundles):  # uv's own does not know a company's
+        seen.setdefault("SSL_CERT_FILE", bundle)
+    cache = Path(seen.get("UV_CACHE_DIR") or platformdirs.user_cache_path("uv"))
+    nearest = next(one for one in (cache, *cache.parents) if one.exists())
+    return seen | _OWN_VARIABLES | ({} if os.access(nearest, os.W_OK) else {"UV_NO_CACHE": "1"})
+
+
+def _pip_settings() -> dict[str, str]:
+    """pip's settings where pip looks for them: a later file wins, and variables over files."""
+    named = os.environ.get("PIP_CONFIG_FILE", "")
+    shared = platformdirs.site_config_dir("pip", multipath=True).split(os.pathsep)
+    homes: list[Path | str] = [*shared, "/etc"]
+    if not Path(named).is_file():
+        homes += [Path("~/.pip").expanduser(), platformdirs.user_config_path("pip")]
+    files = [Path(home, "pip.conf") for home in (*homes, sys.prefix)] + [Path(named)]
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read([] if named == os.devnull else files, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise SandboxError(
+            f"pip's settings cannot be read: {error}", hint="mend that file"
+        ) from error
+    settings: dict[str, str] = {}
+    for section in filter(parser.has_section, ("global", "install")):
+        settings |= {name.replace("_", "-"): value for name, value in parser.items(section)}
+    for name, value in os.environ.items():
+        if name.startswith("PIP_"):
+            settings[name[4:].lower().replace("_", "-")] = value
+    return settings
