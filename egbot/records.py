@@ -9,7 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 SCHEMA_RUN = "egbot.run/1"
 SCHEMA_TRACE = "egbot.trace/1"
@@ -28,6 +31,12 @@ Reason = Literal[
 ]
 Caution = Literal["unwatched", "one_example", "ignores_arguments"]
 Origin = Literal["stub", "missing_name", "missing_member", "missing_module", "named"]
+
+# Bounds that pydantic checks where a record is read; making one checks nothing.
+Text = Annotated[str, Field(max_length=65_536)]
+LineNumber = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
+Seconds = Annotated[float, Field(strict=True, ge=0, le=1e7)]
+Items = partial(Field, fail_fast=True)  # an error for each wrong item would fill the memory
 
 # --- a repository's files ---------------------------------------------------------------------
 
@@ -52,7 +61,7 @@ class Frame:
     """One frame of a traceback that lies inside the repository."""
 
     path: str
-    line: int
+    line: LineNumber
     function: str
 
 
@@ -66,9 +75,9 @@ class Fault:
     """
 
     type_name: str
-    message: str
-    frames: tuple[Frame, ...] = ()
-    attributes: tuple[tuple[str, str], ...] = ()
+    message: Text
+    frames: Annotated[tuple[Frame, ...], Items(max_length=1_000)] = ()
+    attributes: Annotated[tuple[tuple[str, str], ...], Items(max_length=32)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,9 +280,9 @@ class TraceEvent:
 
     kind: Literal["call", "line", "return", "exception"]
     function: str
-    line: int
-    depth: int
-    changes: tuple[tuple[str, str], ...] = ()
+    line: LineNumber
+    depth: Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+    changes: Annotated[tuple[tuple[str, str], ...], Items(max_length=10_000)] = ()
     value: str | None = None
 
 
@@ -285,19 +294,19 @@ class Trace:
     not known, because tracing ended long before the test.
     """
 
-    events: tuple[TraceEvent, ...]
-    num_dropped: int = 0
-    lines: tuple[int, ...] | None = None
+    events: Annotated[tuple[TraceEvent, ...], Items(max_length=1_000_000)]
+    num_dropped: Annotated[int, Field(strict=True, ge=0)] = 0
+    lines: Annotated[tuple[LineNumber, ...], Items(max_length=100_000)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """The failing assertion: its source text and, where it compares, the two sides' reprs."""
 
-    source: str
-    left: str | None = None
-    operator: str | None = None
-    right: str | None = None
+    source: Text
+    left: Text | None = None
+    operator: Annotated[str, Field(max_length=64)] | None = None
+    right: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,10 +318,10 @@ class TestOutcome:
     node_id: str
     status: Status
     phase: Literal["setup", "call", "teardown"] = "call"
-    duration_s: float = 0.0
+    duration_s: Seconds = 0.0
     fault: Fault | None = None
     comparison: Comparison | None = None
-    output: str = ""
+    output: Annotated[str, Field(max_length=1_000_000)] = ""
     trace: Trace | None = None
 
 

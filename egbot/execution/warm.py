@@ -144,7 +144,7 @@ class WarmExecutor:
             project=self._project,
             tests=opening.tests,
             options=opening.options,
-            env=opening.env,
+            env=dict(opening.env),
             limits=opening.limits,
             walls=launch.walls,
         )
