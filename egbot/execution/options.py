@@ -1,4 +1,4 @@
-"""Owns the sandbox's settings. It does not know how a backend carries them out."""
+"""Owns the sandbox's settings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Literal
 from egbot.config import SandboxSettings
 
 Backend = Literal["auto", "docker", "bubblewrap", "process"]
-Report = Callable[[str], None]
-"""Takes one line for the person who watches: progress and warnings, never a secret."""
+Report = Callable[[str], None]  # takes one line for the person who watches, never a secret
 
 MIB = 1024 * 1024
 
@@ -20,30 +19,24 @@ MIB = 1024 * 1024
 class SandboxOptions:
     """What a person may set about the sandbox.
 
-    ``memory_bytes``, ``pids`` (processes and threads) and ``cpus`` bound the whole container (one
-    test's own limits are ``egbot.records.Limits``), bubblewrap's too where there are control
-    groups; elsewhere it bounds ``pids`` and leaves memory to the limits of each process. ``tmpfs_bytes`` bounds each writable
-    folder inside. ``python`` is an interpreter for bubblewrap and process; ``image`` and
-    ``runtime`` (``runsc``, say) are for Docker, and so are ``dockerfile`` (a path in the tree,
-    built instead of ``image``) and ``setup`` (shell commands, run while the image is built).
-    ``env`` are names and values that the tests see everywhere. ``pytest_options`` come after the
-    repository's own; ``collect_s`` bounds starting and collecting.
+    ``memory_bytes``, ``pids`` and ``cpus`` bound the whole container, bubblewrap's too where there
+    are control groups; elsewhere it bounds ``pids`` and leaves memory to each process's limits.
     """
 
     backend: Backend = "auto"
-    python: Path | None = None
-    image: str = "python:3.11-slim"
-    runtime: str | None = None
-    dockerfile: str = ""
-    setup: tuple[str, ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
-    memory_bytes: int = 2048 * MIB
-    pids: int = 512
+    python: Path | None = None  # an interpreter, for bubblewrap and process
+    image: str = "python:3.11-slim"  # for Docker, as the next three
+    runtime: str | None = None  # runsc, say
+    dockerfile: str = ""  # a path in the tree, built instead of the image
+    setup: tuple[str, ...] = ()  # shell commands, run while the image is built
+    env: tuple[tuple[str, str], ...] = ()  # names and values that the tests see everywhere
+    memory_bytes: int = 2048 * MIB  # one test's own limits are egbot.records.Limits
+    pids: int = 512  # processes and threads
     cpus: float = 2.0
-    tmpfs_bytes: int = 256 * MIB
+    tmpfs_bytes: int = 256 * MIB  # of each writable folder inside
     cache_dir: Path | None = None
-    pytest_options: tuple[str, ...] = ()
-    collect_s: float = 120.0
+    pytest_options: tuple[str, ...] = ()  # after the repository's own
+    collect_s: float = 120.0  # for starting and collecting
 
 
 def options_of(settings: SandboxSettings) -> SandboxOptions:

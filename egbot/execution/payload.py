@@ -1,7 +1,4 @@
-"""The files that run inside a sandbox: where they lie and how a tree travels to them.
-
-It does not know which backend takes them there.
-"""
+"""The files that run inside a sandbox: where they lie and how a tree travels to them."""
 
 from __future__ import annotations
 
@@ -13,8 +10,6 @@ import stat
 import tarfile
 import tempfile
 from collections.abc import Mapping
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from egbot.errors import SandboxError
@@ -22,45 +17,26 @@ from egbot.execution.cache import space_error
 from egbot.execution.options import Report
 from egbot.records import Tree
 
-PACKAGE = "sandbox"
 LINK_MODE = 0o120000
-_RUNNER = "runner.py"
 
 
 def runner_files() -> dict[str, bytes]:
-    """Return the runner's source files, path (``sandbox/...``) to content, sorted by path.
-
-    They are looked for next to the ``egbot`` package first (a checkout, or a wheel, which holds
-    both), then wherever Python finds them. Raises SandboxError when they are nowhere.
-    """
-    for folder in _folders():
-        if folder.joinpath(_RUNNER).is_file():
-            return {
-                f"{PACKAGE}/{entry.name}": entry.read_bytes()
-                for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
-                if entry.name.endswith(".py")
-            }
-    raise SandboxError(
-        f"the files that run inside the sandbox (package {PACKAGE!r}) were not found next to egbot",
-        hint="install egbot again; its wheel holds them",
-    )
+    """Return the runner's source files, path (``sandbox/...``) to content. Raises SandboxError."""
+    folder = Path(__file__).resolve().parents[2] / "sandbox"
+    if not folder.joinpath("runner.py").is_file():
+        raise SandboxError(
+            "the files that run inside the sandbox were not found next to egbot",
+            hint="install egbot again; its wheel holds them",
+        )
+    return {f"sandbox/{at.name}": at.read_bytes() for at in sorted(folder.glob("*.py"))}
 
 
-def _folders() -> list[Traversable]:
-    beside = Path(__file__).resolve().parents[2] / PACKAGE
-    try:
-        installed = resources.files(PACKAGE)
-    except (ImportError, TypeError):
-        return [beside]
-    return [beside, installed]
-
-
-def write_runner(folder: Path) -> None:
-    """Write the runner's files below ``folder``, which then belongs on PYTHONPATH."""
-    for path, data in runner_files().items():
-        place = folder / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(data)
+def write_files(whole: Mapping[str, bytes], folder: Path) -> None:
+    """Write these files, path to content, below ``folder``. Raises OSError."""
+    for path, data in whole.items():
+        at = folder / path
+        at.parent.mkdir(parents=True, exist_ok=True)
+        at.write_bytes(data)
 
 
 def keep_files(whole: Mapping[str, bytes], folder: Path, report: Report) -> Path:
@@ -78,10 +54,7 @@ def keep_files(whole: Mapping[str, bytes], folder: Path, report: Report) -> Path
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as scratch:
             fresh = Path(scratch, "new")
-            for path, data in whole.items():
-                at = fresh / path
-                at.parent.mkdir(parents=True, exist_ok=True)
-                at.write_bytes(data)
+            write_files(whole, fresh)
             for at in (fresh, *fresh.rglob("*")):
                 at.chmod(0o755 if at.is_dir() else 0o644)
             with contextlib.suppress(FileNotFoundError):
@@ -121,16 +94,12 @@ def build_tar(tree: Tree) -> bytes:
     """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path in sorted(tree):
-            entry = tree[path]
+        for path, entry in sorted(tree.items()):
             info = tarfile.TarInfo(path)
             if entry.mode == LINK_MODE:
-                info.type = tarfile.SYMTYPE
+                info.type, info.mode = tarfile.SYMTYPE, 0o777
                 info.linkname = entry.data.decode("utf-8", "surrogateescape")
-                info.mode = 0o777
-                archive.addfile(info)
             else:
-                info.size = len(entry.data)
-                info.mode = 0o755 if entry.mode & 0o111 else 0o644
-                archive.addfile(info, io.BytesIO(entry.data))
+                info.size, info.mode = len(entry.data), 0o755 if entry.mode & 0o111 else 0o644
+            archive.addfile(info, io.BytesIO(entry.data))
     return buffer.getvalue()

@@ -59,13 +59,7 @@ def choose(
             _check_no_image(options, report)
             report("the process sandbox isolates nothing: use it only for code that you trust")
             interpreter = choose_interpreter(options, tree, root, report)
-            return ProcessSandbox(
-                str(interpreter.path),
-                options=options.pytest_options,
-                env=options.env,
-                collect_s=options.collect_s,
-                left_out=interpreter.left_out,
-            )
+            return ProcessSandbox(str(interpreter.path), options, interpreter.left_out)
         case "auto":
             return _first_that_works(tree, options, report, root)
         case _ as never:

@@ -97,19 +97,12 @@ FRAMES: dict[str, dict[str, Any]] = {
     "broken": {"type": "broken", "message": ""},
 }
 GONE = object()
-NO_TEXT: tuple[object, ...] = (1, True, ["x"], {})
+NO_TEXT: tuple[object, ...] = (1, True, ["x"], {}, "\ud800")
 NO_LIST: tuple[object, ...] = ("x", 1, {}, {"0": ["a", "b"]}, [None] * 30)
 NO_COUNT = (-1, 1.0, "1", True, None)
 NO_SECONDS = (-1, -0.5, 1e8, float("inf"), float("nan"), "1", True, None)
-NO_PAIRS: tuple[object, ...] = (
-    *NO_LIST,
-    [["a"]],
-    [["a", "b", "c"]],
-    [["a", 1]],
-    [["a", "x" * 8_193]],
-    ["ab"],
-    [{}],
-)
+NO_PAIRS: tuple[object, ...] = (*NO_LIST, [["a"]], [["a", "b", "c"]], [["a", 1]], ["ab"], [{}])
+LONG_PAIR = [["a", "x" * 8_193]]
 HOSTILE: list[tuple[tuple[object, ...], str]] = [
     (("more", 1, None, GONE), "R.type R.status T.status E.kind C.type L.phase"),
     (("collect", 1, None), "T.phase L.status"),
@@ -132,8 +125,8 @@ HOSTILE: list[tuple[tuple[object, ...], str]] = [
     ((*NO_LIST, None, [""] * 2_001, [1], ["x" * 8_193]), "C.too_long"),
     ((*NO_LIST, None, [asdict(FAULT)]), "C.errors"),
     ((*NO_LIST, None, [asdict(FAULT.frames[0])] * 1_001), "F.frames G.frames"),
-    ((*NO_PAIRS, None, [["a", "b"]] * 33), "F.attributes G.attributes"),
-    ((*NO_PAIRS, None, [["a", "b"]] * 10_001), "E.changes"),
+    ((*NO_PAIRS, None, LONG_PAIR, [["a", "b"]] * 33), "F.attributes G.attributes"),
+    ((*NO_PAIRS, None, LONG_PAIR, [["a", "b"]] * 10_001), "E.changes"),
     ((*NO_LIST, [-1], [1.0], [True], ["1"], [10**8], [1] * 100_001), "T.trace.lines"),
     ((1, "x", [], ["a"], [[]]), "R.outcomes.0 T.fault T.comparison T.trace E F.frames.0 L L.fault"),
     ((1, None), "R.more T.more F.more F.frames.0.more T.comparison.more T.trace.more E.more"),
@@ -219,7 +212,7 @@ def test_a_result_that_was_not_asked_for_is_refused(message: dict[str, Any], why
 
 
 NO_FRAMES = [b"", b"null", b"[1]", b"{", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000, b"NaN"]
-NO_VALUES = [rb'"\ud800"', rb'"\udc00\ud800"', b'"\xff"', b'"\xed\xa0\x80"', b'"', b"[" * 100_000]
+NO_VALUES = [b'"\xff"', b'"\xed\xa0\x80"', b'"', b"[" * 100_000]
 NO_FRAMES += [line(result(detail="here")).replace(b'"here"', value) for value in NO_VALUES]
 
 
