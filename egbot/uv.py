@@ -1,7 +1,4 @@
-"""Owns the calls of uv on the host: what it sees, where it downloads from, and how it fails.
-
-Where packages come from is the person's own affair: pip's settings are translated for uv.
-"""
+"""Owns the calls of uv on the host: what it sees, where it downloads from, and how it fails."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ from uv import find_uv_bin
 from egbot.errors import SandboxError, SpaceError
 
 UV_TIMEOUT_S = 1800
+_MAX_MESSAGE_CHARS = 1200
 _KEPT_VARIABLES = re.compile(
     r"PATH|HOME|USER|LANG|TMPDIR|NETRC|(?:PIP|SSL_CERT|LC|XDG)_\w+|(?:REQUESTS_CA|CURL_CA)_BUNDLE"
     r"|(?:https?|ftp|all|no)_proxy|UV_(?:\w*INDEX\w*|FIND_LINKS|INSECURE_HOST|SYSTEM_CERTS"
@@ -39,17 +37,13 @@ _FROM_PIP = {
     "default-timeout": "UV_HTTP_TIMEOUT",
 }
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
-_NETWORK = re.compile(
+_NETWORK = (
     "Request failed after|error sending request|HTTP status server error|network was disabled"
 )
 
 
 class PackagesError(SandboxError):
-    """uv said no, and not for the network's sake; ``reason`` is why, in one short line."""
-
-    def __init__(self, message: str, *, hint: str, reason: str) -> None:
-        super().__init__(message, hint=hint)
-        self.reason = reason
+    """uv said no, and not because of the network or the disk."""
 
 
 def run_uv(verb: str, *arguments: str, what: str, next_step: str) -> None:
@@ -85,27 +79,12 @@ def run_uv(verb: str, *arguments: str, what: str, next_step: str) -> None:
     output = done.stderr + "\n" + done.stdout
     if re.search("No space left on device|Disk quota exceeded", output):
         raise SpaceError(f"{what} failed: no space left", hint="free some space, then try again")
-    message = f"{what} failed: {in_one_line(output)}"
-    if _NETWORK.search(output):
+    plain = re.sub(r"(?m)^\s*(?:error|cause): ", "", re.sub(r"//[^/@\s]+@", "//***@", output))
+    text = " ".join(plain.split()) or "uv said nothing"
+    message = f"{what} failed: {text[:_MAX_MESSAGE_CHARS]}"
+    if re.search(_NETWORK, output):
         raise SandboxError(message, hint="check the network and pip's settings, then try again")
-    raise PackagesError(message, hint=next_step, reason=_reason(output))
-
-
-def in_one_line(output: str, limit_chars: int = 1200) -> str:
-    """Return what uv printed, bounded, without frames, hosts' credentials and colour."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
-    plain = re.sub(r"//[^/@\s]+@", "//***@", plain)
-    plain = re.sub(r"^\s*(?:error|cause): ", "", plain, flags=re.MULTILINE)
-    text = " ".join(plain.split()) or "it said nothing"
-    return text if len(text) <= limit_chars else text[:limit_chars] + "..."
-
-
-def _reason(output: str) -> str:
-    """The premise that a resolution failed for, and uv's hints; else all that it said."""
-    text = in_one_line(output)
-    premise = re.search(r"Because (.+?),? we can conclude", text)
-    hints = text.partition("hint: ")[2].replace(" hint: ", "; ")
-    return in_one_line("; ".join(filter(None, (premise[1], hints))) if premise else text, 300)
+    raise PackagesError(message, hint=next_step)
 
 
 def _environment(pip: dict[str, str]) -> dict[str, str]:
@@ -126,24 +105,17 @@ def _environment(pip: dict[str, str]) -> dict[str, str]:
 
 
 def _pip_settings() -> dict[str, str]:
-    """pip's settings where pip looks for them: a later file wins, and variables over files."""
+    """pip's settings from where pip has them: a later file wins, and variables over files."""
     named = os.environ.get("PIP_CONFIG_FILE", "")
     shared = platformdirs.site_config_dir("pip", multipath=True).split(os.pathsep)
-    homes: list[Path | str] = [*shared, "/etc"]
-    if not Path(named).is_file():
-        homes += [Path("~/.pip").expanduser(), platformdirs.user_config_path("pip")]
-    files = [Path(home, "pip.conf") for home in (*homes, sys.prefix)] + [Path(named)]
+    own = [] if Path(named).is_file() else ["~/.pip", platformdirs.user_config_dir("pip")]
+    homes = [*shared, "/etc", *own, sys.prefix]
+    files = [*(Path(home, "pip.conf").expanduser() for home in homes), named]
     parser = configparser.RawConfigParser()
     try:
-        parser.read([] if named == os.devnull else files, encoding="utf-8")
+        parser.read(files if named != os.devnull else (), encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
-        raise SandboxError(
-            f"pip's settings cannot be read: {error}", hint="mend that file"
-        ) from error
-    settings: dict[str, str] = {}
-    for section in filter(parser.has_section, ("global", "install")):
-        settings |= {name.replace("_", "-"): value for name, value in parser.items(section)}
-    for name, value in os.environ.items():
-        if name.startswith("PIP_"):
-            settings[name[4:].lower().replace("_", "-")] = value
-    return settings
+        raise SandboxError(f"pip's settings cannot be read: {error}", hint="mend them") from error
+    sections = [dict(parser[name]) for name in ("global", "install") if name in parser]
+    sections.append({key[4:].lower(): os.environ[key] for key in os.environ if key[:4] == "PIP_"})
+    return {key.replace("_", "-"): value for one in sections for key, value in one.items()}

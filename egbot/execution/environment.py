@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -23,20 +24,12 @@ from packaging.version import Version
 from egbot.bounds import is_below, search_path
 from egbot.dependencies import Requirements, detect
 from egbot.errors import SandboxError
+from egbot.execution import packages
 from egbot.execution.cache import cache_folder, locked, space_error
 from egbot.execution.interpreter import Interpreter, describe
 from egbot.execution.options import Report, SandboxOptions
-from egbot.execution.packages import (
-    RETRY_S,
-    install,
-    install_most,
-    make_readable,
-    tell_left_out,
-)
 from egbot.records import Tree
 from egbot.uv import run_uv
-
-__all__ = ["Requirements", "choose_interpreter", "detect", "ensure"]
 
 _NEXT_STEP = (
     "install what the tests need into an environment of your own and name it with --python PATH"
@@ -69,9 +62,9 @@ def choose_interpreter(
     for one in requirements.ignored:
         report(f"{one.path}: {one.why}")
     base = base_python(requirements.requires_python, root)
-    python = ensure(requirements, base, cache_folder(options), report)
-    tell_left_out(python.left_out, report)
-    return python
+    built = ensure(requirements, base, cache_folder(options), report)
+    packages.tell_left_out(built.left_out, report)
+    return built
 
 
 def base_python(requires_python: str, root: Path | None = None) -> Path:
@@ -83,7 +76,8 @@ def base_python(requires_python: str, root: Path | None = None) -> Path:
     places = search_path(root)
     names = [f"python3.{minor}" for minor in reversed(_KNOWN_MINORS)]
     found = (shutil.which(name, path=places) for name in names)
-    for path in (_own_base(), *(Path(one) for one in found if one)):
+    own = getattr(sys, "_base_executable", None) or sys.executable
+    for path in (Path(own), *(Path(one) for one in found if one)):
         if root is not None and is_below(path, root):
             continue
         try:
@@ -94,11 +88,11 @@ def base_python(requires_python: str, root: Path | None = None) -> Path:
             return path
     fitting = (f"3.{minor}" for minor in _KNOWN_MINORS if _allows(wanted, minor))
     newest = max(fitting, key=Version, default="")
-    how = f"install python{newest} so that it is on the PATH" if newest else "install one"
+    install = f"install python{newest} so that it is on the PATH" if newest else "install one"
     image = f" --image python:{newest}-slim" if newest else " with --image NAME"
     raise SandboxError(
         f"the repository asks for Python {requires_python}, and no such python3.N is on the PATH",
-        hint=f"{how}, or name one that has the tests' packages with --python PATH, or use "
+        hint=f"{install}, or name one that has the tests' packages with --python PATH, or use "
         f"--sandbox docker{image}",
     )
 
@@ -122,43 +116,42 @@ def ensure(
     digest = requirements.digest(base.version, base.tag, str(base.path))[:24]
     home = cache_dir / "environments"
     folder, mark = home / digest, home / f"{digest}.ok"
-    left_out = _ready(folder, mark)
+    known = _known(folder, mark)
     try:
-        if left_out is None:
+        if not known:
             home.mkdir(parents=True, exist_ok=True)
             with locked(home / f"{digest}.lock", report):
-                left_out = _ready(folder, mark)
-                if left_out is None:
-                    left_out = _build(requirements, base, folder, mark, report)
+                known = _known(folder, mark)
+                if not known:
+                    if mark.is_file():
+                        report(f"the environment {folder} was changed or damaged: built anew")
+                        mark.unlink()
+                    known = _build(requirements, base, folder, report)
+                    mark.write_text(json.dumps(known), encoding="utf-8")
     except OSError as error:
         raise space_error(error, home) from error
-    return replace(describe(folder / "bin" / "python"), left_out=left_out)
+    return replace(describe(folder / "bin" / "python"), left_out=known["left_out"])
 
 
-def _ready(folder: Path, mark: Path) -> dict[str, str] | None:
-    """What a whole environment lacks; None where it is none, or should be tried again."""
-    known = _marked(mark)
-    left_out: dict[str, str] = known.get("left_out", {})
-    is_stale = left_out and time.time() - known.get("at_s", 0) > RETRY_S
-    return None if is_stale or known.get("files") != _listing_digest(folder) else left_out
-
-
-def _marked(mark: Path) -> dict[str, Any]:
-    """What stands in the mark; nothing where there is none, or one that is no mark."""
+def _known(folder: Path, mark: Path) -> dict[str, Any]:
+    """What the mark tells of an environment that is whole; one that lacks something ages."""
     try:
-        found = json.loads(mark.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        known: dict[str, Any] = json.loads(mark.read_text(encoding="utf-8"))
+        can_start = os.access(folder / "bin" / "python", os.X_OK)
+        if known["left_out"] and time.time() - known["at_s"] > packages.RETRY_S:
+            mark.unlink()
+        elif can_start and known["files"] == _listing_digest(folder):
+            return known
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # none, or none that an egbot wrote
+    return {}
 
 
 def _listing_digest(folder: Path) -> str:
     """Return a digest of all names below ``folder``, files' sizes and links' targets.
 
-    Takes some 10 ms for a thousand files. It is "" where the interpreter cannot be started.
+    Takes some 10 ms for a thousand files.
     """
-    if not os.access(folder / "bin" / "python", os.X_OK):
-        return ""
     lines = []
     for at, _, names in os.walk(folder):
         for name in names:
@@ -170,11 +163,9 @@ def _listing_digest(folder: Path) -> str:
 
 
 def _build(
-    requirements: Requirements, base: Interpreter, folder: Path, mark: Path, report: Report
-) -> dict[str, str]:
-    if mark.is_file() and _marked(mark).get("files") != _listing_digest(folder):
-        report(f"the environment {folder} was changed or damaged: built anew")
-    mark.unlink(missing_ok=True)
+    requirements: Requirements, base: Interpreter, folder: Path, report: Report
+) -> dict[str, Any]:
+    """Build the environment and return what its mark should tell."""
     report(f"building an environment with {', '.join(requirements.lines)[:300]}")
 
     def attempt(lines: Sequence[str]) -> None:
@@ -183,18 +174,15 @@ def _build(
         options = ("--no-project", "--python", str(base.path), str(folder))
         what = f"making an environment of {base.path}"
         run_uv("venv", *options, what=what, next_step=_NEXT_STEP)
-        install(lines, "--python", str(folder / "bin" / "python"), next_step=_NEXT_STEP)
+        packages.install(lines, "--python", str(folder / "bin/python"), next_step=_NEXT_STEP)
 
     try:
-        left_out = install_most(requirements.lines, attempt)
-        make_readable(folder)
-        known = {"files": _listing_digest(folder), "left_out": left_out, "at_s": time.time()}
-        mark.write_text(json.dumps(known), encoding="utf-8")
+        left_out = packages.install_most(requirements.lines, attempt)
+        # uv would compile with the environment's Python, which runs packages' start-up hooks.
+        compiler = [str(base.path), "-I", "-S", "-m", "compileall", "-q", "-j", "0", str(folder)]
+        subprocess.run(compiler, check=False, capture_output=True, stdin=subprocess.DEVNULL)
+        packages.make_readable(folder)
+        return {"files": _listing_digest(folder), "left_out": left_out, "at_s": time.time()}
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return left_out
-
-
-def _own_base() -> Path:
-    return Path(getattr(sys, "_base_executable", None) or sys.executable)

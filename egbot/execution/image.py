@@ -66,7 +66,8 @@ LABEL egbot=1 egbot.image={digest}
 USER 0
 COPY --from=build {environment} {environment}
 COPY runner {runner}
-RUN ["{environment}/bin/python", "-I", "-S", "-m", "compileall", "-q", "{runner}"]
+RUN ["{environment}/bin/python", "-I", "-S", "-m", "compileall", "-q", "{runner}", \
+"{environment}/lib"]
 {setup}\
 ENTRYPOINT []
 CMD ["{environment}/bin/python"]

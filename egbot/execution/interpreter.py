@@ -1,6 +1,6 @@
-"""Owns what is known of one Python interpreter on the host. It does not choose or install one.
+"""Owns what is known of one Python interpreter on the host.
 
-The interpreter is asked with ``-I -S``: no start-up hook of an installed package (``.pth`` files,
+It is asked with ``-I -S``: no start-up hook of an installed package (``.pth`` files,
 ``sitecustomize``) runs on the host.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,17 +55,13 @@ class Interpreter:
 
     def has_module(self, name: str) -> bool:
         """Say whether a top-level module lies in one of its site folders, without running it."""
-        short = ".".join(self.version.split(".")[:2])
-        environment = self.prefixes[0]
-        roots = [environment]
-        if shares_system_packages(environment):
-            roots.extend(self.prefixes[1:])
-        folders = [
-            *(root / "lib" / f"python{short}" / "site-packages" for root in roots),
-            *(root / "lib" / "python3" / "dist-packages" for root in roots),
-            *(root / "local" / "lib" / f"python{short}" / "dist-packages" for root in roots),
-        ]
-        return any((at / name).is_dir() or (at / f"{name}.py").is_file() for at in folders)
+        short = "python" + ".".join(self.version.split(".")[:2])
+        roots = self.prefixes if shares_system_packages(self.prefixes[0]) else self.prefixes[:1]
+        folders = (
+            f"lib/{short}/site-packages lib/python3/dist-packages local/lib/{short}/dist-packages"
+        )
+        found = [root / folder / name for root in roots for folder in folders.split()]
+        return any(one.is_dir() or one.with_suffix(".py").is_file() for one in found)
 
 
 def describe(path: Path) -> Interpreter:
@@ -81,7 +78,10 @@ def describe(path: Path) -> Interpreter:
             stdin=subprocess.DEVNULL,
         )
         known = json.loads(answer.stdout)
-        prefixes = _environment_first(where, [Path(one) for one in known["prefixes"]])
+        prefixes = {Path(one): None for one in known["prefixes"]}
+        environment = where.parent.parent
+        if (environment / "pyvenv.cfg").is_file():  # with -S older Pythons do not know of it
+            prefixes = {environment: None} | prefixes
         return Interpreter(
             path=where,
             version=str(known["version"]),
@@ -96,20 +96,10 @@ def describe(path: Path) -> Interpreter:
         ) from error
 
 
-def _environment_first(path: Path, prefixes: list[Path]) -> list[Path]:
-    """Put the virtual environment's folder first: with ``-S`` older Pythons do not know of it."""
-    environment = path.parent.parent
-    if (environment / "pyvenv.cfg").is_file():
-        return [environment, *(one for one in prefixes if one != environment)]
-    return prefixes
-
-
 def shares_system_packages(environment: Path) -> bool:
     """Say whether what lies outside this folder is imported too: always, if it is no venv."""
     config = environment / "pyvenv.cfg"
     if not config.is_file():
         return True
-    text = config.read_text(encoding="utf-8", errors="replace").lower()
-    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    stripped = {key.strip(): value.strip() for key, value in values.items()}
-    return stripped.get("include-system-site-packages") == "true"
+    text = config.read_text(encoding="utf-8", errors="replace")
+    return bool(re.search(r"(?im)^include-system-site-packages\s*=\s*true\s*$", text))

@@ -8,14 +8,17 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import is_normalized_name
 from packaging.version import InvalidVersion, Version
 
 from egbot.uv import UV_TIMEOUT_S, PackagesError, run_uv
 
 MAX_LEFT_OUT = 8
+MAX_REASON_CHARS = 300
 RETRY_S = 24 * 3600
 """So long what could not be had is not asked for again."""
 
@@ -23,13 +26,15 @@ _GLIBC_MINORS = (17, 28, *range(31, 41))
 _PYTHON_LINE = re.compile(rb"\A#!(?:/bin/sh\n'''exec' .*\n' '''|.*python.*)")
 """How a script starts that is Python's; the first form is for long paths."""
 
+_PYTEST = re.compile(r"pytest(?![\w.-])", re.IGNORECASE)
+_NO_REASON = re.compile(r"^.* failed: (?:No solution.*?Because )?|,? we can conclude.*?(?=hint:|$)")
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The Python that packages are for.
+    """The Python that packages are for: its version (3.11.4) and uv's name of its platform.
 
-    Its version (3.11.4), uv's name of its platform, and what it has installed (canonical name ->
-    version).
+    ``installed`` is what it has already (canonical name -> version).
     """
 
     version: str
@@ -38,15 +43,12 @@ class Target:
 
 
 def platform_name(libc: Sequence[str], machine: str) -> str:
-    """Return uv's name of a platform; ``libc`` is what ``platform.libc_ver`` says there.
-
-    Raises ValueError when that is no version.
-    """
+    """Return uv's name for what ``platform.libc_ver`` says; ValueError when that is no version."""
     if libc[0] != "glibc":
         return f"{machine}-unknown-linux-musl"
     newest = Version(libc[1]).minor
-    fitting = [minor for minor in _GLIBC_MINORS if minor <= newest]
-    return f"{machine}-manylinux_2_{max(fitting, default=17)}"
+    fitting = (minor for minor in _GLIBC_MINORS if minor <= newest)
+    return f"{machine}-manylinux_2_{max(fitting, default=_GLIBC_MINORS[0])}"
 
 
 def install_for(
@@ -59,19 +61,17 @@ def install_for(
     """
     options = ["--target", str(folder), "--python", sys.executable]
     options += ["--python-version", target.version, "--python-platform", target.platform]
+    stand_ins = _stand_ins(target, folder)
 
     def attempt(kept: Sequence[str]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
-        for place in _stand_ins(target, folder):
+        for place, about in stand_ins.items():
             place.mkdir(parents=True)
-            name, _, version = place.stem.partition("-")
-            about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
             (place / "METADATA").write_text(about, encoding="utf-8")
-            (place / "RECORD").touch()
         install(kept, *options, next_step=next_step)
 
     left_out = install_most(lines, attempt)
-    for place in _stand_ins(target, folder):
+    for place in stand_ins:
         shutil.rmtree(place, ignore_errors=True)
     (folder / ".lock").unlink(missing_ok=True)
     for script in (folder / "bin").glob("*"):
@@ -81,15 +81,18 @@ def install_for(
     return left_out
 
 
-def _stand_ins(target: Target, folder: Path) -> list[Path]:
-    """Where to say, for uv to see, what is installed: its own needs are not looked at again."""
-    found = []
+def _stand_ins(target: Target, folder: Path) -> dict[Path, str]:
+    """The folders, and what to write in them, by which uv sees what is installed: it stays.
+
+    The image chose the names: none becomes a path elsewhere. What such a package needs is not
+    looked at again.
+    """
+    found = {}
     for name, version in target.installed.items():
-        try:
-            if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):  # the image chose it: no path
-                found.append(folder / f"{name.replace('-', '_')}-{Version(version)}.dist-info")
-        except InvalidVersion:
-            continue
+        with suppress(InvalidVersion):
+            if is_normalized_name(name):
+                place = folder / f"{name.replace('-', '_')}-{Version(version)}.dist-info"
+                found[place] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     return found
 
 
@@ -100,12 +103,11 @@ def install(lines: Sequence[str], *options: str, next_step: str) -> None:
 
 
 def make_readable(folder: Path) -> None:
-    """Let every user read all in ``folder``: uv's files are as private as its cache once was."""
-    for at, _, names in os.walk(folder):
-        for path in (Path(at), *(Path(at, name) for name in names)):
-            if not path.is_symlink():
-                mode = path.stat().st_mode
-                path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
+    """Let every user read all in ``folder``: files are as private as uv's cache when they came."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
 
 
 def install_most(lines: Sequence[str], attempt: Callable[[Sequence[str]], None]) -> dict[str, str]:
@@ -115,7 +117,7 @@ def install_most(lines: Sequence[str], attempt: Callable[[Sequence[str]], None])
     goes. Raises the PackagesError when pytest itself cannot be had, or after ``MAX_LEFT_OUT`` lines
     or ``UV_TIMEOUT_S``.
     """
-    kept = sorted(lines, key=lambda line: not _is_pytest(line))
+    kept = sorted(lines, key=lambda line: not _PYTEST.match(line))
     left_out: dict[str, str] = {}
     deadline = time.monotonic() + UV_TIMEOUT_S
     while kept:
@@ -125,17 +127,11 @@ def install_most(lines: Sequence[str], attempt: Callable[[Sequence[str]], None])
         except PackagesError as error:
             culprit, cause = _found_culprit(kept, attempt, error)
         is_over = len(left_out) >= MAX_LEFT_OUT or time.monotonic() > deadline
-        if is_over or _is_pytest(culprit):
+        if is_over or _PYTEST.match(culprit):
             raise cause
         kept.remove(culprit)
-        left_out[culprit] = cause.reason
+        left_out[culprit] = _NO_REASON.sub("", cause.message)[:MAX_REASON_CHARS]
     return left_out
-
-
-def tell_left_out(left_out: Mapping[str, str], report: Callable[[str], None]) -> None:
-    """Tell the person who watches which requirements are not there, and why."""
-    for line, why in left_out.items():
-        report(f"{line} is left out: {why}")
 
 
 def _found_culprit(
@@ -153,5 +149,7 @@ def _found_culprit(
     return lines[bad - 1], cause
 
 
-def _is_pytest(line: str) -> bool:
-    return re.match(r"pytest(?![\w.-])", line, re.IGNORECASE) is not None
+def tell_left_out(left_out: Mapping[str, str], report: Callable[[str], None]) -> None:
+    """Tell the person who watches which requirements are not there, and why."""
+    for line, why in left_out.items():
+        report(f"{line} is left out: {why}")
