@@ -110,10 +110,11 @@ def _pip_settings() -> dict[str, str]:
     shared = platformdirs.site_config_dir("pip", multipath=True).split(os.pathsep)
     own = [] if Path(named).is_file() else ["~/.pip", platformdirs.user_config_dir("pip")]
     homes = [*shared, "/etc", *own, sys.prefix]
-    files = [*(Path(home, "pip.conf").expanduser() for home in homes), named]
+    files = [*(Path(home, "pip.conf").expanduser() for home in homes), Path(named)]
     parser = configparser.RawConfigParser()
     try:
-        parser.read(files if named != os.devnull else (), encoding="utf-8")
+        if named != os.devnull:  # by which pip is told to read none
+            parser.read(files, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
         raise SandboxError(f"pip's settings cannot be read: {error}", hint="mend them") from error
     sections = [dict(parser[name]) for name in ("global", "install") if name in parser]

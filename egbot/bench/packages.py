@@ -82,7 +82,7 @@ def _fetched(work: BlankedFunction) -> Path:
         with tempfile.TemporaryDirectory(dir=folder) as name:
             listed = Path(name) / "requirements.txt"
             listed.write_text(line + "\n", encoding="utf-8")
-            command = ["--python", sys.executable, "pip", "download", "--quiet", "--no-deps"]
+            command = ["--python", sys.executable, "pip", "download", "-qq", "--no-deps"]
             command += ["--no-binary=:all:", "--dest", name, "--requirement", str(listed)]
             what = f"fetching the source of {wanted}"
             run_uv("tool run", *command, what=what, next_step=_NETWORK_HINT)
