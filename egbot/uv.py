@@ -17,7 +17,7 @@ from egbot.errors import SandboxError, SpaceError
 UV_TIMEOUT_S = 1800
 _MAX_MESSAGE_CHARS = 1200
 _KEPT_VARIABLES = re.compile(
-    r"PATH|HOME|USER|LANG|TMPDIR|NETRC|(?:PIP|SSL_CERT|LC|XDG)_\w+|(?:REQUESTS_CA|CURL_CA)_BUNDLE"
+    r"PATH|HOME|USER|LANG|TMPDIR|NETRC|(?:PIP|SSL|LC|XDG)_\w+|(?:REQUESTS_CA|CURL_CA)_BUNDLE"
     r"|(?:https?|ftp|all|no)_proxy|UV_(?:\w*INDEX\w*|FIND_LINKS|INSECURE_HOST|SYSTEM_CERTS"
     r"|CONSTRAINT|EXCLUDE_NEWER|KEYRING_PROVIDER|OFFLINE|CACHE_DIR|HTTP_\w+|CONCURRENT_\w+)",
     re.IGNORECASE,
@@ -32,6 +32,7 @@ _FROM_PIP = {
     "trusted-host": "UV_INSECURE_HOST",
     "constraint": "UV_CONSTRAINT",
     "cert": "SSL_CERT_FILE",
+    "client-cert": "SSL_CLIENT_CERT",
     "proxy": "ALL_PROXY",
     "timeout": "UV_HTTP_TIMEOUT",
     "default-timeout": "UV_HTTP_TIMEOUT",
@@ -112,11 +113,12 @@ def _pip_settings() -> dict[str, str]:
     homes = [*shared, "/etc", *own, sys.prefix]
     files = [*(Path(home, "pip.conf").expanduser() for home in homes), Path(named)]
     parser = configparser.RawConfigParser()
-    try:
-        if named != os.devnull:  # by which pip is told to read none
-            parser.read(files, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise SandboxError(f"pip's settings cannot be read: {error}", hint="mend them") from error
+    for file in files if named != os.devnull else ():  # by that name pip is told to read none
+        try:
+            parser.read(file, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:  # its text may hold a secret
+            why = type(error).__name__
+            raise SandboxError(f"pip's settings {file}: {why}", hint="mend that file") from None
     sections = [dict(parser[name]) for name in ("global", "install") if name in parser]
     sections.append({key[4:].lower(): os.environ[key] for key in os.environ if key[:4] == "PIP_"})
     return {key.replace("_", "-"): value for one in sections for key, value in one.items()}

@@ -27,7 +27,9 @@ _PYTHON_LINE = re.compile(rb"\A#!(?:/bin/sh\n'''exec' .*\n' '''|.*python.*)")
 """How a script starts that is Python's; the first form is for long paths."""
 
 _PYTEST = re.compile(r"pytest(?![\w.-])", re.IGNORECASE)
-_NO_REASON = re.compile(r"^.* failed: (?:No solution.*?Because )?|,? we can conclude.*?(?=hint:|$)")
+_NO_REASON = re.compile(
+    r"^.*? failed: (?:No solution.*?Because )?|,? we can conclude.*?(?= hint:|$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def install_for(
     for place in stand_ins:
         shutil.rmtree(place, ignore_errors=True)
     (folder / ".lock").unlink(missing_ok=True)
-    for script in (folder / "bin").glob("*"):
+    for script in filter(Path.is_file, (folder / "bin").glob("*")):
         data = script.read_bytes()
         script.write_bytes(_PYTHON_LINE.sub(lambda _: b"#!" + os.fsencode(python), data))
     make_readable(folder)
