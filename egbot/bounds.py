@@ -1,16 +1,19 @@
 """Owns where a repository ends on this machine's disk, and which ways lead into it.
 
-It does not know what lies at a path. Folders are compared as the file system knows them, so that
-no link, "..", other spelling of a name or mount hides where a way goes.
+Folders are compared as the file system knows them, so that no link, "..", other spelling of a name
+or mount hides where a way goes.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
-from pathlib import Path
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
-from egbot.errors import UsageError
+from egbot.errors import SpaceError, UsageError
 
 _MAX_LINKS = 40
 
@@ -66,3 +69,84 @@ def _holds(root: Path, place: Path) -> bool:
         except (OSError, ValueError):
             continue
     return False
+
+
+# --- its files ---------------------------------------------------------------------------------
+
+
+def read_inside(
+    root: Path, path: str, max_bytes: int, plain: dict[str, bool]
+) -> tuple[bytes, int] | None:
+    """A file's content and its mode in git's form; None if it is not there. Follows no link.
+
+    ``plain`` keeps what is known of folders. Raises OSError, also for what is larger than
+    ``max_bytes``, no regular file, behind a link, or a link out of ``root`` or into ``.git``.
+    """
+    place, folder = root / path, path.rpartition("/")[0]
+    if folder not in plain:
+        home = root / folder
+        plain[folder] = home.resolve() == home and ".git" not in folder.split("/")
+    if not plain[folder]:
+        raise OSError(errno.ELOOP, "a folder on its way is a link")
+    try:
+        status = place.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if stat.S_ISLNK(status.st_mode):
+        target = place.readlink()
+        goal = Path(os.path.normpath(place.parent / target))
+        if target.is_absolute() or not goal.is_relative_to(root):
+            raise OSError(errno.ELOOP, "is a link that leaves the repository")
+        if ".git" in goal.relative_to(root).parts:
+            raise OSError(errno.ELOOP, "is a link into .git")
+        return os.fsencode(target), 0o120000
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "is no regular file")
+    handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        data = file.read(max_bytes + 1) if status.st_size <= max_bytes else b""
+    if (num_bytes := max(len(data), status.st_size)) > max_bytes:
+        raise OSError(errno.EFBIG, f"has {num_bytes:,} bytes, more than {max_bytes:,}")
+    return data, 0o100755 if status.st_mode & stat.S_IXUSR else 0o100644
+
+
+def safe_place(root: Path, path: str) -> Path:
+    """Where a patch's path lies. Raises UsageError for one that leaves the working tree."""
+    pure = PurePosixPath(path)
+    place = root / pure
+    stays = bool(pure.parts) and not pure.is_absolute() and ".." not in pure.parts
+    if not stays or any(part.lower() == ".git" for part in pure.parts):
+        raise UsageError(f"a patch may not write to {path!r}")
+    refuse_links(place, root)
+    return place
+
+
+def check_places(root: Path, paths: Iterable[str]) -> None:
+    """See that patches could be written to ``paths``. Raises UsageError, SpaceError."""
+    for path in paths:
+        place = safe_place(root, path)
+        folder = next(one for one in place.parents if one.exists())
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise SpaceError(
+                f"{folder} cannot be written, where {path} belongs",
+                hint="check the folder's permissions",
+            )
+
+
+def replace_file(place: Path, data: bytes) -> None:
+    """Replace a file's content in one step and keep its mode. Raises SpaceError."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o644
+        with tempfile.TemporaryDirectory(prefix=".egbot-", dir=place.parent) as folder:
+            with Path(folder, "new").open("wb") as file:
+                file.write(data)
+                os.fchmod(file.fileno(), mode)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(file.name).replace(place)
+    except OSError as error:
+        raise SpaceError(
+            f"{place} cannot be written: {error.strerror}",
+            hint="check the folder's permissions and the free space",
+        ) from error

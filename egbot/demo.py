@@ -1,13 +1,13 @@
-"""Lays out the sample repository of ``egbot demo``. It does not know how it is solved."""
+"""Owns laying out the sample repository of ``egbot demo``."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from egbot.errors import SpaceError, SurroundingsError, UsageError
+from egbot.errors import SpaceError, UsageError
+from egbot.gitcommand import ask_git
 
 DEMO_AGENTS = "greedy,guided:gamma=1:s=3:d=2,samples:8:t=0.9:seed=1,guided:gamma=0.5:s=4:d=6:seed=2"
 """Who tries in the demo, in this order."""
@@ -35,22 +35,8 @@ def lay_out(folder: Path) -> Path:
         raise SpaceError(
             f"{folder} cannot be written: {error.strerror}", hint="free some space or use --output"
         ) from error
-    _git(folder, "init", "--quiet", "--initial-branch=main")
+    ask_git(folder, "init", "--quiet", "--template=", "--initial-branch=main", own={})
     (folder / _MARK).write_text("made by egbot demo\n", encoding="utf-8")
-    _git(folder, "add", "--all")
-    _git(folder, *_IDENTITY, "commit", "--quiet", "--no-gpg-sign", "-m", "Write the tests first")
+    ask_git(folder, "add", "--all", own={})
+    ask_git(folder, *_IDENTITY, "commit", "--quiet", "-m", "Write the tests first", own={})
     return folder
-
-
-def _git(folder: Path, *arguments: str) -> None:
-    try:
-        result = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, check=False
-        )
-    except FileNotFoundError as error:
-        raise SurroundingsError("git is not installed", hint="apt-get install git") from error
-    if result.returncode:
-        raise SurroundingsError(
-            f"git {arguments[0]} failed: {result.stderr.decode(errors='replace').strip()}",
-            hint="run egbot doctor",
-        )

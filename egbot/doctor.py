@@ -11,8 +11,10 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 from egbot.engine import catalog
+from egbot.errors import SurroundingsError
 from egbot.execution.options import SandboxOptions
 from egbot.execution.select import Probe, probe
+from egbot.gitcommand import ask_git
 
 _DEFAULT_MODEL = "smollm2"
 _GIB = 1024**3
@@ -55,8 +57,10 @@ def _python() -> Probe:
 
 
 def _git() -> Probe:
-    path = shutil.which("git")
-    return Probe("git", path is not None, path or "not found", "" if path else "install git")
+    try:
+        return Probe("git", ok=True, detail=ask_git(Path("/"), "version").decode())
+    except SurroundingsError as error:
+        return Probe("git", ok=False, detail=error.message, hint=error.hint)
 
 
 def _package(name: str) -> Probe:

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from egbot import __version__
-from egbot.bounds import refuse_links
+from egbot.bounds import check_places, refuse_links
 from egbot.config import Settings
 from egbot.consent import refuse_forbidden, settings_of
 from egbot.deadline import ended_after
@@ -29,17 +29,16 @@ from egbot.pipeline import Request, Tools, check_request, solve
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import Report, Stage
 from egbot.records import SCHEMA_RUN, Patch, Run, Stats, Tree, TreeFile, Trigger
-from egbot.source.diff import unified_diff
-from egbot.source.repository import (
+from egbot.repository import (
     Repository,
     apply,
     check_identity,
-    check_places,
     commit,
     is_clean,
     open_repository,
     snapshot,
 )
+from egbot.source.diff import unified_diff
 from egbot.synthesis.budget import Budget
 
 _ISSUE_TESTS = "tests/test_from_issue.py"
@@ -118,7 +117,7 @@ def _solved(
 
     def check(paths: tuple[str, ...]) -> None:
         if order.apply or order.commit:
-            check_places(repository, paths)
+            check_places(repository.root, paths)
         if order.commit:
             _check_clean(repository, paths)
 

@@ -13,7 +13,7 @@ import pytest
 import egbot
 from egbot.demo import lay_out
 from egbot.errors import SpaceError, SurroundingsError, UsageError
-from egbot.source.repository import open_repository, snapshot
+from egbot.repository import open_repository, snapshot
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -82,7 +82,7 @@ def test_no_test_asserts_nothing() -> None:
                 assert not is_true, f"{name(path)}:{node.lineno}"
 
 
-HEAVY = ("torch", "transformers", "gguf", "numpy", "huggingface_hub", "docker", "pytest")
+HEAVY = ("torch", "transformers", "gguf", "numpy", "huggingface_hub", "docker", "git", "pytest")
 
 
 @pytest.mark.parametrize("module", ["egbot.cli", "egbot.pipeline", "egbot.testing"])

@@ -1,24 +1,18 @@
 """Owns fetching the one commit that a run works on, into a folder of its own.
 
-It knows git and nothing of what the commit holds: no hook, filter, submodule or configuration of
-the repository takes effect. A pull request is fetched as ``refs/pull/N/head``, so that forks are
-like all others.
+No hook, filter, submodule or configuration of the repository takes effect. A pull request is
+fetched as ``refs/pull/N/head``, so that forks are like all others.
 """
 
 from __future__ import annotations
 
 import base64
-import os
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from egbot.errors import ForgeError, HeadMovedError, SurroundingsError
+from egbot.errors import ForgeError, HeadMovedError
+from egbot.gitcommand import ask_git, run_git
 from egbot.records import Trigger
-
-_TIMEOUT_S = 600
-_KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
-_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,61 +33,33 @@ def fetch(origin: Origin, trigger: Trigger, branch: str, folder: Path) -> str:
     is_pull = trigger.kind == "pull_request" and trigger.number is not None
     ref = f"refs/pull/{trigger.number}/head" if is_pull else f"refs/heads/{branch}"
     folder.mkdir(parents=True)
-    _git(folder, origin, "init", "--quiet", "--template=")
+    ask_git(folder, "init", "--quiet", "--template=", own={})
     # the address is not stored as a remote: nothing that runs later shall fetch or push by name
     url = f"{origin.server_url}/{origin.repository}.git"
-    _git(folder, origin, "fetch", "--quiet", "--no-tags", "--depth=1", url, ref)
-    sha = _git(folder, origin, "rev-parse", "--verify", "FETCH_HEAD^{commit}")
+    fetched = ("fetch", "--quiet", "--no-tags", "--depth=1", "--", url, ref)
+    status, _, said = run_git(folder, *fetched, own=_online(origin))
+    if status:
+        raise ForgeError(
+            f"git fetch of {origin.repository} failed: {said[-400:] or 'no message'}",
+            hint="the token needs contents: read; see that the branch still exists",
+        )
+    sha = ask_git(folder, "rev-parse", "--verify", "FETCH_HEAD^{commit}", own={}).decode()
     if trigger.head_sha and sha != trigger.head_sha:
         raise HeadMovedError(
             f"{ref} is at {sha[:12]} now, and {trigger.head_sha[:12]} was asked for",
             hint="ask again: /egbot retry",
         )
-    _git(folder, origin, "checkout", "--quiet", "--detach", sha)
+    ask_git(folder, "checkout", "--quiet", "--detach", sha, own={})
     return sha
 
 
-def _git(folder: Path, origin: Origin, *arguments: str) -> str:
-    name = arguments[0]
-    try:
-        done = subprocess.run(  # noqa: S603  an argument list of our own
-            ["git", *arguments],  # noqa: S607  the runner's git
-            cwd=folder,
-            env=_environment(origin if name == "fetch" else None),
-            capture_output=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise SurroundingsError("git was not found", hint="install git on the runner") from error
-    except subprocess.TimeoutExpired as error:
-        raise ForgeError(f"git {name} did not finish in {_TIMEOUT_S} s") from error
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip()[-400:]
-        raise ForgeError(
-            f"git {name} of {origin.repository} failed: {said or 'no message'}",
-            hint="the token needs contents: read; see that the branch still exists",
-        )
-    return done.stdout.decode("utf-8", "replace").strip()
-
-
-def _environment(origin: Origin | None) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in (*_KEPT, *_PROXIES) if name in os.environ}
-    settings = {"core.hooksPath": os.devnull, "submodule.recurse": "false"}
-    if origin is not None and origin.token:
-        basic = base64.b64encode(f"x-access-token:{origin.token}".encode()).decode()
-        settings[f"http.{origin.server_url}/.extraheader"] = f"AUTHORIZATION: basic {basic}"
-    numbered: dict[str, str] = {"GIT_CONFIG_COUNT": str(len(settings))}
-    for index, (key, value) in enumerate(settings.items()):
-        numbered[f"GIT_CONFIG_KEY_{index}"] = key
-        numbered[f"GIT_CONFIG_VALUE_{index}"] = value
-    return {
-        **kept,
-        **numbered,
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ALLOW_PROTOCOL": "https:http:file",
-        "GIT_LFS_SKIP_SMUDGE": "1",
-        "LC_ALL": "C",
+def _online(origin: Origin) -> dict[str, str]:
+    protocols = {"GIT_ALLOW_PROTOCOL": "https:http:file"}
+    if not origin.token:
+        return protocols
+    basic = base64.b64encode(f"x-access-token:{origin.token}".encode()).decode()
+    return protocols | {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.{origin.server_url}/.extraheader",
+        "GIT_CONFIG_VALUE_0": f"AUTHORIZATION: basic {basic}",
     }

@@ -34,7 +34,7 @@ from egbot.records import SCHEMA_RUN, Run, Trigger
 from egbot.report.files import clear_outcomes, write_json, write_run, write_text
 from egbot.report.markdown import render_markdown
 from egbot.report.progress import make_view
-from egbot.source.repository import head_sha, open_repository, snapshot
+from egbot.repository import head_sha, open_repository, snapshot
 from egbot.stubbing import installed_place, make_stubs, patches_of, stubs_json
 
 REQUEST_FILE = "request.json"

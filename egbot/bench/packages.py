@@ -18,8 +18,8 @@ from egbot.errors import UsageError
 from egbot.execution.cache import cache_folder, space_error
 from egbot.execution.options import SandboxOptions
 from egbot.records import Tree, TreeFile
+from egbot.repository import open_repository, snapshot
 from egbot.source.outline import find
-from egbot.source.repository import open_repository, snapshot
 from egbot.source.splice import prepare
 from egbot.uv import run_uv
 

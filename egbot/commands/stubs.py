@@ -11,7 +11,7 @@ from egbot.commands.shared import EXIT_CODES, guarded, say
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED, UsageError
 from egbot.intake.failures import selected_tests
 from egbot.report.text import visible
-from egbot.source.repository import apply, open_repository, snapshot
+from egbot.repository import apply, open_repository, snapshot
 from egbot.stubbing import check_writable, installed_place, make_stubs, patches_of, stubs_json
 
 

@@ -19,7 +19,7 @@ from egbot.report.html import render_trace_html
 from egbot.report.progress import PlainView
 from egbot.report.terminal import trace as show
 from egbot.report.trace_json import traced_document
-from egbot.source.repository import open_repository
+from egbot.repository import open_repository
 from egbot.tracing import TracedRun, TraceOrder, trace_order
 
 EXIT_CODES = """\

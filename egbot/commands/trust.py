@@ -13,7 +13,7 @@ import click
 from egbot.commands.shared import EXIT_CODES, guarded
 from egbot.consent import Wants, given, grant, revoke, wants_of
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED, UsageError
-from egbot.source.repository import open_repository, snapshot
+from egbot.repository import open_repository, snapshot
 
 _NOT_COVERED = (
     "not covered: what image names, FROM and ADD bring from elsewhere, what the hub keeps under a "

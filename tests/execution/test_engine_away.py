@@ -21,7 +21,7 @@ from egbot.execution.warm import Launch, Opening, WarmExecutor
 from egbot.local import Effects, Order, run_order
 from egbot.ports import Sandbox
 from egbot.records import Job, Limits, Tree, TreeFile
-from egbot.source.repository import Repository
+from egbot.repository import Repository
 from tests.machine import IMAGE, need_docker
 
 GONE = "docker: Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"

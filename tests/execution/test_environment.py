@@ -25,7 +25,7 @@ from egbot.execution.options import SandboxOptions
 from egbot.execution.packages import RETRY_S, Target, install_for, platform_name
 from egbot.execution.select import choose
 from egbot.records import TreeFile
-from egbot.source.repository import open_repository, snapshot
+from egbot.repository import open_repository, snapshot
 from egbot.uv import PackagesError, run_uv
 
 DEPENDENCY_FILES = (

@@ -6,15 +6,16 @@ import hashlib
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from egbot import bounds, gitcommand, repository
 from egbot.errors import SpaceError, SurroundingsError, UsageError
 from egbot.records import Patch
-from egbot.source import repository
+from egbot.repository import Repository
 from egbot.source.diff import unified_diff
-from egbot.source.repository import Repository
 
 
 @pytest.fixture(autouse=True)
@@ -62,39 +63,168 @@ def test_top_level_is_found_from_a_folder_or_a_file(repo: Repository) -> None:
         assert repository.open_repository(place) == repo
 
 
-def test_folder_outside_a_repository_is_refused_with_the_next_step(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    with pytest.raises(UsageError, match="outside is not a git repository") as caught:
-        repository.open_repository(outside)
-    assert "git init" in caught.value.hint
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         repository.open_repository(tmp_path / "no" / "where")
 
 
-def test_bare_repository_is_refused(tmp_path: Path) -> None:
-    _git(tmp_path, "init", "-q", "--bare", "bare.git")
-    with pytest.raises(UsageError, match="not in a working tree"):
-        repository.open_repository(tmp_path / "bare.git")
+# What befell the folder "t" (in sh, beside "my repo"), what is said, and the next step.
+REFUSED = {
+    "no repository": ("mkdir t", "t is not a git repository", "git init"),
+    "bare": ("git init -q --bare t", "not in a working tree", "check it out"),
+    "inside .git": ("git init -q s; ln -s s/.git t", "not in a working tree", "check it out"),
+    "no such gitdir": ("mkdir t; echo gitdir: /no/where >t/.git", "leads to no rep", "clone it again"),
+    "no gitfile": ("mkdir t; echo garbage >t/.git", "leads to no repository", "clone it again"),
+    "empty config": ("git init -q t; echo '[' >t/.git/config", "bad config line 1", "git status"),
+    "include of itself": (
+        "git init -q t; printf '[include]\npath=config\n' >>t/.git/config", "maximum include", ""
+    ),
+    "extension": (
+        "git init -q t; cd t; git config core.repositoryformatversion 1; git config extensions.x2 x",
+        "needs a newer git: .*x2", "install the git",
+    ),
+    "index of garbage": ("$clone; echo garbage >t/.git/index", "index of .* is broken", "git reset"),
+    "index cut short": ("$clone; truncate -s 200 t/.git/index", "is broken", "git reset"),
+    "index cut to nothing": ("$clone; : >t/.git/index", "is broken", "git reset"),
+    "index of the future": (
+        "$clone; printf 'DIRC\\0\\0\\0\\11%032d' 0 >t/.git/index", "is broken: .*version 9", "git reset"
+    ),
+    "index with another checksum": (
+        "$clone; truncate -s -20 t/.git/index; printf %020d 0 >>t/.git/index",
+        "does not have the checksum", "git reset",
+    ),
+    "HEAD of a lost commit": (
+        "$clone; rm -r t/.git/objects/*; git -C t pack-refs --all", "lacks objects", "git fsck"
+    ),
+}  # fmt: skip
+# What is like any other working tree, and the files that are not in its snapshot.
+TAKEN = {
+    "shallow": ('git clone -q --depth=1 "file://$PWD/my repo" t', set()),
+    "partial": (
+        """git -C 'my repo' config uploadpack.allowFilter 1
+        git clone -q --no-checkout --filter=blob:none "file://$PWD/my repo" t
+        git -C t reset -q; git -C t config remote.origin.uploadpack 'touch ran; false'""",
+        {"pkg/a.py", "run.sh", ".gitignore"},
+    ),
+    "sparse": ("$clone; git -C t sparse-checkout set --no-cone run.sh", {"pkg/a.py", ".gitignore"}),
+    "sparse index": ("$clone; git -C t sparse-checkout set --sparse-index", {"pkg/a.py"}),
+    "split index": ("$clone; git -C t update-index --split-index --index-version=4", set()),
+    "detached": ("$clone; git -C t checkout -q --detach", set()),
+    "linked": ("git -C 'my repo' worktree add -q ../t", set()),
+    "linked .git": ("$clone; mv t/.git g; ln -s ../g t/.git", set()),
+    "separate git folder": ("git clone -q --separate-git-dir=g 'my repo' t", set()),
+    "SHA-256": ("git init -q --object-format=sha256 t; cp -R 'my repo'/* t; git -C t add .", {".gitignore"}),
+    "unborn": ("git init -q t; cp -R 'my repo'/* 'my repo'/.gitignore t", set()),
+    "empty .git inside": ("$clone; mkdir t/pkg/.git", set()),
+}  # fmt: skip
 
 
-def test_missing_git_and_foreign_owner_are_explained(
-    repo: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def _befall(script: str, folder: Path) -> Path:
+    start = "clone() { git clone -q 'my repo' t; }\n"
+    subprocess.run(["sh", "-ec", start + script.replace("$clone", "clone")], cwd=folder, check=True)
+    return folder / "t"
+
+
+def _use(folder: Path) -> set[str]:
+    opened = repository.open_repository(folder)
+    assert opened.root == folder
+    paths = set(repository.snapshot(opened))
+    repository.head_sha(opened)
+    return paths
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_working_tree_or_a_broken_one_is_one_message(
+    repo: Repository, tmp_path: Path, case: str
 ) -> None:
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    monkeypatch.setenv("PATH", str(tools))
-    with pytest.raises(SurroundingsError, match="git was not found"):
-        repository.open_repository(repo.root)
-    fake = tools / "git"
-    fake.write_text(
-        "#!/bin/sh\necho \"fatal: detected dubious ownership in repository at '/a/my repo'\" >&2\n"
-        "exit 128\n"
-    )
-    fake.chmod(0o755)
+    script, message, hint = REFUSED[case]
+    with pytest.raises((UsageError, SurroundingsError), match=message) as caught:
+        _use(_befall(script, tmp_path))
+    assert hint in caught.value.hint
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_every_kind_of_working_tree_is_read_and_nothing_is_fetched(
+    repo: Repository, tmp_path: Path, case: str
+) -> None:
+    script, lacks = TAKEN[case]
+    folder = _befall(script, tmp_path)
+    assert _use(folder) == {"pkg/a.py", "run.sh", ".gitignore"} - lacks
+    repository.is_clean(Repository(folder))
+    assert not list(tmp_path.rglob("ran"))
+
+
+def test_another_owner_is_said_with_the_command(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     with pytest.raises(SurroundingsError, match="belongs to another user") as caught:
-        repository.open_repository(Path())
-    assert caught.value.hint.endswith("safe.directory '/a/my repo'")
+        repository.open_repository(repo.root)
+    assert caught.value.hint.endswith(f"--add safe.directory '{repo.root}'")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "git was not found"),
+        ("#!/bin/sh\necho git version 2.25.1\n", "git version 2.25 is too old"),
+        ("#!/bin/sh\necho usage: wrapper\n", "asked for its version, it says b'usage: wrapper'"),
+        ("#!/bin/sh\necho broken >&2; exit 1\n", "asked for its version, it says 'broken'"),
+        ("#!/no/interpreter\n", "asked for its version, it says .*No such file"),
+        ("#!/bin/sh\nsleep 600\n", "did not finish in 1 s"),
+    ],
+)
+def test_a_git_that_is_missing_old_or_broken_is_said(
+    repo: Repository,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    text: str | None,
+    message: str,
+) -> None:
+    monkeypatch.setattr(gitcommand, "_LIMIT_S", 1.0)
+    before = os.environ["PATH"]
+    monkeypatch.setenv("PATH", f"{tmp_path}:relative")
+    if text is not None:
+        monkeypatch.setenv("PATH", f"{tmp_path}:{before}")
+        (tmp_path / "git").write_text(text)
+        (tmp_path / "git").chmod(0o755)
+    with pytest.raises(SurroundingsError, match=message) as caught:
+        repository.open_repository(repo.root)
+    assert "2.32" in caught.value.hint
+
+
+def test_a_configuration_that_never_ends_is_left_alone(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(repo.root / "fifo")
+    (repo.root / ".git" / "config").write_text("[include]\n\tpath = ../fifo\n")
+    monkeypatch.setattr(gitcommand, "_LIMIT_S", 1.0)
+    with pytest.raises(SurroundingsError, match="did not finish in 1 s"):
+        repository.open_repository(repo.root)
+
+
+def test_nothing_is_started_by_an_import_and_nothing_goes_on(
+    repo: Repository, tmp_path: Path
+) -> None:
+    (tmp_path / "evil").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    (tmp_path / "evil").chmod(0o755)
+    code = (
+        "import os, pathlib; from egbot.repository import *; before = dict(os.environ)\n"
+        "repo = open_repository(pathlib.Path('.')); snapshot(repo); is_clean(repo); head_sha(repo)\n"
+        "assert before == dict(os.environ)\n"
+        "print(*pathlib.Path('/proc/self/task').glob('*/children'))\n"
+        "assert not [c for c in pathlib.Path('/proc/self/task').glob('*/children') if c.read_text()]\n"
+    )
+    environment = {
+        "GIT_PYTHON_GIT_EXECUTABLE": str(tmp_path / "evil"),
+        "GIT_PYTHON_REFRESH": "nonsense",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=repo.root, env=os.environ | environment, check=True
+    )
+    assert not (tmp_path / "ran").exists()
 
 
 def test_head_is_a_commit_or_nothing_yet(repo: Repository, tmp_path: Path) -> None:
@@ -108,8 +238,8 @@ def test_head_is_a_commit_or_nothing_yet(repo: Repository, tmp_path: Path) -> No
 def test_environment_of_a_git_hook_does_not_redirect_our_calls(
     repo: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
-    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+    for name in ("DIR", "WORK_TREE", "INDEX_FILE", "COMMON_DIR", "OBJECT_DIRECTORY", "NAMESPACE"):
+        monkeypatch.setenv(f"GIT_{name}", str(tmp_path / "elsewhere"))
     assert repository.open_repository(repo.root) == repo
     assert "pkg/a.py" in repository.snapshot(repo)
 
@@ -236,7 +366,7 @@ def test_no_submodule_and_no_transport_is_started_by_reading(repo: Repository) -
     missing = _git(repo.root, "rev-parse", "HEAD^{tree}").strip()
     (repo.root / ".git" / "objects" / missing[:2] / missing[2:]).unlink()
     assert len(repository.snapshot(repo)) == 3
-    with pytest.raises(SurroundingsError, match="not allowed"):
+    with pytest.raises(SurroundingsError, match="egbot fetches none"):
         repository.is_clean(repo)
     assert not (repo.root / "egbot-out").exists()
 
@@ -256,12 +386,11 @@ def test_a_configuration_cannot_name_another_working_tree(
         repository.open_repository(folder)
 
 
-def test_linked_worktrees_and_submodules_are_working_trees(repo: Repository) -> None:
-    _git(repo.root, "worktree", "add", "-q", "../linked")
-    linked = repo.root.parent / "linked"
-    assert repository.open_repository(linked / "pkg").root == linked
-    _git(linked, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(repo.root), "s")
-    assert repository.open_repository(linked / "s").root == linked / "s"
+def test_a_submodule_is_a_working_tree_of_its_own(repo: Repository) -> None:
+    root = repo.root
+    _git(root, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(root), "s")
+    assert repository.open_repository(root / "s" / "pkg").root == root / "s"
+    assert "pkg/a.py" in repository.snapshot(Repository(root / "s"))
 
 
 # --- writing -----------------------------------------------------------------------------------
@@ -330,7 +459,7 @@ def test_patch_is_not_written_through_a_link(repo: Repository, tmp_path: Path) -
     (repo.root / "link").symlink_to(tmp_path / "out")
     (repo.root / "file.py").symlink_to(tmp_path / "out" / "x.py")
     for path in ("link/x.py", "file.py"):
-        with pytest.raises(UsageError, match="behind a link"):
+        with pytest.raises(UsageError, match="writes through none"):
             repository.apply(repo, [_patch(path, None, b"x\n")])
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -349,7 +478,7 @@ def test_diff_that_speaks_of_other_files_writes_nothing(repo: Repository) -> Non
 def test_folder_that_cannot_be_written_is_a_space_error(repo: Repository) -> None:
     (repo.root / "blocked").write_text("a file")
     with pytest.raises(SpaceError, match="cannot be written"):
-        repository._write(repo.root / "blocked" / "x.py", b"x\n")
+        bounds.replace_file(repo.root / "blocked" / "x.py", b"x\n")
     with pytest.raises(UsageError, match="cannot be read: Not a directory"):
         repository.apply(repo, [_patch("blocked/x.py", None, b"x\n")])
 
@@ -394,15 +523,27 @@ def test_first_commit_of_a_repository_works(tmp_path: Path) -> None:
     assert len(repository.commit(repository.open_repository(root), ["-a b.py"], "first")) == 40
 
 
-def test_hook_that_refuses_is_reported_and_leaves_the_index_as_it_was(repo: Repository) -> None:
+def test_hook_that_refuses_is_reported_and_leaves_the_index_as_it_was(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hook = repo.root / ".git" / "hooks" / "pre-commit"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\necho no tabs please >&2\nexit 1\n")
+    hook.write_text('#!/bin/sh\necho "no tabs please, $LC_ALL" >&2\nexit 1\n')
     hook.chmod(0o755)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
     (repo.root / "added.py").write_text("x\n")
-    with pytest.raises(UsageError, match="no tabs please"):
+    with pytest.raises(UsageError, match=r"no tabs please, C\.UTF-8"):
         repository.commit(repo, ["added.py"], "no")
     assert _git(repo.root, "status", "--porcelain") == "?? added.py\n"
+
+
+def test_a_lock_that_was_left_behind_is_named(repo: Repository) -> None:
+    lock = repo.root / ".git" / "index.lock"
+    lock.write_text("")
+    (repo.root / "added.py").write_text("x\n")
+    with pytest.raises(SurroundingsError, match="one that died left") as caught:
+        repository.commit(repo, ["added.py"], "no")
+    assert caught.value.hint.endswith(f"rm '{lock}'")
 
 
 def test_missing_identity_names_the_next_step(
