@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import TYPE_CHECKING
 
 from egbot.bounds import search_path
@@ -77,18 +78,18 @@ def _execute(
     command: list[str], environment: Mapping[str, str], limit_s: float
 ) -> tuple[int, bytes, str]:
     # GitPython only adds variables: env takes them away. Folders go by -C and not by Git(folder),
-    # which expands "~" and "$" in their names and falls back to the current folder.
-    status, printed, said = _gitpython().execute(
-        ["/usr/bin/env", *command],
-        with_extended_output=True,
-        with_exceptions=False,
-        stdout_as_string=False,
-        env=environment,
-        kill_after_timeout=limit_s,
-    )
-    if status < 0 and said.startswith("Timeout: "):
-        said = f"it did not finish in {limit_s:.0f} s"
-    return status, printed, said.encode(errors="surrogateescape").decode(errors="replace").strip()
+    # which expands "~" and "$" in their names and falls back to the current folder. The limit is
+    # ours: GitPython's has a thread that outlives an interrupted wait and kills by number.
+    child = _gitpython().execute(["/usr/bin/env", *command], as_process=True, env=environment)
+    try:
+        printed, said = child.communicate(timeout=limit_s)
+    except TimeoutExpired:
+        printed, said = b"", f"it did not finish in {limit_s:.0f} s".encode()
+    finally:
+        child.kill()  # also where a signal ends the wait
+    status = child.poll()
+    told = said.decode(errors="replace").strip()
+    return 1 if status is None else status, printed.removesuffix(b"\n"), told
 
 
 @cache

@@ -17,6 +17,8 @@ from egbot.records import Patch
 from egbot.repository import Repository
 from egbot.source.diff import unified_diff
 
+ROOT = Path(__file__).parents[1]
+
 
 @pytest.fixture(autouse=True)
 def own_git_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,18 +215,42 @@ def test_nothing_is_started_by_an_import_and_nothing_goes_on(
         "import os, pathlib; from egbot.repository import *; before = dict(os.environ)\n"
         "repo = open_repository(pathlib.Path('.')); snapshot(repo); is_clean(repo); head_sha(repo)\n"
         "assert before == dict(os.environ)\n"
-        "print(*pathlib.Path('/proc/self/task').glob('*/children'))\n"
         "assert not [c for c in pathlib.Path('/proc/self/task').glob('*/children') if c.read_text()]\n"
     )
     environment = {
         "GIT_PYTHON_GIT_EXECUTABLE": str(tmp_path / "evil"),
         "GIT_PYTHON_REFRESH": "nonsense",
-        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONPATH": os.fspath(ROOT),
     }
     subprocess.run(
         [sys.executable, "-c", code], cwd=repo.root, env=os.environ | environment, check=True
     )
     assert not (tmp_path / "ran").exists()
+
+
+def test_an_interrupted_wait_ends_git_and_nothing_else_goes_on(
+    repo: Repository, tmp_path: Path
+) -> None:
+    fake = tmp_path / "git"
+    fake.write_text(
+        "#!/bin/sh\n[ $1 = version ] && exec echo git version 2.40.0\n"
+        f"echo $$ >'{tmp_path}/pid'; kill -ALRM $PPID; exec sleep 3600\n"
+    )
+    fake.chmod(0o755)
+    code = (
+        "import os, pathlib, signal, threading; from egbot.repository import open_repository\n"
+        "signal.signal(signal.SIGALRM, signal.default_int_handler)\n"
+        "try: open_repository(pathlib.Path('.'))\n"
+        "except KeyboardInterrupt: pass\n"
+        "else: raise SystemExit(1)\n"
+        "assert threading.active_count() == 1\n"
+    )
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": os.fspath(ROOT)}
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=repo.root, env=os.environ | environment, check=True
+    )
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_head_is_a_commit_or_nothing_yet(repo: Repository, tmp_path: Path) -> None:
