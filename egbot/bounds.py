@@ -134,19 +134,22 @@ def check_places(root: Path, paths: Iterable[str]) -> None:
 
 
 def replace_file(place: Path, data: bytes) -> None:
-    """Replace a file's content in one step and keep its mode. Raises SpaceError."""
+    """Replace a file's content in one step and keep its mode. Raises SpaceError.
+
+    Its folders are made; what is new has the mode that the umask says.
+    """
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o644
         with tempfile.TemporaryDirectory(prefix=".egbot-", dir=place.parent) as folder:
             with Path(folder, "new").open("wb") as file:
                 file.write(data)
-                os.fchmod(file.fileno(), mode)
+                if place.exists():
+                    os.fchmod(file.fileno(), stat.S_IMODE(place.stat().st_mode))
                 file.flush()
                 os.fsync(file.fileno())
             Path(file.name).replace(place)
     except OSError as error:
         raise SpaceError(
-            f"{place} cannot be written: {error.strerror}",
+            f"{place} cannot be written: {error.strerror or error}",
             hint="check the folder's permissions and the free space",
         ) from error

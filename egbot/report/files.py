@@ -5,17 +5,15 @@ It does not know what the reports say. Every file is written whole or not at all
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from egbot.bounds import replace_file
 from egbot.errors import SpaceError, UsageError
 from egbot.records import SCHEMA_RUN, Outcome, Run
 from egbot.report.html import render_html
@@ -166,27 +164,4 @@ def write_text(path: Path, text: str) -> None:
         data = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         data = text.encode("utf-8", "backslashreplace")
-    try:
-        _write_bytes(path, data)
-    except OSError as error:
-        shown = one_line(str(path), 400)
-        raise SpaceError(
-            f"{shown} cannot be written: {error.strerror or error}.",
-            hint="Free some space, or give a folder that egbot may write to.",
-        ) from error
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Opened by name, not by tempfile, so that the umask decides who may read the reports.
-    beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with beside.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise
+    replace_file(path, data)
