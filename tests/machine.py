@@ -1,6 +1,6 @@
 """What a test may ask of the machine: an engine, a sandbox, a model, and time.
 
-It does not know what the tests do with them. A test is skipped, with the reason, where something
+A test is skipped, with the reason, where something
 is missing, and waits long where the machine is busy.
 """
 
@@ -17,8 +17,10 @@ import pytest
 from egbot.engine import catalog
 from egbot.errors import SurroundingsError
 from egbot.execution.bubblewrap import find_bubblewrap, try_namespaces
-from egbot.execution.docker_cli import find_engine
-from egbot.execution.image import inspect
+from egbot.execution.docker_engine import find_engine
+from egbot.execution.images import inspect
+from egbot.execution.link import Child
+from egbot.execution.warm import WarmExecutor
 
 IMAGE = os.environ.get("EGBOT_TEST_IMAGE", "egbot-base:bookworm")
 LONG_S = 100.0
@@ -73,6 +75,13 @@ def wait_for(condition: Callable[[], object]) -> bool:
     while not (found := bool(condition())) and time.monotonic() < deadline_s:
         time.sleep(0.05)
     return found
+
+
+def pid_of(executor: WarmExecutor) -> int:
+    """Return the process id of the first process of a sandbox on this machine."""
+    assert executor._link is not None
+    assert isinstance(executor._link.channel, Child)
+    return executor._link.channel.pid
 
 
 def num_descriptors(pid: int) -> int:

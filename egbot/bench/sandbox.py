@@ -17,13 +17,17 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from docker.errors import APIError
+
 from egbot.bench.sandbox_figures import LoopTimes, SandboxFigures
 from egbot.errors import SandboxError, SurroundingsError
-from egbot.execution.confinement import WORK, docker_run_arguments, inner_environment
-from egbot.execution.container import DockerSandbox, docker_sandbox
-from egbot.execution.docker_cli import docker, docker_environment, docker_path
+from egbot.execution.attached import Attached
+from egbot.execution.confinement import WORK, host_config
+from egbot.execution.containers import ENVIRONMENT, DockerSandbox, docker_sandbox
+from egbot.execution.docker_engine import connected
 from egbot.execution.environment import choose_interpreter
-from egbot.execution.image import ENVIRONMENT_PATH, RUNNER_PATH, base_image
+from egbot.execution.images import PYTHON_PATH, base_image
+from egbot.execution.link import Link, LinkLostError
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.payload import build_tar
 from egbot.execution.select import choose
@@ -42,9 +46,11 @@ _TREE: Tree = {
 _DOCKERFILE = "measured/Dockerfile"
 _FRESH_TIMEOUT_S = 120
 _INSIDE = f"""
-import sys, tarfile, pytest
+import contextlib, io, sys, tarfile, pytest
 tarfile.open(fileobj=sys.stdin.buffer, mode="r|").extractall({WORK!r})
-sys.exit(pytest.main(["-q", "--rootdir", {WORK!r}, {WORK!r}]))
+with contextlib.redirect_stdout(io.StringIO()):
+    code = pytest.main(["-q", "--rootdir", {WORK!r}, {WORK!r}])
+print(int(code))
 """
 _LIMITS = Limits(max_events=50_000, test_s=60.0)
 _LOOP = """\
@@ -179,10 +185,10 @@ def _build_image(
 
 def _remove_images(mark: str) -> None:
     """Remove what was made for this measurement; images have the labels of their bases."""
-    with suppress(SurroundingsError):
-        for name in docker(["image", "ls", "--quiet", "--filter", f"label={mark}"]).split():
-            with suppress(SurroundingsError):
-                docker(["image", "rm", "--force", name])
+    with suppress(SurroundingsError), connected() as client:
+        for one in client.images(filters={"label": mark}):
+            with suppress(APIError):
+                client.remove_image(one["Id"], force=True)
 
 
 def _open(sandbox: Sandbox) -> Executor:
@@ -280,18 +286,20 @@ def _fresh_pytest(options: SandboxOptions, count: int, report: Report) -> tuple[
 def _fresh_container(options: SandboxOptions, count: int, report: Report) -> tuple[float, ...]:
     """A new container for each candidate, confined like ours; the files come in as a tar."""
     sandbox = docker_sandbox(_TREE, options, report)
-    path = f"{ENVIRONMENT_PATH}/bin:/usr/local/bin:/usr/bin:/bin"
-    arguments = docker_run_arguments(
-        options,
-        labels={"egbot": "1"},
-        environment=inner_environment(path, RUNNER_PATH),
-        volumes=sandbox.image.volumes,
-    )
-    inner = [sandbox.image.name, f"{ENVIRONMENT_PATH}/bin/python", "-c", _INSIDE]
+    config = host_config(options, volumes=sandbox.image.volumes)
+    command = [PYTHON_PATH, "-c", _INSIDE]
 
     def run(number: int) -> None:
         tree = {**_TREE, "sums.py": TreeFile(_source(number).encode())}
-        _finish([docker_path(), *arguments, *inner], build_tar(tree), docker_environment())
+        link = Link(Attached(sandbox.image.name, command, config, ENVIRONMENT))
+        try:
+            said = link.exchange(build_tar(tree), _FRESH_TIMEOUT_S)
+        except LinkLostError as error:
+            raise SandboxError(f"a fresh container failed: {error}") from error
+        finally:
+            link.close()
+        if said != b"0":
+            raise SandboxError("a fresh container failed", hint="run egbot doctor")
 
     return _timed(count + 1, run)[1:]
 

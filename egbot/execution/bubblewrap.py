@@ -21,6 +21,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from egbot.errors import SandboxError
@@ -37,6 +38,7 @@ from egbot.execution.environment import choose_interpreter
 from egbot.execution.filters import bubblewrap_filter
 from egbot.execution.groups import make_group
 from egbot.execution.interpreter import Interpreter, describe
+from egbot.execution.link import Child
 from egbot.execution.mounts import host_arguments
 from egbot.execution.namespaces import refusal
 from egbot.execution.options import Report, SandboxOptions
@@ -124,22 +126,18 @@ class BubblewrapSandbox:
         kernel ends the sandbox with the thread that started it (prctl(2), PR_SET_PDEATHSIG). The
         executor would then start another one at its next job.
         """
-        own = self.options
-        opening = Opening(
-            tree, tuple(tests), limits, own.pytest_options, dict(own.env), own.collect_s
-        )
-        return WarmExecutor(self._launch, opening)
+        return WarmExecutor(self._launch, Opening.of(self.options, tree, tests, limits))
 
     def _launch(self) -> Launch:
         memory_bytes = self.options.memory_bytes + _SPARE_BYTES
         group = make_group(memory_bytes, self.options.pids + _SPARE_PROCESSES)
-        return Launch(
-            argv=tuple(self.command(["-m", "sandbox.runner"], group.entrances)),
-            env={"PATH": os.defpath},
-            work=_WORK,
-            walls=WALLS,
+        start = partial(
+            Child,
+            self.command(["-m", "sandbox.runner"], group.entrances),
+            {"PATH": os.defpath},
             on_close=group.remove,
         )
+        return Launch(start, _WORK, WALLS)
 
     def command(self, python_arguments: Sequence[str], entrances: Sequence[str] = ()) -> list[str]:
         """Return the command that runs the interpreter inside, by way of the launcher.

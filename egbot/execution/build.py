@@ -1,26 +1,23 @@
-"""Owns ``docker build``: how one is started, and what of its log a person needs when it fails.
+"""Owns building an image: how a build is started, and what of its log a person needs if it fails.
 
-It does not know what the images are for. A build has no network, no secret and none of the
-command's own proxy settings; the context goes in as a tar, so that nothing of it is written here.
+A build has no network and no secret.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import re
-import subprocess
-from collections.abc import Sequence
+import time
 from contextlib import suppress
+from pathlib import Path
+
+import docker
+from docker.errors import APIError
 
 from egbot.consent import build_context
-from egbot.errors import SandboxError, SpaceError
-from egbot.execution.docker_cli import (
-    PROXY_NAMES,
-    docker,
-    docker_environment,
-    docker_path,
-    engine_fault,
-)
+from egbot.errors import SandboxError
+from egbot.execution.docker_engine import NO_SPACE, connected, no_space
 from egbot.execution.options import Report
 from egbot.execution.payload import LINK_MODE, build_tar
 from egbot.records import Tree
@@ -29,54 +26,50 @@ BUILD_TIMEOUT_S = 1800
 BASE_REPOSITORY = "egbot-dockerfile"
 KEPT_BASES = 5
 _LOG_LINES = 12
-_NOISE = re.compile(
-    r"DEPRECATED:|\s*Install the buildx|\s*https://docs\.docker\.com|Sending build context"
-    r"| ---> [0-9a-f]{12}$| ---> Running in| ---> Using cache|Removing intermediate|-+$"
-    r"|#\d+ (?:DONE|CACHED|sha256|transferring|resolve)"
-)
+_NOISE = re.compile(r" ---> |Removing intermediate|Successfully (?:built|tagged)")
 
 
 class BuildFailedError(Exception):
     """The build itself failed; the message is the log's relevant end."""
 
 
-def build(arguments: Sequence[str], context: bytes | None = None) -> None:
-    """Run ``docker build`` with ``arguments``; ``context`` is a tar that replaces the folder.
+def build(
+    context: bytes | Path, *, tag: str, labels: dict[str, str], dockerfile: str = "Dockerfile"
+) -> None:
+    """Build an image of ``context``, a tar or a folder.
 
     Raises BuildFailedError when an instruction fails, SandboxError or SpaceError when the engine
     is at fault.
     """
-    command = [docker_path(), "build", "--network", "none", "--force-rm", *arguments]
-    for proxy in PROXY_NAMES:
-        command[2:2] = ["--build-arg", f"{proxy}="]
-    if context is not None:
-        command.append("-")
-    try:
-        done = subprocess.run(
-            command,
-            input=context or b"",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=BUILD_TIMEOUT_S,
-            env=docker_environment(),
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SandboxError(
-            f"docker build did not end within {BUILD_TIMEOUT_S} s",
-            hint="see which instruction never ends: run docker build by hand",
-        ) from error
-    except OSError as error:
-        raise SandboxError(
-            f"the docker command could not be started: {error}", hint="run egbot doctor"
-        ) from error
-    if done.returncode == 0:
-        return
-    log = done.stdout.decode("utf-8", "replace")
-    fault = engine_fault(log)
-    if fault is not None:
-        raise fault
-    raise BuildFailedError(relevant_end(log))
+    deadline = time.monotonic() + BUILD_TIMEOUT_S
+    log, has_failed = "", False
+    with connected(BUILD_TIMEOUT_S) as client:
+        try:
+            for told in client.build(
+                path=None if isinstance(context, bytes) else str(context),
+                fileobj=io.BytesIO(context) if isinstance(context, bytes) else None,
+                custom_context=isinstance(context, bytes),
+                dockerfile=dockerfile,
+                tag=tag,
+                labels=labels,
+                network_mode="none",
+                forcerm=True,
+                decode=True,
+                use_config_proxy=False,
+            ):
+                log += str(told.get("stream") or told.get("error") or "")
+                has_failed |= "error" in told
+                if time.monotonic() > deadline:
+                    raise SandboxError(
+                        f"the build did not end within {BUILD_TIMEOUT_S} s",
+                        hint=f"see which instruction never ends: {relevant_end(log)}",
+                    )
+        except APIError as error:  # a Dockerfile that cannot be read
+            if not error.is_client_error():
+                raise
+            log, has_failed = str(error.explanation), True
+    if has_failed:
+        raise no_space() if NO_SPACE.search(log) else BuildFailedError(relevant_end(log))
 
 
 def relevant_end(log: str, limit_chars: int = 1600) -> str:
@@ -84,7 +77,7 @@ def relevant_end(log: str, limit_chars: int = 1600) -> str:
     plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]|[^\S\n]+$", "", log, flags=re.MULTILINE)
     plain = re.sub(r"//[^/@\s]+@", "//***@", plain)
     lines = [line for line in plain.splitlines() if line.strip() and not _NOISE.match(line)]
-    steps = [at for at, line in enumerate(lines) if re.match(r"Step \d+/\d+ :| > \[", line)]
+    steps = [at for at, line in enumerate(lines) if re.match(r"Step \d+/\d+ :", line)]
     shown = lines[steps[-1] :] if steps else lines
     if len(shown) > _LOG_LINES:
         shown = [shown[0], "...", *shown[2 - _LOG_LINES :]]
@@ -109,25 +102,34 @@ def built_base(tree: Tree, path: str, report: Report) -> str:
     inside = build_context(tree, path)
     context = build_tar({name[start:]: one for name, one in inside.items()})
     digest = hashlib.sha256(f"{path[start:]}\0".encode() + context).hexdigest()[:24]
-    name = f"{BASE_REPOSITORY}:{digest}"
-    label = f"egbot.base={digest}"
-    if not docker(["image", "ls", "--quiet", "--filter", f"label={label}", name]).strip():
+    name, label = f"{BASE_REPOSITORY}:{digest}", {"egbot.base": digest}
+    with connected() as client:
+        found = client.images(name, filters={"label": f"egbot.base={digest}"})
+    if not found:
         report(f"building {path}")
         try:
-            build(["--tag", name, "--label", label, "--file", path[start:]], context)
+            build(context, tag=name, labels=label, dockerfile=path[start:])
         except BuildFailedError as error:
             raise SandboxError(
                 f"{path} cannot be built:\n{error}",
-                hint="mend the Dockerfile (its build has no network, and its own folder is all "
-                "that it can copy), or build an image by hand and name it with --image",
+                hint="mend the Dockerfile (its build has no network and no BuildKit, and its own "
+                "folder is all that it can copy), or build an image by hand and name it with "
+                "--image",
             ) from error
-        _reap_bases()
+        with connected() as client:
+            remove_old(client, BASE_REPOSITORY, KEPT_BASES)
     return name
 
 
-def _reap_bases() -> None:
-    """Remove all but the newest bases; what other images are made of stays with those."""
-    with suppress(SandboxError, SpaceError):
-        shown = ["--format", "{{.Repository}}:{{.Tag}}"]
-        for old in docker(["image", "ls", BASE_REPOSITORY, *shown]).split()[KEPT_BASES:]:
-            docker(["image", "rm", old])
+def remove_old(client: docker.APIClient, repository: str, num_kept: int) -> int:
+    """Remove all but the newest images of ``repository`` and return how many.
+
+    The engine refuses to remove what a container, or another image, uses.
+    """
+    found = sorted(client.images(repository), key=lambda one: int(one["Created"]), reverse=True)
+    num_removed = 0
+    for name in [tag for one in found for tag in one["RepoTags"] or ()][num_kept:]:
+        with suppress(APIError):
+            client.remove_image(name)
+            num_removed += 1
+    return num_removed

@@ -1,4 +1,4 @@
-"""Owns the options that confine a container. It does not know what runs inside.
+"""Owns what confines every sandbox, whatever the backend, and the options that confine a container.
 
 Not covered: a hole in the kernel or the engine (a runtime like gVisor's ``runsc`` narrows that);
 limits that the engine itself cannot enforce (``find_engine`` names those); what happens inside one
@@ -9,10 +9,9 @@ who stands behind this, and the attack suite (tests/e2e/attacks) what was tried.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
-from egbot.execution.docker_cli import PROXY_NAMES
 from egbot.execution.options import MIB, SandboxOptions
 
 USER_ID = 65534
@@ -23,6 +22,8 @@ MAX_OPEN_FILES = 1024
 WALLS = ("user", "capabilities", "privileges", "seccomp", "network")
 """What each sandbox's runner looks for before it takes the tree: it is not root and has no
 capabilities, may gain no privileges, has a filter of system calls, and no network but its own."""
+
+_ULIMITS = {"core": 0, "nofile": MAX_OPEN_FILES, "fsize": MAX_FILE_BYTES}
 
 
 def inner_environment(path: str, runner: str, work: str = WORK) -> dict[str, str]:
@@ -41,45 +42,35 @@ def inner_environment(path: str, runner: str, work: str = WORK) -> dict[str, str
     }
 
 
-def docker_run_arguments(
-    options: SandboxOptions,
-    *,
-    labels: Mapping[str, str],
-    environment: Mapping[str, str],
-    volumes: Sequence[str] = (),
-    seccomp: Path | None = None,
-) -> list[str]:
-    """Return ``run`` and its options up to the image's name.
+def host_config(
+    options: SandboxOptions, *, volumes: Sequence[str] = (), seccomp: str = ""
+) -> dict[str, Any]:
+    """Return the ``HostConfig`` of a confined container, in the words of the engine's API.
 
     ``volumes`` are the folders that the image declares as such: the engine would make them
     writable without a bound, so each becomes a bounded tmpfs. ``seccomp`` is a profile of system
-    calls, None the engine's own.
+    calls (JSON), "" the engine's own. Nothing of the host is mounted.
     """
     # The owner is named since runc gives a tmpfs the mode of the folder that it covers.
     owner = f"uid={USER_ID},gid={USER_ID},mode=1777"
     scratch = f"rw,exec,nosuid,nodev,size={options.tmpfs_bytes},{owner}"
-    # No init: the runner adopts and reaps what tests leave; an init would be a process of the same
-    # user whose memory they may write.
-    arguments = ["run", "--interactive", "--rm", "--pull", "never"]
-    arguments += ["--network", "none", "--read-only", "--no-healthcheck"]
-    arguments += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
-    arguments += ["--user", f"{USER_ID}:{USER_ID}", "--workdir", "/", "--hostname", "sandbox"]
-    arguments += ["--ipc", "private", "--shm-size", str(SHARED_MEMORY_BYTES)]
-    arguments += ["--pids-limit", str(options.pids), "--cpus", f"{options.cpus:g}"]
-    arguments += ["--memory", str(options.memory_bytes)]
-    arguments += ["--memory-swap", str(options.memory_bytes)]
-    arguments += ["--ulimit", "core=0", "--ulimit", f"nofile={MAX_OPEN_FILES}"]
-    arguments += ["--ulimit", f"fsize={MAX_FILE_BYTES}", "--log-driver", "none"]
-    for folder in dict.fromkeys((WORK, "/tmp", *volumes)):  # noqa: S108
-        arguments += ["--tmpfs", f"{folder}:{scratch}"]
-    if seccomp is not None:
-        arguments += ["--security-opt", f"seccomp={seccomp}"]
-    if options.runtime:
-        arguments += ["--runtime", options.runtime]
-    for name, value in labels.items():
-        arguments += ["--label", f"{name}={value}"]
-    for name in PROXY_NAMES:
-        arguments += ["--env", f"{name}="]
-    for name, value in environment.items():
-        arguments += ["--env", f"{name}={value}"]
-    return arguments
+    config: dict[str, Any] = {
+        "AutoRemove": True,
+        "NetworkMode": "none",
+        "ReadonlyRootfs": True,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges", *([f"seccomp={seccomp}"] if seccomp else ())],
+        "IpcMode": "private",
+        "ShmSize": SHARED_MEMORY_BYTES,
+        "PidsLimit": options.pids,
+        "NanoCpus": round(options.cpus * 1e9),
+        "Memory": options.memory_bytes,
+        "MemorySwap": options.memory_bytes,
+        "Ulimits": [{"Name": name, "Soft": most, "Hard": most} for name, most in _ULIMITS.items()],
+        "LogConfig": {"Type": "none"},
+        "Tmpfs": dict.fromkeys((WORK, "/tmp", *volumes), scratch),  # noqa: S108
+        # No init: the runner adopts and reaps what tests leave; an init would be a process of the
+        # same user whose memory they may write.
+        "Init": False,
+    }
+    return config | ({"Runtime": options.runtime} if options.runtime else {})

@@ -1,56 +1,66 @@
-"""One sandbox process and its three pipes: bytes out, one line back, before a deadline.
+"""One running sandbox and its streams: bytes out, one line back, before a deadline.
 
-It knows nothing of what the lines say. All waiting is bounded: a process that dies, hangs, floods
-its output or stops reading ends as LinkLostError.
+All waiting is bounded: a sandbox that dies, hangs, floods its output or stops reading ends as
+LinkLostError.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import selectors
+import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import IO, Literal
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import IO, Literal, Protocol
 
-from egbot.errors import SandboxError, SurroundingsError
+from egbot.errors import SandboxError
 from egbot.execution.protocol import MAX_FRAME_BYTES
 
-_CHUNK_BYTES = 1 << 16
+CHUNK_BYTES = 1 << 16
 _STDERR_TAIL_BYTES = 16 * 1024
 _FAREWELL_S = 1.0
 _KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
-"""By SIGKILL; the second is how bwrap and docker tell it of the process inside."""
+"""By SIGKILL; the second is how bwrap and the engine tell it of the process inside."""
 
 
-def _nothing() -> None:
-    return
+class Channel(Protocol):
+    """The streams of a process that runs. Only ``exit_code`` and ``close`` wait, and not long."""
 
+    @property
+    def input(self) -> int:
+        """The descriptor of its standard input."""
 
-def _unexplained(_text: str) -> None:
-    return
+    @property
+    def outputs(self) -> Collection[int]:
+        """The descriptors that something may still come from."""
+
+    def write(self, data: memoryview) -> int:
+        """Send some of ``data`` and return how many bytes that was. Raises OSError."""
+
+    def read(self, descriptor: int, /) -> tuple[bytes, bytes]:
+        """Return what came on standard output and error. Raises EOFError at the output's end."""
+
+    def exit_code(self, timeout_s: float) -> int | None:
+        """Return the status of the process, negative for a signal, None while it runs."""
+
+    def close(self) -> None:
+        """End the process and all that it started, and take away what it left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a backend starts one fresh sandbox: what to run, and what to undo afterwards.
+    """How a backend starts one fresh sandbox.
 
-    ``work`` is the folder, as the sandbox sees it, below which the tree is unpacked.
-    ``walls`` are what must stand around it (``egbot.execution.confinement``).
-    ``on_close`` is called once, after the process has ended. ``explain`` is asked, with the end
-    of its error output, when one did not come to life: it returns the error to raise, if it knows.
+    ``start`` raises SandboxError. ``work`` is the folder, as the sandbox sees it, below which the
+    tree is unpacked; ``walls`` are what must stand around it (``egbot.execution.confinement``).
     """
 
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
+    start: Callable[[], Channel]
     work: str
-    cwd: str | None = None
     walls: tuple[str, ...] = ()
-    on_close: Callable[[], None] = field(default=_nothing)
-    explain: Callable[[str], SurroundingsError | None] = field(default=_unexplained)
 
 
 class LinkLostError(Exception):
@@ -69,38 +79,13 @@ class KilledError(LinkLostError):
 
 
 class Link:
-    """A running sandbox process. Raises SandboxError when it cannot be started at all."""
+    """The conversation with one running sandbox."""
 
-    def __init__(self, launch: Launch) -> None:
-        self._launch = launch
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
         self._stderr_tail = b""
         self._received = bytearray()
         self._closed = False
-        try:
-            self._process = subprocess.Popen(
-                launch.argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=dict(launch.env),
-                cwd=launch.cwd,
-                start_new_session=True,
-                bufsize=0,
-            )
-        except OSError as error:
-            launch.on_close()
-            raise SandboxError(
-                f"the sandbox could not be started: {launch.argv[0]}: {error.strerror}",
-                hint="check that the program exists and may be run",
-            ) from error
-        self._stdin = _pipe(self._process.stdin)
-        self._stdout = _pipe(self._process.stdout)
-        self._stderr = _pipe(self._process.stderr)
-
-    @property
-    def pid(self) -> int:
-        """The process id of the sandbox's first process."""
-        return self._process.pid
 
     @property
     def stderr_text(self) -> str:
@@ -114,49 +99,39 @@ class Link:
         """
         deadline = time.monotonic() + timeout_s
         unsent = memoryview(data)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._stdout, selectors.EVENT_READ)
-            selector.register(self._stderr, selectors.EVENT_READ)
-            if unsent:
-                selector.register(self._stdin, selectors.EVENT_WRITE)
-            while True:
-                left_s = deadline - time.monotonic()
-                if left_s <= 0:
-                    raise self._lost("timeout", f"no answer within {timeout_s:.0f} s")
-                for key, _ in selector.select(left_s):
-                    if key.fileobj is self._stdin:
-                        unsent = unsent[self._write(unsent) :]
-                        if not unsent:
-                            selector.unregister(self._stdin)
-                    elif key.fileobj is self._stderr:
-                        if not self._read_stderr():
-                            selector.unregister(self._stderr)
-                    elif (line := self._read_line()) is not None:
+        while True:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise self._lost("timeout", f"no answer within {timeout_s:.0f} s")
+            for descriptor, events in self._ready(left_s, is_sending=bool(unsent)):
+                if descriptor in self.channel.outputs and events & ~select.POLLOUT:
+                    line = self._read_line(descriptor)
+                    if line is not None:
                         return line
+                if unsent and descriptor == self.channel.input and events & ~select.POLLIN:
+                    unsent = unsent[self._write(unsent) :]
+
+    def _ready(self, timeout_s: float, *, is_sending: bool) -> list[tuple[int, int]]:
+        """Wait for the descriptors that something can be done with."""
+        masks = dict.fromkeys(self.channel.outputs, select.POLLIN)
+        if is_sending:
+            masks[self.channel.input] = masks.get(self.channel.input, 0) | select.POLLOUT
+        poll = select.poll()
+        for descriptor, mask in masks.items():
+            poll.register(descriptor, mask)
+        return poll.poll(timeout_s * 1000)
 
     def _write(self, data: memoryview) -> int:
         try:
-            return os.write(self._stdin.fileno(), data[:_CHUNK_BYTES])
-        except BlockingIOError:
-            return 0
+            return self.channel.write(data[:CHUNK_BYTES])
         except OSError as error:
             raise self._died() from error
 
-    def _read_stderr(self) -> bool:
+    def _read_line(self, descriptor: int) -> bytes | None:
         try:
-            chunk = os.read(self._stderr.fileno(), _CHUNK_BYTES)
-        except BlockingIOError:
-            return True
-        self._stderr_tail = (self._stderr_tail + chunk)[-_STDERR_TAIL_BYTES:]
-        return bool(chunk)
-
-    def _read_line(self) -> bytes | None:
-        try:
-            chunk = os.read(self._stdout.fileno(), _CHUNK_BYTES)
-        except BlockingIOError:
-            return None
-        if not chunk:
-            raise self._died()
+            chunk = self._read(descriptor)
+        except (EOFError, OSError) as error:
+            raise self._died() from error
         start = len(self._received)
         self._received += chunk
         end = self._received.find(b"\n", start)
@@ -168,12 +143,14 @@ class Link:
         del self._received[: end + 1]
         return line
 
+    def _read(self, descriptor: int) -> bytes:
+        out, err = self.channel.read(descriptor)
+        self._stderr_tail = (self._stderr_tail + err)[-_STDERR_TAIL_BYTES:]
+        return out
+
     def _died(self) -> LinkLostError:
-        self.drain_stderr()
-        try:
-            code: int | None = self._process.wait(_FAREWELL_S)
-        except subprocess.TimeoutExpired:
-            code = None
+        self.drain()
+        code = self.channel.exit_code(_FAREWELL_S)
         if code in _KILLED:
             return KilledError(f"the sandbox was killed:\n{self.stderr_text}".rstrip(":\n"))
         how = "closed its output" if code is None else f"ended with {_exit_text(code)}"
@@ -183,33 +160,102 @@ class Link:
         text = self.stderr_text
         return LinkLostError(kind, f"{detail}:\n{text}" if text else detail)
 
-    def drain_stderr(self) -> None:
+    def drain(self) -> None:
         """Take what a sandbox that is about to end still writes to its standard error."""
         deadline = time.monotonic() + _FAREWELL_S
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._stderr, selectors.EVENT_READ)
-            while (left_s := deadline - time.monotonic()) > 0:
-                if not selector.select(left_s) or not self._read_stderr():
-                    return
+        with contextlib.suppress(EOFError, OSError):
+            while self.channel.outputs and (left_s := deadline - time.monotonic()) > 0:
+                for descriptor, _ in self._ready(left_s, is_sending=False):
+                    self._read(descriptor)
 
     def close(self) -> None:
-        """End the process and its group; asked first by closing its input. Safe to call twice."""
-        if self._closed:
-            return
-        self._closed = True
+        """End the sandbox. Safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            self.channel.close()
+
+
+class Child:
+    """A process of this machine with three pipes. Raises SandboxError when it cannot be started.
+
+    ``on_close`` is called once, after the process has ended.
+    """
+
+    def __init__(
+        self,
+        argv: Collection[str],
+        env: Mapping[str, str],
+        cwd: str | None = None,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_close = on_close
+        try:
+            self._process = subprocess.Popen(
+                tuple(argv),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,
+                bufsize=0,
+            )
+        except OSError as error:
+            on_close()
+            raise SandboxError(
+                f"the sandbox could not be started: {next(iter(argv))}: {error.strerror}",
+                hint="check that the program exists and may be run",
+            ) from error
+        self._stdin, self._stdout, self._stderr = map(
+            _pipe, (self._process.stdin, self._process.stdout, self._process.stderr)
+        )
+        self.input = self._stdin.fileno()
+        self.outputs = {self._stdout.fileno(), self._stderr.fileno()}
+
+    @property
+    def pid(self) -> int:
+        """The process id of the sandbox's first process."""
+        return self._process.pid
+
+    def write(self, data: memoryview) -> int:
+        """See ``Channel``."""
+        try:
+            return os.write(self.input, data)
+        except BlockingIOError:
+            return 0
+
+    def read(self, descriptor: int) -> tuple[bytes, bytes]:
+        """See ``Channel``."""
+        try:
+            chunk = os.read(descriptor, CHUNK_BYTES)
+        except BlockingIOError:
+            return b"", b""
+        is_output = descriptor == self._stdout.fileno()
+        if not chunk:
+            self.outputs.discard(descriptor)
+            if is_output:
+                raise EOFError
+        return (chunk, b"") if is_output else (b"", chunk)
+
+    def exit_code(self, timeout_s: float) -> int | None:
+        """See ``Channel``."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout_s)
+        return None
+
+    def close(self) -> None:
+        """End the process and its group; asked first by closing its input."""
         try:
             with contextlib.suppress(OSError):
                 self._stdin.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_FAREWELL_S)
+            self.exit_code(_FAREWELL_S)
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_FAREWELL_S)
+            self.exit_code(_FAREWELL_S)
             self._stdout.close()
             self._stderr.close()
-            self._launch.on_close()
+            self._on_close()
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

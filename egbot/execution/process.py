@@ -13,12 +13,14 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from egbot.errors import SandboxError
+from egbot.execution.link import Child, Launch
 from egbot.execution.options import SandboxOptions
 from egbot.execution.payload import runner_files, write_files
-from egbot.execution.warm import Launch, Opening, WarmExecutor
+from egbot.execution.warm import Opening, WarmExecutor
 from egbot.records import Limits, Tree
 
 
@@ -36,10 +38,7 @@ class ProcessSandbox:
 
     def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> WarmExecutor:
         """Start a fresh runner in a temporary folder and collect ``tests``. Raises SandboxError."""
-        given = self.options
-        env = dict(given.env)
-        opening = Opening(tree, tuple(tests), limits, given.pytest_options, env, given.collect_s)
-        return WarmExecutor(self._launch, opening)
+        return WarmExecutor(self._launch, Opening.of(self.options, tree, tests, limits))
 
     def _launch(self) -> Launch:
         with ExitStack() as undo:
@@ -56,7 +55,7 @@ class ProcessSandbox:
                 ) from error
             work, on_close = str(folder / "work"), undo.pop_all().close
         argv = (self.python, "-m", "sandbox.runner")
-        return Launch(argv, _scrubbed(folder), work, cwd=work, on_close=on_close)
+        return Launch(partial(Child, argv, _scrubbed(folder), work, on_close), work)
 
 
 def _scrubbed(folder: Path) -> dict[str, str]:

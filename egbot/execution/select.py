@@ -12,10 +12,10 @@ from egbot.errors import SandboxError, SurroundingsError
 from egbot.execution.bubblewrap import bubblewrap_sandbox, find_bubblewrap, try_namespaces
 from egbot.execution.build import built_base
 from egbot.execution.cache import cache_folder, check_writable
-from egbot.execution.container import docker_sandbox
-from egbot.execution.docker_cli import find_engine
+from egbot.execution.containers import docker_sandbox
+from egbot.execution.docker_engine import find_engine
 from egbot.execution.environment import choose_interpreter
-from egbot.execution.image import inspect
+from egbot.execution.images import inspect
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.process import ProcessSandbox
 from egbot.ports import Sandbox

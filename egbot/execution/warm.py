@@ -1,20 +1,19 @@
-"""The executor over one warm sandbox process: opens it, runs jobs in it, replaces it once.
+"""The executor over one warm sandbox: opens it, runs jobs in it, replaces it once.
 
-It does not know what the process is (a container, bubblewrap, a plain child); a backend says how
-to start one with a ``Launch``. Nothing that a candidate does raises here; only a sandbox that
-cannot be had again does.
+Nothing that a candidate does raises here; only a sandbox that cannot be had again does.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
 from egbot.errors import OutOfTimeError, SandboxError
 from egbot.execution.link import KilledError, Launch, Link, LinkLostError
+from egbot.execution.options import SandboxOptions
 from egbot.execution.payload import build_tar
 from egbot.execution.protocol import (
     Broken,
@@ -48,6 +47,20 @@ class Opening:
     env: Mapping[str, str] = field(default_factory=dict)
     collect_s: float = 120.0
     slack_s: float = 60.0
+
+    @classmethod
+    def of(
+        cls, options: SandboxOptions, tree: Tree, tests: Iterable[str], limits: Limits
+    ) -> Opening:
+        """What a backend with these options gives."""
+        return cls(
+            tree,
+            tuple(tests),
+            limits,
+            options=options.pytest_options,
+            env=dict(options.env),
+            collect_s=options.collect_s,
+        )
 
 
 _BROKEN = {
@@ -137,7 +150,7 @@ class WarmExecutor:
         if left_s <= 0:
             raise OutOfTimeError("what came before the sandbox")
         launch = self._launch()
-        link = self._link = Link(launch)
+        link = self._link = Link(launch.start())
         head = render_open(
             work=launch.work,
             num_tar_bytes=len(self._tar),
@@ -156,9 +169,6 @@ class WarmExecutor:
             return Broken(kind="killed", message=str(error))
         except (LinkLostError, ProtocolError) as error:
             self._drop()
-            known = launch.explain(link.stderr_text)
-            if known is not None:
-                raise known from error
             if _left_s(opening.limits) <= 0:
                 raise OutOfTimeError("starting the sandbox and collecting the tests") from error
             raise SandboxError(
@@ -170,7 +180,7 @@ class WarmExecutor:
             self._drop()
             raise
         if isinstance(answer, Broken):
-            link.drain_stderr()
+            link.drain()
             self._drop()
             return answer.model_copy(update={"message": answer.message + _stderr_of(link)})
         return answer

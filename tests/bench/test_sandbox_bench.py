@@ -16,7 +16,7 @@ from egbot.bench.sandbox import Effort, measure_sandbox
 from egbot.bench.sandbox_figures import LoopTimes, SandboxFigures, percentile, summary, to_json
 from egbot.bench.sandbox_table import sandbox_tables
 from egbot.cli import cli
-from egbot.execution.docker_cli import docker
+from egbot.execution.docker_engine import connected
 from egbot.execution.options import SandboxOptions
 from tests.machine import IMAGE, need_docker
 
@@ -50,7 +50,7 @@ FIGURES = SandboxFigures(
     loop=LoopTimes(1000, (0.006,), (0.001,), (0.02,), (0.01,)),
     fresh_pytest_s=(0.4, 0.4),
     fresh_container_s=(),
-    reasons={"vs_fresh_container": "the docker command was not found"},
+    reasons={"vs_fresh_container": "there is no Docker engine"},
 )
 
 
@@ -75,7 +75,7 @@ def test_percentile(share: float, value: int) -> None:
 def test_the_json_has_every_key_and_a_reason_for_what_is_null() -> None:
     found = json.loads(json.dumps(to_json(FIGURES)))
     assert found.keys() >= KEYS
-    assert found["vs_fresh_container_reason"] == "the docker command was not found"
+    assert found["vs_fresh_container_reason"] == "there is no Docker engine"
     assert found["raw"]["warm_s"] == [0.008, 0.01, 0.03]
     assert "reasons" not in found["raw"]
 
@@ -88,21 +88,21 @@ def test_the_table_says_what_was_reached_and_what_was_missed() -> None:
     assert verdicts["warm_p50_ms"] == "reached"
     assert verdicts["rebuild_s"] == "missed"
     assert verdicts["vs_fresh_pytest"] == "reached"
-    assert lines[-1] == "vs_fresh_container: none, the docker command was not found"
+    assert lines[-1] == "vs_fresh_container: none, there is no Docker engine"
 
 
 def test_a_backend_without_an_engine_is_measured_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Times are positive and in order; what needs an engine is null with its reason."""
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     said: list[str] = []
     options = SandboxOptions(backend="process", python=Path(sys.executable))
     figures = measure_sandbox(options, LITTLE, said.append)
     found = to_json(figures)
     assert found["backend"] == "process"
     assert found["vs_fresh_container"] is None
-    assert "docker command was not found" in str(found["vs_fresh_container_reason"])
+    assert "there is no Docker engine" in str(found["vs_fresh_container_reason"])
     assert found["image_build_s"] is None
     assert "named" in str(found["image_build_s_reason"])
     assert len(figures.warm_s) == 6
@@ -116,22 +116,26 @@ def test_a_backend_without_an_engine_is_measured_all_the_same(
 def test_a_missing_backend_is_an_error_and_no_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     result = CliRunner().invoke(cli, ["bench", "sandbox", "--sandbox", "docker", "--json"])
     assert result.exit_code == 3
     assert result.stdout == ""
-    assert "docker command was not found" in result.stderr
+    assert "there is no Docker engine" in result.stderr
 
 
 @pytest.mark.docker
 def test_docker_is_measured_and_its_images_are_removed() -> None:
     need_docker()
     said: list[str] = []
-    listing = ["image", "ls", "--quiet", "--filter", "label=egbot.bench"]
-    before = set(docker(listing).split())
+    before = measured_images()
     options = SandboxOptions(backend="docker", image=IMAGE)
     figures = measure_sandbox(options, replace(LITTLE, num_runs=3), said.append)
     found = summary(figures)
     assert [name for name, value in found.items() if value is None] == []
     assert figures.fresh_container_s[0] > min(figures.warm_s)
-    assert set(docker(listing).split()) <= before
+    assert measured_images() <= before
+
+
+def measured_images() -> set[str]:
+    with connected() as client:
+        return {one["Id"] for one in client.images(filters={"label": "egbot.bench"})}

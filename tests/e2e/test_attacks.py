@@ -38,7 +38,7 @@ from _pytest.mark import ParameterSet
 
 from egbot.errors import SandboxError
 from egbot.execution.bubblewrap import BubblewrapSandbox
-from egbot.execution.container import DockerSandbox
+from egbot.execution.containers import DockerSandbox
 from egbot.execution.options import MIB, Backend, SandboxOptions
 from egbot.execution.select import choose
 from egbot.execution.warm import WarmExecutor
@@ -205,8 +205,8 @@ def what_is_left(sandbox: Sandbox, executor: WarmExecutor) -> str:
     return "" if sandbox.backend == "process" else outcome(executor, CLEAN, None).output
 
 
-def sandbox_id(executor: WarmExecutor) -> int | None:
-    return None if executor._link is None else executor._link.pid
+def sandbox_id(executor: WarmExecutor) -> object:
+    return executor._link
 
 
 def run(attack: Attack, executor: WarmExecutor) -> Execution:

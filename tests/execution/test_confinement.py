@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from egbot.execution.docker_cli import docker
+from egbot.execution.docker_engine import connected
 from egbot.execution.options import MIB, SandboxOptions
 from egbot.execution.select import choose
 from egbot.ports import Executor, Sandbox
@@ -223,8 +223,9 @@ def test_a_wall_that_nobody_knows_does_not_stand() -> None:
 def traces_of(backend: str, pid: int) -> set[str]:
     """Return what is left of the sandboxes of the bot with process id ``pid``."""
     if backend == "docker":
-        names = docker(["ps", "--all", "--format", '{{.Names}} {{.Label "egbot.pid"}}'])
-        return {line for line in names.splitlines() if line.split()[-1].startswith(f"{pid}.")}
+        with connected() as client:
+            found = client.containers(all=True, filters={"label": "egbot.pid"})
+        return {one["Id"] for one in found if one["Labels"]["egbot.pid"].startswith(f"{pid}.")}
     return {str(one) for one in family(pid) if one != pid and is_alive(one)}
 
 

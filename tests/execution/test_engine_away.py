@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from egbot.config import Settings
 from egbot.errors import SandboxError, SurroundingsError
-from egbot.execution.docker_cli import docker, engine_fault
+from egbot.execution.attached import Attached
+from egbot.execution.docker_engine import connected
+from egbot.execution.link import Channel, Child, Launch
 from egbot.execution.options import SandboxOptions
 from egbot.execution.process import ProcessSandbox
 from egbot.execution.select import choose
-from egbot.execution.warm import Launch, Opening, WarmExecutor
+from egbot.execution.warm import Opening, WarmExecutor
 from egbot.local import Effects, Order, run_order
 from egbot.ports import Sandbox
 from egbot.records import Job, Limits, Tree, TreeFile
 from egbot.repository import Repository
-from tests.machine import IMAGE, need_docker
+from tests.execution.engines import Passage
+from tests.machine import IMAGE, need_docker, pid_of
 
-GONE = "docker: Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"
 TREE = {"test_it.py": TreeFile(b"def test_it():\n    pass\n")}
 KILLER = """
 import os, pathlib, signal
@@ -46,16 +48,16 @@ def test_wrong():
 """
 
 
+def gone() -> Channel:
+    raise SandboxError("the Docker engine does not answer", hint="start it")
+
+
 def mortal(real: Callable[[], Launch]) -> Callable[[], Launch]:
     """The first launch works, and then the engine is gone."""
-    launched: list[Launch] = []
+    launches = iter((real,))
 
     def launch() -> Launch:
-        if launched:
-            command = ("/bin/sh", "-c", 'echo "$0" >&2; exit 125', GONE)
-            return Launch(argv=command, env={}, work="/work", explain=engine_fault)
-        launched.append(replace(real(), explain=engine_fault))
-        return launched[0]
+        return next(launches, lambda: Launch(gone, "/work"))()
 
     return launch
 
@@ -75,9 +77,7 @@ class MortalSandbox:
 
 def test_an_engine_that_goes_away_is_named_and_not_the_tests() -> None:
     executor = MortalSandbox().open(TREE, (), Limits())
-    link = executor._link
-    assert link is not None
-    os.killpg(link.pid, 9)
+    os.killpg(pid_of(executor), 9)
     with pytest.raises(SandboxError, match="the Docker engine does not answer") as caught:
         executor.run(Job(("test_it.py::test_it",)))
     assert "conftest" not in caught.value.hint
@@ -85,7 +85,7 @@ def test_an_engine_that_goes_away_is_named_and_not_the_tests() -> None:
 
 
 def test_a_launch_that_knows_nothing_leaves_the_general_message() -> None:
-    launch = Launch(argv=("/bin/sh", "-c", "echo odd >&2; exit 3"), env={}, work="/x")
+    launch = Launch(lambda: Child(("/bin/sh", "-c", "echo odd >&2; exit 3"), {}), "/x")
     with pytest.raises(SandboxError, match=r"did not collect the tests: .*status 3"):
         WarmExecutor(lambda: launch, Opening(TREE, (), Limits()))
 
@@ -113,21 +113,20 @@ def test_a_killed_container_is_replaced_and_a_dead_engine_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need_docker()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "engine.sock"))
+    listener.listen()
+    passage = Passage(listener)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
     options = SandboxOptions(backend="docker", image=IMAGE, cache_dir=tmp_path / "cache")
     job = Job(("test_it.py::test_it",), trace=False)
-    owner = f"{os.getpid()}."
-
-    def kill() -> None:
-        shown = ["--format", '{{.Names}} {{.Label "egbot.pid"}}']
-        names = docker(["ps", *shown]).splitlines()
-        docker(["kill", *(one.split()[0] for one in names if one.split()[-1].startswith(owner))])
-
     with choose(TREE, options, print).open(TREE, (), Limits()) as executor:
-        kill()
+        assert isinstance(executor, WarmExecutor)
+        assert executor._link is not None
+        assert isinstance(executor._link.channel, Attached)
+        with connected() as client:
+            client.kill(executor._link.channel.container_id)
         assert executor.run(job).outcomes[0].status == "passed"
-        kill()
-        (tmp_path / "docker").write_text(f"#!/bin/sh\necho '{GONE}' >&2; exit 125\n")
-        (tmp_path / "docker").chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-        with pytest.raises(SandboxError, match="the Docker engine does not answer"):
+        passage.shut()
+        with pytest.raises(SandboxError, match=r"the Docker engine at .* does not answer"):
             executor.run(job)

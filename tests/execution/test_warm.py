@@ -11,14 +11,17 @@ import sys
 import tarfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from egbot.errors import OutOfTimeError, SandboxError
-from egbot.execution.warm import Launch, Opening, WarmExecutor, build_tar
+from egbot.execution.link import Child, Launch
+from egbot.execution.payload import build_tar
+from egbot.execution.warm import Opening, WarmExecutor
 from egbot.records import Job, Limits, TreeFile
-from tests.machine import LONG_S
+from tests.machine import LONG_S, pid_of
 
 READ_OPENING = """
 import json, os, sys, time
@@ -52,12 +55,9 @@ class Bench:
     def launch(self) -> Launch:
         script = self.scripts[min(self.num_launches, len(self.scripts) - 1)]
         self.num_launches += 1
-        return Launch(
-            argv=(sys.executable, "-c", READ_OPENING + script),
-            env={"PATH": os.environ["PATH"]},
-            work="/nowhere",
-            on_close=self.on_close,
-        )
+        command = (sys.executable, "-c", READ_OPENING + script)
+        environment = {"PATH": os.environ["PATH"]}
+        return Launch(lambda: Child(command, environment, on_close=self.on_close), "/nowhere")
 
     def on_close(self) -> None:
         self.num_closed += 1
@@ -192,9 +192,9 @@ def test_a_sandbox_that_lets_a_deadline_pass_is_not_waited_for() -> None:
 
 def test_a_program_that_is_not_there_is_an_error() -> None:
     closed = []
-    launch = Launch(("/no/such/program",), {}, "/w", on_close=lambda: closed.append(1))
+    start = partial(Child, ("/no/such/program",), {}, on_close=lambda: closed.append(1))
     with pytest.raises(SandboxError, match="/no/such/program"):
-        WarmExecutor(lambda: launch, Opening({}, (), Limits()))
+        WarmExecutor(lambda: Launch(start, "/w"), Opening({}, (), Limits()))
     assert closed == [1]
 
 
@@ -209,12 +209,11 @@ def test_no_more_sandboxes_is_an_error() -> None:
 def test_close_waits_for_nothing_is_idempotent_and_final() -> None:
     bench = Bench("collected()\nwhile True:\n    time.sleep(9999)")
     executor = opened(bench)
-    link = executor._link
-    assert link is not None
+    pid = pid_of(executor)
     executor.close()
     executor.close()
     assert bench.num_closed == 1
-    assert not Path(f"/proc/{link.pid}").exists()
+    assert not Path(f"/proc/{pid}").exists()
     with pytest.raises(SandboxError, match="closed"):
         executor.run(JOB)
 

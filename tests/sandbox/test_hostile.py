@@ -13,7 +13,7 @@ import pytest
 
 from egbot.execution.warm import WarmExecutor
 from egbot.records import Execution, Job, Limits, Program, TestOutcome
-from tests.machine import family, num_descriptors, wait_for
+from tests.machine import family, num_descriptors, pid_of, wait_for
 
 BASE = "import os\n\n\ndef f():\n    raise NotImplementedError\n"
 TESTS = """
@@ -170,19 +170,13 @@ def test_two_hundred_runs_leak_nothing(executor: WarmExecutor) -> None:
     bodies = [GOOD, "os._exit(0)", "raise ValueError", "os.fork()\nreturn 1"]
     for body in bodies:
         run(executor, body)
-    pid = executor_pid(executor)
+    pid = pid_of(executor)
     before = footprint(pid)
     for number in range(200):
         run(executor, bodies[number % len(bodies)])
-    assert executor_pid(executor) == pid
+    assert pid_of(executor) == pid
     # a way to end that leaves something behind leaves it fifty times
     assert wait_for(lambda: max(map(sub, footprint(pid), before)) < 10)
-
-
-def executor_pid(executor: WarmExecutor) -> int:
-    link = executor._link
-    assert link is not None
-    return link.pid
 
 
 def footprint(pid: int) -> tuple[int, int, int]:

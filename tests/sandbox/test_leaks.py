@@ -15,7 +15,7 @@ from egbot.execution.options import SandboxOptions
 from egbot.execution.process import ProcessSandbox
 from egbot.execution.warm import WarmExecutor
 from egbot.records import Job, Limits, Program, TreeFile
-from tests.machine import family, is_alive, need_bubblewrap, num_descriptors, wait_for
+from tests.machine import family, is_alive, need_bubblewrap, num_descriptors, pid_of, wait_for
 
 NUM_RUNS = {"process": 1000, "bubblewrap": 200}
 NUM_WARM_RUNS = 30
@@ -63,9 +63,7 @@ def held_by(pid: int) -> Held:
 
 def runners(executor: WarmExecutor) -> dict[int, Held]:
     """The supervisor and its zygotes, which are what lasts from run to run."""
-    link = executor._link
-    assert link is not None
-    pid = link.pid
+    pid = pid_of(executor)
 
     def is_settled() -> bool:
         """The supervisor kills what a run left once it has told the result.

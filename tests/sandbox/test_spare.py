@@ -10,7 +10,7 @@ import pytest
 
 from egbot.execution.process import ProcessSandbox
 from egbot.records import Job, Limits, Program, TreeFile
-from tests.machine import family, is_alive, num_descriptors, wait_for
+from tests.machine import family, is_alive, num_descriptors, pid_of, wait_for
 
 TESTS = """
 import os, pathlib, time
@@ -64,15 +64,13 @@ def test_no_process_and_no_descriptor_is_left_by_many_runs() -> None:
     """Each run forks the next one's process; none of them may stay, nor what they talked over."""
     tree = {"app.py": TreeFile(APP.format(7).encode()), "test_app.py": TreeFile(TESTS.encode())}
     with ProcessSandbox(sys.executable).open(tree, (), Limits()) as executor:
-        link = executor._link
-        assert link is not None
         seen = []
         pids: list[int] = []
         for _ in range(25):
             source = APP.format(7)
             job = Job(("test_app.py::test_fine",), Program("app.py", "answer", source))
             assert executor.run(job).outcomes[0].status == "passed"
-            pids = family(link.pid)
+            pids = family(pid_of(executor))
             seen.append((len(pids), max(num_descriptors(pid) for pid in pids)))
         # what each run left would be there twenty times; a few may be about to end
         assert max(map(sub, seen[-1], seen[4])) < 8

@@ -1,7 +1,7 @@
-"""Owns the sandbox's images: a base image, the requirements' wheels and the runner.
+"""Owns the sandbox's images: a base image, the packages that tests need, and the runner.
 
-It does not know the repository's files; those are streamed in later. The wheels are downloaded by
-the host and installed by a build without network, so a build sees no secret and fetches nothing.
+The host downloads the packages and lays them out, so that a build fetches nothing. The
+repository's own files are streamed in later.
 """
 
 from __future__ import annotations
@@ -12,32 +12,38 @@ import shlex
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from docker.errors import APIError, ImageNotFound
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from egbot.dependencies import Requirements
 from egbot.errors import SandboxError
-from egbot.execution.build import BuildFailedError, build
+from egbot.execution.attached import Attached
+from egbot.execution.build import BuildFailedError, build, remove_old
 from egbot.execution.cache import cache_folder, locked, space_error
-from egbot.execution.confinement import docker_run_arguments
-from egbot.execution.docker_cli import docker
+from egbot.execution.confinement import host_config
+from egbot.execution.docker_engine import connected
+from egbot.execution.link import Link, LinkLostError
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.packages import RETRY_S, Target, install_for, platform_name
-from egbot.execution.payload import runner_files
+from egbot.execution.payload import runner_files, write_files
 
 REPOSITORY = "egbot-sandbox"
+KEPT_IMAGES = 10
 PULL_TIMEOUT_S = 900
+ASK_TIMEOUT_S = 60
 ENVIRONMENT_PATH = "/opt/egbot/env"
+PYTHON_PATH = f"{ENVIRONMENT_PATH}/bin/python"
 RUNNER_PATH = "/opt/egbot/runner"
 SETUP_PATH = "/opt/egbot/setup"
 _LEFT_OUT = "egbot.left-out"
 
-_QUESTION = """
-import json, os, platform, sys
+QUESTION = """
+import json, platform, sys
 version = platform.python_version()
 if sys.version_info < (3, 8):
     sys.exit(print(json.dumps({"too_old": version})))
@@ -54,23 +60,18 @@ print(json.dumps({
 """
 
 _DOCKERFILE = """\
-FROM {base} AS build
-LABEL egbot=1 egbot.stage=build
-USER 0
-RUN ["python3", "-I", "-m", "venv", "--without-pip", "--system-site-packages", "{environment}"]
-COPY packages {environment}/lib/python{short}/site-packages
-COPY bin {environment}/bin
-
 FROM {base}
 LABEL egbot=1 egbot.image={digest}
 USER 0
-COPY --from=build {environment} {environment}
+RUN ["python3", "-I", "-m", "venv", "--without-pip", "--system-site-packages", "{environment}"]
+COPY packages {environment}/lib/python{version}/site-packages
+COPY scripts {environment}/bin
 COPY runner {runner}
-RUN ["{environment}/bin/python", "-I", "-S", "-m", "compileall", "-q", "{runner}", \
-"{environment}/lib"]
+RUN ["{python}", "-I", "-S", "-c", "from compileall import compile_dir as compile; \
+compile('{environment}/lib', quiet=2); compile('{runner}', quiet=2)"]
 {setup}\
 ENTRYPOINT []
-CMD ["{environment}/bin/python"]
+CMD ["{python}"]
 """
 
 
@@ -100,7 +101,8 @@ def base_image(options: SandboxOptions, report: Report) -> Image:
         return found
     report(f"pulling the image {name}")
     try:
-        docker(["pull", "--quiet", name], timeout_s=PULL_TIMEOUT_S)
+        with connected(PULL_TIMEOUT_S) as client:
+            client.pull(name, tag=None if re.search(r":[^/]*$|@", name) else "latest")
     except SandboxError as error:
         raise SandboxError(
             f"the image {name} is not here and cannot be pulled: {error.message}",
@@ -113,20 +115,24 @@ def base_image(options: SandboxOptions, report: Report) -> Image:
 
 
 def inspect(name: str) -> Image | None:
-    """Return the image ``name`` if the engine has it."""
-    try:
-        known = json.loads(docker(["image", "inspect", name]))[0]
-    except SandboxError as error:
-        if "no such image" in error.message.lower():
+    """Return the image ``name`` if the engine has it. Raises SandboxError."""
+    with connected() as client:
+        try:
+            known = client.inspect_image(name)  # type: ignore[no-untyped-call]
+        except ImageNotFound:
             return None
-        raise
     config = known.get("Config") or {}
     labels = config.get("Labels") or {}
-    volumes = tuple(sorted(config.get("Volumes") or {}))
-    told = json.loads(labels.get(_LEFT_OUT, "{}"))
-    is_stale = bool(told) and time.time() - told["at_s"] > RETRY_S
     digest = str(labels.get("egbot.image", ""))
-    return Image(name, str(known["Id"]), volumes, told.get("lines", {}), is_stale, digest)
+    told = json.loads(labels.get(_LEFT_OUT, "{}")) if digest else {}
+    return Image(
+        name,
+        image_id=str(known["Id"]),
+        volumes=tuple(sorted(config.get("Volumes") or {})),
+        left_out=told.get("lines", {}),
+        is_stale=bool(told) and time.time() - told["at_s"] > RETRY_S,
+        digest=digest,
+    )
 
 
 def ensure_image(requirements: Requirements, options: SandboxOptions, report: Report) -> Image:
@@ -135,23 +141,27 @@ def ensure_image(requirements: Requirements, options: SandboxOptions, report: Re
     Its tag is the hash of all that goes in. Raises SandboxError, SpaceError.
     """
     base = base_image(options, report)
-    files = runner_files()
-    parts = sorted((path, data.hex()) for path, data in files.items())
+    parts = sorted((path, data.hex()) for path, data in runner_files().items())
     made_of = [base.image_id, json.dumps(parts), _DOCKERFILE, json.dumps(_scripts(options))]
     digest = requirements.digest(*made_of)[:24]
     tag = f"{REPOSITORY}:{digest}"
+
+    def ready() -> Image | None:
+        found = inspect(tag)
+        return found if found and found.digest == digest and not found.is_stale else None
+
+    folder = cache_folder(options) / "images"
     found = inspect(tag)
-    if found is not None and found.digest == digest and not found.is_stale:
-        return found
     if found is not None and found.digest != digest:
         report(f"the image {tag} is not egbot's: built anew")
-    folder = cache_folder(options) / "images"
+    elif found is not None and not found.is_stale:
+        return found
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / f"{digest}.lock", report):
-            found = inspect(tag)
-            if found is None or found.digest != digest or found.is_stale:
-                _build(tag, base, requirements, files, options, report)
+            found = ready()
+            if found is None:
+                _build(tag, base, requirements, options, report)
                 found = inspect(tag)
     except OSError as error:
         raise space_error(error, folder) from error
@@ -160,19 +170,33 @@ def ensure_image(requirements: Requirements, options: SandboxOptions, report: Re
     return found
 
 
-def platform_of(base: Image, options: SandboxOptions) -> Target:
-    """Ask the image's own Python what it is, in a confined container."""
-    arguments = docker_run_arguments(
-        options, labels={"egbot": "1"}, environment={}, volumes=base.volumes
-    )
+def reap_images() -> int:
+    """Remove all but the newest images and what builds left behind; return how many."""
+    with connected() as client:
+        num_removed = remove_old(client, REPOSITORY, KEPT_IMAGES)
+        with suppress(APIError):
+            client.prune_images({"label": "egbot", "until": "1h"})  # type: ignore[no-untyped-call]
+    return num_removed
+
+
+def target_of(base: Image, options: SandboxOptions) -> Target:
+    """Ask the image's own Python what it is, in a confined container. Raises SandboxError."""
+    config = host_config(options, volumes=base.volumes)
     cause: Exception | None = None
     try:
-        answer = docker([*arguments, "--entrypoint", "python3", base.name, "-I", "-c", _QUESTION])
-        known = json.loads(answer)
+        link = Link(Attached(base.name, ["python3", "-I", "-c", QUESTION], config, {}))
+        try:
+            known = json.loads(link.exchange(b"", ASK_TIMEOUT_S))
+        finally:
+            link.close()
         detail = f"it is Python {known.get('too_old')}"
         if "too_old" not in known:
-            return _target(known)
-    except (SandboxError, ValueError, KeyError, TypeError, AttributeError) as error:
+            platform = platform_name(known["libc"], known["machine"])
+            installed = {
+                str(canonicalize_name(name)): one for name, one in known["installed"].items()
+            }
+            return Target(str(known["version"]), platform, installed)
+    except (SandboxError, LinkLostError, ValueError, KeyError, TypeError, AttributeError) as error:
         cause = error
         detail = error.message if isinstance(error, SandboxError) else "no sensible answer"
         if re.search("executable file not found|no such file or directory", detail, re.IGNORECASE):
@@ -183,24 +207,11 @@ def platform_of(base: Image, options: SandboxOptions) -> Target:
     ) from cause
 
 
-def _target(known: dict[str, Any]) -> Target:
-    return Target(
-        version=str(known["version"]),
-        platform=platform_name(known["libc"], known["machine"]),
-        installed={canonicalize_name(key): str(one) for key, one in known["installed"].items()},
-    )
-
-
 def _build(
-    tag: str,
-    base: Image,
-    requirements: Requirements,
-    files: Mapping[str, bytes],
-    options: SandboxOptions,
-    report: Report,
+    tag: str, base: Image, requirements: Requirements, options: SandboxOptions, report: Report
 ) -> None:
     report(f"building an image with {', '.join(requirements.lines)[:300]}")
-    target = platform_of(base, options)
+    target = target_of(base, options)
     wanted = SpecifierSet(requirements.requires_python)
     if not wanted.contains(target.version, prereleases=True):
         report(
@@ -209,37 +220,32 @@ def _build(
         )
     with tempfile.TemporaryDirectory(prefix="egbot-image-") as name:
         context = Path(name)
-        packages = context / "packages"
+        step = "name an image that has the packages, or a Python that has wheels, with --image"
+        packages, scripts = context / "packages", context / "scripts"
         left_out = install_for(
-            target,
-            requirements.lines,
-            packages,
-            python=f"{ENVIRONMENT_PATH}/bin/python",
-            next_step="name an image that has the packages, or a Python that has wheels, with --image",
+            target, requirements.lines, packages, python=PYTHON_PATH, next_step=step
         )
-        (packages / "bin").mkdir(exist_ok=True)
-        (packages / "bin").rename(context / "bin")
-        for path, data in files.items():
-            at = context / "runner" / path
-            at.parent.mkdir(parents=True, exist_ok=True)
-            at.write_bytes(data)
-        scripts = _scripts(options)
-        (context / "setup").mkdir()
-        for path, script in scripts.items():
+        for folder in (packages / "bin", packages):
+            folder.mkdir(exist_ok=True)
+        (packages / "bin").rename(scripts)
+        write_files(runner_files(), context / "runner")
+        steps = _scripts(options)
+        for path, script in steps.items():
+            (context / "setup").mkdir(exist_ok=True)
             (context / "setup" / path).write_text(script, encoding="utf-8")
         text = _DOCKERFILE.format(
             base=base.name,
             digest=tag.rpartition(":")[2],
             environment=ENVIRONMENT_PATH,
-            short=".".join(target.version.split(".")[:2]),
+            python=PYTHON_PATH,
+            version=".".join(target.version.split(".")[:2]),
             runner=RUNNER_PATH,
-            setup=_setup_steps(scripts),
+            setup=_setup_steps(steps),
         )
         (context / "Dockerfile").write_text(text, encoding="utf-8")
+        told = json.dumps({"at_s": time.time(), "lines": left_out})
         try:
-            told = json.dumps({"at_s": time.time(), "lines": left_out})
-            labels = ["--label", f"{_LEFT_OUT}={told}"] if left_out else []
-            build(["--tag", tag, *labels, str(context)])
+            build(context, tag=tag, labels={_LEFT_OUT: told} if left_out else {})
         except BuildFailedError as error:
             raise _build_error(str(error), options) from error
 

@@ -1,0 +1,126 @@
+"""Owns a confined container and the one socket over which its three streams travel."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import ssl
+import struct
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from egbot.errors import SurroundingsError
+from egbot.execution.confinement import USER_ID
+from egbot.execution.docker_engine import connected
+from egbot.execution.link import CHUNK_BYTES
+from egbot.execution.owners import owner_labels
+
+_HEADER = struct.Struct(">BxxxL")
+"""Before each piece of output: 1 or 2 for its stream, and its length in bytes (Engine API,
+``ContainerAttach``)."""
+
+_STDERR = 2
+_STREAMS = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+
+
+class Attached:
+    """The ``Channel`` to a container that was just started; it is removed at its end.
+
+    ``host_config`` is that of ``egbot.execution.confinement``. Raises SandboxError, SpaceError
+    when the engine does not start one.
+    """
+
+    def __init__(
+        self,
+        image: str,
+        command: Sequence[str],
+        host_config: Mapping[str, Any],
+        environment: Mapping[str, str],
+    ) -> None:
+        self._received = bytearray()
+        with connected() as client, contextlib.ExitStack() as stack:
+            created = client.create_container(
+                image,
+                entrypoint=[command[0]],
+                command=list(command[1:]),
+                name=f"egbot-{secrets.token_hex(8)}",
+                labels={"egbot": "1", **owner_labels(os.getpid())},
+                hostname="sandbox",
+                user=f"{USER_ID}:{USER_ID}",
+                working_dir="/",
+                environment=dict(environment),
+                stdin_open=True,
+                healthcheck={"test": ["NONE"]},
+                host_config=host_config,
+                use_config_proxy=False,
+            )
+            self.container_id = str(created["Id"])
+            stack.callback(self._remove)
+            attached = client.attach_socket(self.container_id, _STREAMS)
+            self._socket: socket.socket = getattr(attached, "_sock", attached)
+            stack.callback(self._socket.close)
+            stack.callback(getattr(attached, "_response", attached).close)  # with TLS it holds on
+            self._socket.setblocking(False)
+            client.start(self.container_id)
+            self._stack = stack.pop_all()
+        self.input = self._socket.fileno()
+        self.outputs = {self.input}
+
+    def write(self, data: memoryview) -> int:
+        """See ``Channel``."""
+        try:
+            return self._socket.send(data)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return 0
+
+    def read(self, _descriptor: int, /) -> tuple[bytes, bytes]:
+        """See ``Channel``. What TLS has decrypted is taken whole: no descriptor tells of it."""
+        try:
+            chunk = self._socket.recv(CHUNK_BYTES)
+            while num_pending := getattr(self._socket, "pending", int)():
+                chunk += self._socket.recv(num_pending)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return b"", b""
+        if not chunk:
+            self.outputs.clear()
+            raise EOFError
+        self._received += chunk
+        return self._demultiplexed()
+
+    def _demultiplexed(self) -> tuple[bytes, bytes]:
+        out, err, at = bytearray(), bytearray(), 0
+        while at + _HEADER.size <= len(self._received):
+            stream, num_bytes = _HEADER.unpack_from(self._received, at)
+            end = at + _HEADER.size + num_bytes
+            if end > len(self._received):
+                break
+            (err if stream == _STDERR else out).extend(self._received[at + _HEADER.size : end])
+            at = end
+        del self._received[:at]
+        return bytes(out), bytes(err)
+
+    def exit_code(self, timeout_s: float) -> int | None:
+        """See ``Channel``. The engine's events are asked: an ended container is gone by then."""
+        with contextlib.suppress(SurroundingsError), connected() as client:
+            now = datetime.fromisoformat(f"{client.info()['SystemTime'][:19]}+00:00").timestamp()
+            events = client.events(
+                since=1,
+                until=int(now + timeout_s) + 1,
+                filters={"container": self.container_id, "event": "die"},
+                decode=True,
+            )
+            with contextlib.closing(events):
+                for event in events:
+                    return int(event["Actor"]["Attributes"]["exitCode"])
+        return None
+
+    def close(self) -> None:
+        """Kill and remove the container; one that is gone already is fine."""
+        self._stack.close()
+
+    def _remove(self) -> None:
+        with contextlib.suppress(SurroundingsError), connected() as client:
+            client.remove_container(self.container_id, force=True, v=True)
