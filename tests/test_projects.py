@@ -289,6 +289,15 @@ pk = "pk.plug"
             "",
         ),
         ({"pyproject.toml": "[project]\nname='pk'", "src/__init__.py": ""}, "0.0.0", "", ""),
+        (
+            {
+                "pyproject.toml": "[tool.black]\n",
+                "setup.py": "setup(name='pk', version='7', entry_points='[console_scripts]\\npk=pk:f')",
+            },
+            "7",
+            "",
+            "pk",
+        ),
     ],
 )
 def test_every_way_to_declare_a_project_is_read(

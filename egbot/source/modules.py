@@ -5,15 +5,16 @@ It knows nothing of what the modules hold, and it never imports one.
 
 from __future__ import annotations
 
-import configparser
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from egbot.records import Tree
+from egbot.source.settings import read_ini, strings, table, tables, text_or_empty
 
 _TEST_FOLDERS = frozenset({"tests", "test"})
 _SETUP_FOLDER = re.compile(r"""package_dir\s*=\s*\{\s*(?:""|'')\s*:\s*["']([^"']+)["']""")
@@ -241,8 +242,8 @@ def _test_roots(tree: Tree) -> Iterator[str]:
 
 def _python_paths(tree: Tree, settings: Mapping[str, object]) -> Iterator[str]:
     for keys in (("tool", "pytest", "ini_options"), ("tool", "pytest")):
-        value = _dig(settings, keys).get("pythonpath")
-        yield from _strings(value)
+        value = table(settings, *keys).get("pythonpath")
+        yield from strings(value)
     for path, section in (
         ("pytest.ini", "pytest"),
         (".pytest.ini", "pytest"),
@@ -253,33 +254,27 @@ def _python_paths(tree: Tree, settings: Mapping[str, object]) -> Iterator[str]:
 
 
 def _package_folders(tree: Tree, settings: Mapping[str, object]) -> Iterator[str]:
-    setuptools = _dig(settings, ("tool", "setuptools"))
-    yield from _strings(_dig(setuptools, ("packages", "find")).get("where"))
-    yield from _strings(_dig(setuptools, ("package-dir",)).get(""))
+    setuptools = table(settings, "tool", "setuptools")
+    yield from strings(table(setuptools, "packages", "find").get("where"))
+    yield from strings(table(setuptools, "package-dir").get(""))
     yield from _ini_value(tree, "setup.cfg", "options.packages.find", "where").split()
     folders = _ini_value(tree, "setup.cfg", "options", "package_dir").splitlines()
     yield from (line.partition("=")[2].strip() for line in folders if line.strip().startswith("="))
-    yield from _SETUP_FOLDER.findall(_setup_text(tree))
-    packages = _dig(settings, ("tool", "poetry")).get("packages")
-    for entry in packages if isinstance(packages, list) else []:
-        if isinstance(entry, dict):
-            yield from _strings(entry.get("from"))
-    wheel = _dig(settings, ("tool", "hatch", "build", "targets", "wheel"))
-    yield from (str(PurePosixPath(package).parent) for package in _strings(wheel.get("packages")))
-    yield from _strings(wheel.get("sources"))
+    yield from _SETUP_FOLDER.findall(text_or_empty(tree, "setup.py"))
+    for entry in tables(table(settings, "tool", "poetry").get("packages")):
+        yield from strings(entry.get("from"))
+    wheel = table(settings, "tool", "hatch", "build", "targets", "wheel")
+    yield from (str(PurePosixPath(package).parent) for package in strings(wheel.get("packages")))
+    yield from strings(wheel.get("sources"))
 
 
 def _project_name(tree: Tree, settings: Mapping[str, object]) -> str:
     for keys in (("project",), ("tool", "poetry"), ("tool", "flit", "metadata")):
-        name = _dig(settings, keys).get("name")
+        name = table(settings, *keys).get("name")
         if isinstance(name, str):
             return name
-    match = re.search(r"""\bname\s*=\s*["']([^"']+)["']""", _setup_text(tree))
+    match = re.search(r"""\bname\s*=\s*["']([^"']+)["']""", text_or_empty(tree, "setup.py"))
     return _ini_value(tree, "setup.cfg", "metadata", "name") or (match[1] if match else "")
-
-
-def _setup_text(tree: Tree) -> str:
-    return tree["setup.py"].data.decode("utf-8", "replace") if "setup.py" in tree else ""
 
 
 def _normal(name: str) -> str:
@@ -287,36 +282,12 @@ def _normal(name: str) -> str:
 
 
 def _pyproject(tree: Tree) -> Mapping[str, object]:
-    file = tree.get("pyproject.toml")
-    if file is None:
-        return {}
-    try:
-        return tomllib.loads(file.data.decode("utf-8", "replace"))
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return {}
-
-
-def _dig(table: object, keys: Iterable[str]) -> Mapping[str, object]:
-    for key in keys:
-        table = table.get(key) if isinstance(table, dict) else None
-    return table if isinstance(table, dict) else {}
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, list):
-        return tuple(item for item in value if isinstance(item, str))
-    return ()
+    with suppress(tomllib.TOMLDecodeError, RecursionError):
+        return tomllib.loads(text_or_empty(tree, "pyproject.toml"))
+    return {}
 
 
 def _ini_value(tree: Tree, path: str, section: str, key: str) -> str:
-    file = tree.get(path)
-    if file is None:
-        return ""
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(file.data.decode("utf-8", "replace"))
-    except configparser.Error:
-        return ""
-    return parser.get(section, key, fallback="")
+    with suppress(ValueError):
+        return read_ini(text_or_empty(tree, path)).get(section, {}).get(key, "")
+    return ""
