@@ -6,14 +6,18 @@ import platform
 import shutil
 import sys
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 from egbot.engine import catalog
-from egbot.errors import SurroundingsError
+from egbot.errors import SandboxError, SurroundingsError
+from egbot.execution.bubblewrap import find_bubblewrap, try_namespaces
+from egbot.execution.cache import cache_folder, check_writable
+from egbot.execution.docker_engine import find_engine
+from egbot.execution.images import inspect
 from egbot.execution.options import SandboxOptions
-from egbot.execution.select import Probe, probe
 from egbot.gitcommand import ask_git
 
 _DEFAULT_MODEL = "smollm2"
@@ -26,6 +30,16 @@ _CPU_BUILD = (
 _PARTS_OF_TORCH = ("torch", "nvidia-", "cuda-", "triton", "pytorch-triton")
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One thing that was looked at: is it fit for use, what was found, what to do if not."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
 def examine(options: SandboxOptions, output: Path) -> tuple[Probe, ...]:
     """Every check in the order in which a new user would mend them."""
     return (
@@ -35,7 +49,7 @@ def examine(options: SandboxOptions, output: Path) -> tuple[Probe, ...]:
         _package("transformers"),
         _gpu(),
         _model(),
-        *probe(options),
+        *probe_sandboxes(options),
         _disk("space for models", catalog.cache_folder()),
         _disk("space for reports", output),
     )
@@ -133,3 +147,50 @@ def _disk(name: str, folder: Path) -> Probe:
     fits = free >= _LOW_SPACE_BYTES
     hint = "" if fits else f"free at least {_LOW_SPACE_BYTES // _GIB} GiB, or set EGBOT_CACHE"
     return Probe(name, fits, f"{free / _GIB:.1f} GiB free in {place}", hint)
+
+
+# --- sandboxes ----------------------------------------------------------------------------------
+
+
+def probe_sandboxes(options: SandboxOptions) -> tuple[Probe, ...]:
+    """Look at every backend and at the cache's folder without building or pulling anything."""
+    return (
+        _probe("docker", _docker_detail),
+        _probe("docker image", lambda: _image_detail(options)),
+        _probe("bubblewrap", lambda: try_namespaces(find_bubblewrap())),
+        _probe("cache", lambda: _cache_detail(options)),
+    )
+
+
+def _probe(name: str, look: Callable[[], str]) -> Probe:
+    try:
+        return Probe(name, ok=True, detail=look())
+    except SurroundingsError as error:
+        return Probe(name, ok=False, detail=error.message, hint=error.hint)
+
+
+def _docker_detail() -> str:
+    engine = find_engine()
+    if engine.missing:
+        raise SandboxError(
+            f"engine {engine.version} cannot enforce: {', '.join(engine.missing)}",
+            hint="let the engine manage control groups (version 2, with systemd when rootless)",
+        )
+    return f"engine {engine.version}"
+
+
+def _image_detail(options: SandboxOptions) -> str:
+    find_engine()
+    found = inspect(options.image)
+    if found is None:
+        raise SandboxError(
+            f"the image {options.image} is not here yet",
+            hint=f"docker pull {options.image}, or name another with --image NAME",
+        )
+    return f"{found.name}, {found.image_id[:19]}"
+
+
+def _cache_detail(options: SandboxOptions) -> str:
+    folder = cache_folder(options)
+    check_writable(folder)
+    return str(folder)

@@ -79,9 +79,8 @@ def wait_for(condition: Callable[[], object]) -> bool:
 
 def pid_of(executor: WarmExecutor) -> int:
     """Return the process id of the first process of a sandbox on this machine."""
-    assert executor._link is not None
-    assert isinstance(executor._link.channel, Child)
-    return executor._link.channel.pid
+    assert isinstance(executor._link, Child)
+    return executor._link.pid
 
 
 def num_descriptors(pid: int) -> int:

@@ -11,9 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from egbot.cli import cli
-from egbot.doctor import _build, _counted, examine, is_ready
+from egbot.doctor import Probe, _build, _counted, examine, is_ready
 from egbot.execution.options import SandboxOptions
-from egbot.execution.select import Probe
 
 NAMES = ("python", "git", "torch", "transformers", "gpu", "model", "docker", "docker image",
          "bubblewrap", "cache", "space for models", "space for reports")  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from egbot.execution.process import ProcessSandbox
+from egbot.execution.process import process_sandbox
 from egbot.records import Execution, Fault, Job, Limits, TestOutcome, Tree
 from egbot.survey import survey
 from egbot.synthesis.budget import Budget
@@ -107,7 +107,7 @@ def test_a_small_suite_is_one_job_without_notes() -> None:
 
 def test_a_test_whose_id_is_too_long_is_said() -> None:
     """It is left out by itself: the others run, and a person reads how to mend it."""
-    sandbox = ProcessSandbox()
+    sandbox = process_sandbox()
     text = "import pytest\n\n@pytest.mark.parametrize('a', 'ab', ids=['x' * 9_000, 'y'])\ndef test_f(a):\n    assert a\n"
     found = survey(sandbox, tree_of({"test_it.py": text}), (), Limits())
     assert found.passing == {"test_it.py::test_f[y]"}

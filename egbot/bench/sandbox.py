@@ -20,17 +20,19 @@ from pathlib import Path
 from docker.errors import APIError
 
 from egbot.bench.sandbox_figures import LoopTimes, SandboxFigures
+from egbot.dependencies import detect
 from egbot.errors import SandboxError, SurroundingsError
 from egbot.execution.attached import Attached
 from egbot.execution.confinement import WORK, host_config
-from egbot.execution.containers import ENVIRONMENT, DockerSandbox, docker_sandbox
+from egbot.execution.containers import ENVIRONMENT
 from egbot.execution.docker_engine import connected
 from egbot.execution.environment import choose_interpreter
-from egbot.execution.images import PYTHON_PATH, base_image
-from egbot.execution.link import Link, LinkLostError
+from egbot.execution.images import PYTHON_PATH, base_image, ensure_image
+from egbot.execution.link import LinkLostError
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.payload import build_tar
 from egbot.execution.select import choose
+from egbot.execution.warm import WarmSandbox
 from egbot.ports import Executor, Sandbox
 from egbot.records import Execution, Job, Limits, Program, Tree, TreeFile
 
@@ -178,7 +180,7 @@ def _build_image(
     start_s = time.perf_counter()
     sandbox = choose(tree, replace(options, backend="docker", dockerfile=_DOCKERFILE), report)
     took_s = time.perf_counter() - start_s
-    if not isinstance(sandbox, DockerSandbox):
+    if not isinstance(sandbox, WarmSandbox):
         raise SandboxError("no container sandbox was prepared", hint="run egbot doctor")
     return replace(sandbox.options, dockerfile=""), sandbox, took_s
 
@@ -285,13 +287,13 @@ def _fresh_pytest(options: SandboxOptions, count: int, report: Report) -> tuple[
 
 def _fresh_container(options: SandboxOptions, count: int, report: Report) -> tuple[float, ...]:
     """A new container for each candidate, confined like ours; the files come in as a tar."""
-    sandbox = docker_sandbox(_TREE, options, report)
-    config = host_config(options, volumes=sandbox.image.volumes)
+    image = ensure_image(detect(_TREE), options, report)
+    config = host_config(options, volumes=image.volumes)
     command = [PYTHON_PATH, "-c", _INSIDE]
 
     def run(number: int) -> None:
         tree = {**_TREE, "sums.py": TreeFile(_source(number).encode())}
-        link = Link(Attached(sandbox.image.name, command, config, ENVIRONMENT))
+        link = Attached(image.name, command, config, ENVIRONMENT)
         try:
             said = link.exchange(build_tar(tree), _FRESH_TIMEOUT_S)
         except LinkLostError as error:

@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from typing_extensions import override
+
 from egbot.errors import SurroundingsError
-from egbot.execution.confinement import USER_ID
+from egbot.execution.confinement import USER_ID, WORK
 from egbot.execution.docker_engine import connected
-from egbot.execution.link import CHUNK_BYTES
+from egbot.execution.link import CHUNK_BYTES, Link
 from egbot.execution.owners import owner_labels
 
 _HEADER = struct.Struct(">BxxxL")
@@ -26,8 +28,8 @@ _STDERR = 2
 _STREAMS = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
 
 
-class Attached:
-    """The ``Channel`` to a container that was just started; it is removed at its end.
+class Attached(Link):
+    """A container that was just started; it is removed at its end.
 
     ``host_config`` is that of ``egbot.execution.confinement``. Raises SandboxError, SpaceError
     when the engine does not start one.
@@ -39,8 +41,9 @@ class Attached:
         command: Sequence[str],
         host_config: Mapping[str, Any],
         environment: Mapping[str, str],
+        walls: Sequence[str] = (),
     ) -> None:
-        self._received = bytearray()
+        self._frames = bytearray()
         with connected() as client, contextlib.ExitStack() as stack:
             created = client.create_container(
                 image,
@@ -65,19 +68,19 @@ class Attached:
             stack.callback(getattr(attached, "_response", attached).close)  # with TLS it holds on
             self._socket.setblocking(False)
             client.start(self.container_id)
-            self._stack = stack.pop_all()
-        self.input = self._socket.fileno()
-        self.outputs = {self.input}
+            self._end_all = stack.pop_all().close
+        super().__init__(WORK, walls, self._socket.fileno(), {self._socket.fileno()})
 
-    def write(self, data: memoryview) -> int:
-        """See ``Channel``."""
+    @override
+    def _write(self, data: memoryview) -> int:
         try:
             return self._socket.send(data)
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return 0
 
-    def read(self, _descriptor: int, /) -> tuple[bytes, bytes]:
-        """See ``Channel``. What TLS has decrypted is taken whole: no descriptor tells of it."""
+    @override
+    def _read(self, descriptor: int) -> tuple[bytes, bytes]:
+        """What TLS has decrypted is taken whole: no descriptor tells of it."""
         try:
             chunk = self._socket.recv(CHUNK_BYTES)
             while num_pending := getattr(self._socket, "pending", int)():
@@ -85,25 +88,26 @@ class Attached:
         except (BlockingIOError, ssl.SSLWantReadError):
             return b"", b""
         if not chunk:
-            self.outputs.clear()
+            self._outputs.discard(descriptor)
             raise EOFError
-        self._received += chunk
+        self._frames += chunk
         return self._demultiplexed()
 
     def _demultiplexed(self) -> tuple[bytes, bytes]:
         out, err, at = bytearray(), bytearray(), 0
-        while at + _HEADER.size <= len(self._received):
-            stream, num_bytes = _HEADER.unpack_from(self._received, at)
+        while at + _HEADER.size <= len(self._frames):
+            stream, num_bytes = _HEADER.unpack_from(self._frames, at)
             end = at + _HEADER.size + num_bytes
-            if end > len(self._received):
+            if end > len(self._frames):
                 break
-            (err if stream == _STDERR else out).extend(self._received[at + _HEADER.size : end])
+            (err if stream == _STDERR else out).extend(self._frames[at + _HEADER.size : end])
             at = end
-        del self._received[:at]
+        del self._frames[:at]
         return bytes(out), bytes(err)
 
-    def exit_code(self, timeout_s: float) -> int | None:
-        """See ``Channel``. The engine's events are asked: an ended container is gone by then."""
+    @override
+    def _exit_code(self, timeout_s: float) -> int | None:
+        """The engine's events are asked: an ended container is gone by then."""
         with contextlib.suppress(SurroundingsError), connected() as client:
             now = datetime.fromisoformat(f"{client.info()['SystemTime'][:19]}+00:00").timestamp()
             events = client.events(
@@ -117,9 +121,9 @@ class Attached:
                     return int(event["Actor"]["Attributes"]["exitCode"])
         return None
 
-    def close(self) -> None:
-        """Kill and remove the container; one that is gone already is fine."""
-        self._stack.close()
+    @override
+    def _end(self) -> None:
+        self._end_all()
 
     def _remove(self) -> None:
         with contextlib.suppress(SurroundingsError), connected() as client:

@@ -19,9 +19,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from egbot.errors import SandboxError
@@ -43,9 +42,8 @@ from egbot.execution.mounts import host_arguments
 from egbot.execution.namespaces import refusal
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.payload import keep_files, runner_files
-from egbot.execution.warm import Launch, Opening, WarmExecutor
-from egbot.ports import Executor
-from egbot.records import Limits, Tree
+from egbot.execution.warm import WarmSandbox
+from egbot.records import Tree
 
 _RUNNER = "/egbot/runner"
 _WORK = "/egbot/work"
@@ -112,32 +110,13 @@ class BubblewrapSandbox:
     options: SandboxOptions
     report: Report
     is_root: bool
-    backend: str = "bubblewrap"
 
-    @property
-    def left_out(self) -> Mapping[str, str]:
-        """Return the requirements that could not be installed, and why."""
-        return self.interpreter.left_out
-
-    def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> Executor:
-        """Start a sandbox and collect ``tests`` in it. Raises SandboxError.
-
-        Open it in a thread that outlives it: so that nothing is left when the bot is killed, the
-        kernel ends the sandbox with the thread that started it (prctl(2), PR_SET_PDEATHSIG). The
-        executor would then start another one at its next job.
-        """
-        return WarmExecutor(self._launch, Opening.of(self.options, tree, tests, limits))
-
-    def _launch(self) -> Launch:
+    def start(self) -> Child:
+        """Start the runner. Raises SandboxError, SpaceError."""
         memory_bytes = self.options.memory_bytes + _SPARE_BYTES
         group = make_group(memory_bytes, self.options.pids + _SPARE_PROCESSES)
-        start = partial(
-            Child,
-            self.command(["-m", "sandbox.runner"], group.entrances),
-            {"PATH": os.defpath},
-            on_close=group.remove,
-        )
-        return Launch(start, _WORK, WALLS)
+        command = self.command(["-m", "sandbox.runner"], group.entrances)
+        return Child(command, {"PATH": os.defpath}, _WORK, WALLS, group.remove)
 
     def command(self, python_arguments: Sequence[str], entrances: Sequence[str] = ()) -> list[str]:
         """Return the command that runs the interpreter inside, by way of the launcher.
@@ -166,7 +145,7 @@ class BubblewrapSandbox:
 
 def bubblewrap_sandbox(
     tree: Tree, root: Path | None, options: SandboxOptions, report: Report
-) -> BubblewrapSandbox:
+) -> WarmSandbox:
     """Prepare bubblewrap for ``tree``: program, interpreter, runner. Raises SandboxError."""
     program = find_bubblewrap()
     interpreter = choose_interpreter(options, tree, root, report)
@@ -179,7 +158,7 @@ def bubblewrap_sandbox(
     code, said = _run(sandbox.command(["-S", "-c", question]))
     if (code, said) != (0, "[]"):
         raise refusal(said, str(interpreter.path), is_root=sandbox.is_root)
-    return sandbox
+    return WarmSandbox("bubblewrap", options, sandbox.start, interpreter.left_out)
 
 
 def try_namespaces(program: Path) -> str:

@@ -1,7 +1,4 @@
-"""Owns building an image: how a build is started, and what of its log a person needs if it fails.
-
-A build has no network and no secret.
-"""
+"""Owns building an image, without a network and a secret, and what of a failed build's log is told."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import io
 import re
 import time
 from contextlib import suppress
-from pathlib import Path
+from typing import IO
 
 import docker
 from docker.errors import APIError
@@ -26,29 +23,24 @@ BUILD_TIMEOUT_S = 1800
 BASE_REPOSITORY = "egbot-dockerfile"
 KEPT_BASES = 5
 _LOG_LINES = 12
-_NOISE = re.compile(r" ---> |Removing intermediate|Successfully (?:built|tagged)")
-
-
-class BuildFailedError(Exception):
-    """The build itself failed; the message is the log's relevant end."""
+_NOISE = re.compile(r" ---> |Removing intermediate|\s*$")
+_STEP = re.compile(r"Step \d+/\d+ :")
 
 
 def build(
-    context: bytes | Path, *, tag: str, labels: dict[str, str], dockerfile: str = "Dockerfile"
-) -> None:
-    """Build an image of ``context``, a tar or a folder.
+    context: IO[bytes], *, tag: str, labels: dict[str, str], dockerfile: str = "Dockerfile"
+) -> str:
+    """Build an image of ``context``, a tar; return what is told of a failure, "" after success.
 
-    Raises BuildFailedError when an instruction fails, SandboxError or SpaceError when the engine
-    is at fault.
+    Raises SandboxError or SpaceError when the engine is at fault, or no end comes.
     """
     deadline = time.monotonic() + BUILD_TIMEOUT_S
     log, has_failed = "", False
     with connected(BUILD_TIMEOUT_S) as client:
         try:
             for told in client.build(
-                path=None if isinstance(context, bytes) else str(context),
-                fileobj=io.BytesIO(context) if isinstance(context, bytes) else None,
-                custom_context=isinstance(context, bytes),
+                fileobj=context,
+                custom_context=True,
                 dockerfile=dockerfile,
                 tag=tag,
                 labels=labels,
@@ -68,21 +60,20 @@ def build(
             if not error.is_client_error():
                 raise
             log, has_failed = str(error.explanation), True
-    if has_failed:
-        raise no_space() if NO_SPACE.search(log) else BuildFailedError(relevant_end(log))
+    if has_failed and NO_SPACE.search(log):
+        raise no_space()
+    return relevant_end(log) if has_failed else ""
 
 
 def relevant_end(log: str, limit_chars: int = 1600) -> str:
     """Return what a build's log says of its failure: the step that failed and what it printed."""
-    plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]|[^\S\n]+$", "", log, flags=re.MULTILINE)
-    plain = re.sub(r"//[^/@\s]+@", "//***@", plain)
-    lines = [line for line in plain.splitlines() if line.strip() and not _NOISE.match(line)]
-    steps = [at for at, line in enumerate(lines) if re.match(r"Step \d+/\d+ :", line)]
-    shown = lines[steps[-1] :] if steps else lines
+    plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]|(?<=//)[^/@\s]+(?=@)", "", log)
+    lines = [line.rstrip() for line in plain.splitlines() if not _NOISE.match(line)]
+    step = max((at for at, line in enumerate(lines) if _STEP.match(line)), default=0)
+    shown = lines[step:] or ["it said nothing"]
     if len(shown) > _LOG_LINES:
         shown = [shown[0], "...", *shown[2 - _LOG_LINES :]]
-    text = "\n".join(shown) or "it said nothing"
-    return text if len(text) <= limit_chars else "..." + text[-limit_chars:]
+    return "\n".join(shown)[-limit_chars:]
 
 
 def built_base(tree: Tree, path: str, report: Report) -> str:
@@ -102,34 +93,27 @@ def built_base(tree: Tree, path: str, report: Report) -> str:
     inside = build_context(tree, path)
     context = build_tar({name[start:]: one for name, one in inside.items()})
     digest = hashlib.sha256(f"{path[start:]}\0".encode() + context).hexdigest()[:24]
-    name, label = f"{BASE_REPOSITORY}:{digest}", {"egbot.base": digest}
+    name = f"{BASE_REPOSITORY}:{digest}"
     with connected() as client:
-        found = client.images(name, filters={"label": f"egbot.base={digest}"})
-    if not found:
-        report(f"building {path}")
-        try:
-            build(context, tag=name, labels=label, dockerfile=path[start:])
-        except BuildFailedError as error:
-            raise SandboxError(
-                f"{path} cannot be built:\n{error}",
-                hint="mend the Dockerfile (its build has no network and no BuildKit, and its own "
-                "folder is all that it can copy), or build an image by hand and name it with "
-                "--image",
-            ) from error
-        with connected() as client:
-            remove_old(client, BASE_REPOSITORY, KEPT_BASES)
+        if client.images(name, filters={"label": f"egbot.base={digest}"}):
+            return name
+    report(f"building {path}")
+    labels = {"egbot.base": digest}
+    log = build(io.BytesIO(context), tag=name, labels=labels, dockerfile=path[start:])
+    if log:
+        raise SandboxError(
+            f"{path} cannot be built:\n{log}",
+            hint="mend the Dockerfile (its build has no network and no BuildKit, and its own folder "
+            "is all that it can copy), or build an image by hand and name it with --image",
+        )
+    with connected() as client:
+        remove_old(client, BASE_REPOSITORY, KEPT_BASES)
     return name
 
 
-def remove_old(client: docker.APIClient, repository: str, num_kept: int) -> int:
-    """Remove all but the newest images of ``repository`` and return how many.
-
-    The engine refuses to remove what a container, or another image, uses.
-    """
+def remove_old(client: docker.APIClient, repository: str, num_kept: int) -> None:
+    """Remove all but the newest images of ``repository``, and those in use: the engine refuses."""
     found = sorted(client.images(repository), key=lambda one: int(one["Created"]), reverse=True)
-    num_removed = 0
     for name in [tag for one in found for tag in one["RepoTags"] or ()][num_kept:]:
         with suppress(APIError):
             client.remove_image(name)
-            num_removed += 1
-    return num_removed

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from egbot.dependencies import detect
 from egbot.execution.attached import Attached
-from egbot.execution.confinement import WALLS, WORK, host_config, inner_environment
+from egbot.execution.confinement import WALLS, host_config, inner_environment
 from egbot.execution.docker_engine import connected, find_engine
 from egbot.execution.filters import docker_profile
 from egbot.execution.images import (
@@ -19,55 +17,29 @@ from egbot.execution.images import (
     ensure_image,
     reap_images,
 )
-from egbot.execution.link import Launch
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.owners import reap_containers
 from egbot.execution.packages import tell_left_out
-from egbot.execution.warm import Opening, WarmExecutor
-from egbot.ports import Executor
-from egbot.records import Limits, Tree
+from egbot.execution.warm import WarmSandbox
+from egbot.records import Tree
 
 ENVIRONMENT = inner_environment(f"{ENVIRONMENT_PATH}/bin:/usr/local/bin:/usr/bin:/bin", RUNNER_PATH)
 
 
-@dataclass(frozen=True, slots=True)
-class DockerSandbox:
-    """Containers of one image, made for one repository's requirements.
+def started(image: Image, options: SandboxOptions, seccomp: str) -> Attached:
+    """Start the runner in a container of ``image``. Raises SandboxError, SpaceError.
 
     ``seccomp`` is the profile of system calls (JSON), "" where the engine cannot enforce one.
     """
-
-    image: Image
-    options: SandboxOptions
-    seccomp: str
-
-    @property
-    def backend(self) -> str:
-        """Return ``docker``."""
-        return "docker"
-
-    @property
-    def left_out(self) -> Mapping[str, str]:
-        """Return the requirements that could not be installed, and why."""
-        return self.image.left_out
-
-    def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> Executor:
-        """Start a container and collect ``tests`` in it. Raises SandboxError."""
-        return WarmExecutor(self._launch, Opening.of(self.options, tree, tests, limits))
-
-    def _launch(self) -> Launch:
-        config = host_config(self.options, volumes=self.image.volumes, seccomp=self.seccomp)
-        command = [PYTHON_PATH, "-m", "sandbox.runner"]
-        # a runtime such as gVisor's has walls of its own, and no filter that can be seen inside
-        is_filtered = bool(self.seccomp) and self.options.runtime is None
-        return Launch(
-            start=partial(Attached, self.image.name, command, config, ENVIRONMENT),
-            work=WORK,
-            walls=tuple(wall for wall in WALLS if wall != "seccomp" or is_filtered),
-        )
+    config = host_config(options, volumes=image.volumes, seccomp=seccomp)
+    # a runtime such as gVisor's has walls of its own, and no filter that can be seen inside
+    is_filtered = bool(seccomp) and options.runtime is None
+    walls = [wall for wall in WALLS if wall != "seccomp" or is_filtered]
+    command = [PYTHON_PATH, "-m", "sandbox.runner"]
+    return Attached(image.name, command, config, ENVIRONMENT, walls)
 
 
-def docker_sandbox(tree: Tree, options: SandboxOptions, report: Report) -> DockerSandbox:
+def docker_sandbox(tree: Tree, options: SandboxOptions, report: Report) -> WarmSandbox:
     """Prepare Docker for ``tree``: engine, sweeping up, image. Raises SandboxError, SpaceError."""
     engine = find_engine()
     if engine.missing:
@@ -83,4 +55,6 @@ def docker_sandbox(tree: Tree, options: SandboxOptions, report: Report) -> Docke
     image = ensure_image(requirements, options, report)
     tell_left_out(image.left_out, report)
     reap_images()
-    return DockerSandbox(image, options, "" if "seccomp" in engine.missing else docker_profile())
+    seccomp = "" if "seccomp" in engine.missing else docker_profile()
+    start = partial(started, image, options, seccomp)
+    return WarmSandbox("docker", options, start, image.left_out)

@@ -24,14 +24,11 @@ CALL_TIMEOUT_S = 60
 OLDEST_API = (1, 41)
 """Docker 20.10: the first with control groups version 2."""
 
-SYSTEM_SOCKET = "/var/run/docker.sock"
-_DEFAULT = DEFAULT_UNIX_SOCKET.removeprefix("http+")
-_OTHER_SOCKETS = ("$XDG_RUNTIME_DIR/docker.sock", "~/.docker/run/docker.sock",
-                  "~/.docker/desktop/docker.sock")  # fmt: skip
-"""Where rootless engines and Docker Desktop listen; used where the system's socket is not."""
+SOCKETS = ("/var/run/docker.sock", "$XDG_RUNTIME_DIR/docker.sock", "~/.docker/run/docker.sock",
+           "~/.docker/desktop/docker.sock")  # fmt: skip
+"""The system's, those of rootless engines, Docker Desktop's: the first that is open to us."""
 
 NO_SPACE = re.compile("no space left on device|disk quota exceeded", re.IGNORECASE)
-_ADDRESS = "mend DOCKER_HOST (unix:///var/run/docker.sock) or choose another context"
 _START = "start it, or use --sandbox bubblewrap"
 _UPDATE = "install Docker 20.10 or newer"
 _INSTALL = "install Docker, or use --sandbox bubblewrap"
@@ -61,7 +58,7 @@ def connected(timeout_s: int = CALL_TIMEOUT_S) -> Iterator[docker.APIClient]:
                 probe.connect(address.removeprefix("unix://"))
         client = docker.APIClient(address, version="auto", timeout=timeout_s, tls=tls or False)
     except (DockerException, requests.RequestException, OSError, ValueError) as error:
-        raise _unreachable(error, address) from error
+        raise _unreachable(error, one_line(address)) from error
     with client:
         try:
             yield client
@@ -81,11 +78,10 @@ def _address() -> tuple[str, Any]:
             hint="mend DOCKER_CONTEXT and DOCKER_CERT_PATH, or docker context use default",
         ) from error
     address = str(found.get("base_url") or DEFAULT_UNIX_SOCKET).replace("http+unix:", "unix:")
-    if address == _DEFAULT and not os.environ.get("DOCKER_HOST"):
-        places = (SYSTEM_SOCKET, *_OTHER_SOCKETS)
-        paths = [Path(os.path.expandvars(one)).expanduser() for one in places]
+    if address == "unix:///var/run/docker.sock" and not os.environ.get("DOCKER_HOST"):
+        paths = [Path(os.path.expandvars(one)).expanduser() for one in SOCKETS]
         usable = (path for path in paths if os.access(path, os.R_OK | os.W_OK))
-        address = f"unix://{next(usable, SYSTEM_SOCKET)}"
+        address = f"unix://{next(usable, paths[0])}"
     if address.startswith("ssh:"):
         raise SandboxError(
             f"the Docker engine at {one_line(address)} is behind SSH, which egbot does not speak",
@@ -95,44 +91,41 @@ def _address() -> tuple[str, Any]:
     return address, found.get("tls")
 
 
-def _unreachable(error: Exception, address: str) -> SandboxError:
-    where = one_line(address)
-    if isinstance(error, InvalidVersion):
-        return SandboxError("the Docker engine is too old", hint=_UPDATE)
-    if isinstance(error, PermissionError):
-        return SandboxError(
-            f"this user may not speak to the Docker engine at {where}",
-            hint="add the user to the group docker and log in again, or use rootless Docker",
-        )
-    if isinstance(error, FileNotFoundError):
-        return SandboxError(f"there is no Docker engine at {where}", hint=_INSTALL)
+def _unreachable(error: Exception, where: str) -> SandboxError:
     reason = one_line(str(error))
-    if found := re.search(r"\[Errno \d+\] ([^'\")]+)", reason):
-        reason = found[1]
-    if "bind address" in reason or isinstance(error, ValueError):
-        return SandboxError(f"{where} is no address of a Docker engine: {reason}", hint=_ADDRESS)
-    return SandboxError(f"the Docker engine at {where} does not answer: {reason}", hint=_START)
+    known = re.search(r"\[Errno \d+\] ([^'\")]+)", reason)
+    what, hint = (
+        f"the Docker engine at {where} does not answer: {known[1] if known else reason}",
+        _START,
+    )
+    if isinstance(error, InvalidVersion):
+        what, hint = "the Docker engine is too old", _UPDATE
+    elif isinstance(error, PermissionError):
+        what = f"this user may not speak to the Docker engine at {where}"
+        hint = "add the user to the group docker and log in again, or use rootless Docker"
+    elif isinstance(error, FileNotFoundError):
+        what, hint = f"there is no Docker engine at {where}", _INSTALL
+    elif isinstance(error, ValueError) or "bind address" in reason:
+        what = f"{where} is no address of a Docker engine: {reason}"
+        hint = "mend DOCKER_HOST (unix:///var/run/docker.sock) or choose another context"
+    return SandboxError(what, hint=hint)
 
 
 def engine_error(error: Exception, timeout_s: float) -> SandboxError | SpaceError:
     """Say what a failure of an engine that has answered before means, and what to do next."""
     text = one_line(str(getattr(error, "explanation", None) or error))
-    told = text.lower()
     if NO_SPACE.search(text):
         return no_space()
-    if "unknown or invalid runtime" in told or "unknown runtime" in told:
-        return SandboxError(
-            f"the Docker engine does not know the runtime that was named: {text}",
-            hint="register the runtime with the engine, or leave the setting out",
-        )
-    if isinstance(error, APIError):
-        return SandboxError(f"the Docker engine refused: {text}", hint="run egbot doctor")
-    if isinstance(error, TimeoutError | requests.Timeout) or "timed out" in told:
-        return SandboxError(
-            f"the Docker engine was silent for {timeout_s:.0f} s",
-            hint="look at the engine's state, or use --sandbox bubblewrap",
-        )
-    return SandboxError(f"the Docker engine does not answer any more: {text}", hint=_START)
+    what, hint = f"the Docker engine does not answer any more: {text}", _START
+    if re.search("unknown (or invalid )?runtime", text, re.IGNORECASE):
+        what = f"the Docker engine does not know the runtime that was named: {text}"
+        hint = "register the runtime with the engine, or leave the setting out"
+    elif isinstance(error, APIError):
+        what, hint = f"the Docker engine refused: {text}", "run egbot doctor"
+    elif isinstance(error, TimeoutError | requests.Timeout) or "timed out" in text:
+        what = f"the Docker engine was silent for {timeout_s:.0f} s"
+        hint = "look at the engine's state, or use --sandbox bubblewrap"
+    return SandboxError(what, hint=hint)
 
 
 def no_space() -> SpaceError:

@@ -1,7 +1,7 @@
 """Owns the sandbox's images: a base image, the packages that tests need, and the runner.
 
-The host downloads the packages and lays them out, so that a build fetches nothing. The
-repository's own files are streamed in later.
+The host downloads the packages and lays them out, so that a build needs no network and sees no
+secret. The repository's own files are streamed in later.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import tarfile
 import tempfile
 import time
 from collections.abc import Mapping
@@ -23,11 +24,11 @@ from packaging.utils import canonicalize_name
 from egbot.dependencies import Requirements
 from egbot.errors import SandboxError
 from egbot.execution.attached import Attached
-from egbot.execution.build import BuildFailedError, build, remove_old
+from egbot.execution.build import build, remove_old
 from egbot.execution.cache import cache_folder, locked, space_error
 from egbot.execution.confinement import host_config
 from egbot.execution.docker_engine import connected
-from egbot.execution.link import Link, LinkLostError
+from egbot.execution.link import LinkLostError
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.packages import RETRY_S, Target, install_for, platform_name
 from egbot.execution.payload import runner_files, write_files
@@ -39,8 +40,8 @@ ASK_TIMEOUT_S = 60
 ENVIRONMENT_PATH = "/opt/egbot/env"
 PYTHON_PATH = f"{ENVIRONMENT_PATH}/bin/python"
 RUNNER_PATH = "/opt/egbot/runner"
-SETUP_PATH = "/opt/egbot/setup"
 _LEFT_OUT = "egbot.left-out"
+_FITTING = "name an image that is here and has Python 3.8 or newer with --image NAME"
 
 QUESTION = """
 import json, platform, sys
@@ -104,14 +105,9 @@ def base_image(options: SandboxOptions, report: Report) -> Image:
         with connected(PULL_TIMEOUT_S) as client:
             client.pull(name, tag=None if re.search(r":[^/]*$|@", name) else "latest")
     except SandboxError as error:
-        raise SandboxError(
-            f"the image {name} is not here and cannot be pulled: {error.message}",
-            hint="name an image that is here and has Python 3.8 or newer with --image NAME",
-        ) from error
-    found = inspect(name)
-    if found is None:
-        raise SandboxError(f"the image {name} was pulled and is gone", hint="try again")
-    return found
+        why = f"the image {name} is not here and cannot be pulled: {error.message}"
+        raise SandboxError(why, hint=_FITTING) from error
+    return _present(name)
 
 
 def inspect(name: str) -> Image | None:
@@ -135,48 +131,50 @@ def inspect(name: str) -> Image | None:
     )
 
 
+def _present(name: str) -> Image:
+    found = inspect(name)
+    if found is None:
+        raise SandboxError(f"the image {name} was made and is gone", hint="try again")
+    return found
+
+
 def ensure_image(requirements: Requirements, options: SandboxOptions, report: Report) -> Image:
     """Return an image with ``requirements`` and the runner in it, building it once.
 
     Its tag is the hash of all that goes in. Raises SandboxError, SpaceError.
     """
     base = base_image(options, report)
-    parts = sorted((path, data.hex()) for path, data in runner_files().items())
-    made_of = [base.image_id, json.dumps(parts), _DOCKERFILE, json.dumps(_scripts(options))]
-    digest = requirements.digest(*made_of)[:24]
+    runner = sorted((path, data.hex()) for path, data in runner_files().items())
+    parts = [base.image_id, json.dumps(runner), _DOCKERFILE, json.dumps(_scripts(options))]
+    digest = requirements.digest(*parts)[:24]
     tag = f"{REPOSITORY}:{digest}"
-
-    def ready() -> Image | None:
-        found = inspect(tag)
-        return found if found and found.digest == digest and not found.is_stale else None
-
     folder = cache_folder(options) / "images"
     found = inspect(tag)
     if found is not None and found.digest != digest:
         report(f"the image {tag} is not egbot's: built anew")
-    elif found is not None and not found.is_stale:
+    if found is not None and _is_ready(found, digest):
         return found
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / f"{digest}.lock", report):
-            found = ready()
-            if found is None:
+            found = inspect(tag)
+            if found is None or not _is_ready(found, digest):
                 _build(tag, base, requirements, options, report)
-                found = inspect(tag)
     except OSError as error:
         raise space_error(error, folder) from error
-    if found is None:
-        raise SandboxError(f"the image {tag} was built and is gone", hint="try again")
-    return found
+    return _present(tag)
 
 
-def reap_images() -> int:
-    """Remove all but the newest images and what builds left behind; return how many."""
+def _is_ready(image: Image, digest: str) -> bool:
+    return image.digest == digest and not image.is_stale
+
+
+def reap_images() -> None:
+    """Remove all but the newest images and what builds left behind."""
     with connected() as client:
-        num_removed = remove_old(client, REPOSITORY, KEPT_IMAGES)
+        remove_old(client, REPOSITORY, KEPT_IMAGES)
         with suppress(APIError):
             client.prune_images({"label": "egbot", "until": "1h"})  # type: ignore[no-untyped-call]
-    return num_removed
 
 
 def target_of(base: Image, options: SandboxOptions) -> Target:
@@ -184,27 +182,24 @@ def target_of(base: Image, options: SandboxOptions) -> Target:
     config = host_config(options, volumes=base.volumes)
     cause: Exception | None = None
     try:
-        link = Link(Attached(base.name, ["python3", "-I", "-c", QUESTION], config, {}))
+        link = Attached(base.name, ["python3", "-I", "-c", QUESTION], config, {})
         try:
             known = json.loads(link.exchange(b"", ASK_TIMEOUT_S))
         finally:
             link.close()
-        detail = f"it is Python {known.get('too_old')}"
         if "too_old" not in known:
             platform = platform_name(known["libc"], known["machine"])
             installed = {
                 str(canonicalize_name(name)): one for name, one in known["installed"].items()
             }
             return Target(str(known["version"]), platform, installed)
+        why = f"it is Python {known['too_old']}"
     except (SandboxError, LinkLostError, ValueError, KeyError, TypeError, AttributeError) as error:
-        cause = error
-        detail = error.message if isinstance(error, SandboxError) else "no sensible answer"
-        if re.search("executable file not found|no such file or directory", detail, re.IGNORECASE):
-            detail = "there is none"
-    raise SandboxError(
-        f"python3 does not work in the image {base.name}: {detail}",
-        hint="name an image that has Python 3.8 or newer with --image NAME",
-    ) from cause
+        cause, why = error, getattr(error, "message", "no sensible answer")
+        if re.search("executable file not found|no such file or directory", why, re.IGNORECASE):
+            why = "there is none"
+    what = f"python3 does not work in the image {base.name}: {why}"
+    raise SandboxError(what, hint=_FITTING) from cause
 
 
 def _build(
@@ -212,63 +207,61 @@ def _build(
 ) -> None:
     report(f"building an image with {', '.join(requirements.lines)[:300]}")
     target = target_of(base, options)
-    wanted = SpecifierSet(requirements.requires_python)
-    if not wanted.contains(target.version, prereleases=True):
+    wanted = requirements.requires_python
+    if not SpecifierSet(wanted).contains(target.version, prereleases=True):
         report(
-            f"the repository asks for Python {requirements.requires_python}, the image "
-            f"{base.name} has {target.version}: name another with --image"
+            f"the repository asks for Python {wanted}, the image {base.name} has "
+            f"{target.version}: name another with --image"
         )
+    scripts = _scripts(options)
+    steps = [f'RUN ["/bin/sh", "-e", "/opt/egbot/{name}"]\n' for name in scripts]
+    text = _DOCKERFILE.format(
+        base=base.name,
+        digest=tag.rpartition(":")[2],
+        environment=ENVIRONMENT_PATH,
+        python=PYTHON_PATH,
+        version=".".join(target.version.split(".")[:2]),
+        runner=RUNNER_PATH,
+        setup="".join(["COPY setup /opt/egbot/setup\n", *steps] if steps else steps),
+    )
+    step = "name an image that has the packages, or a Python that has wheels, with --image"
     with tempfile.TemporaryDirectory(prefix="egbot-image-") as name:
         context = Path(name)
-        step = "name an image that has the packages, or a Python that has wheels, with --image"
-        packages, scripts = context / "packages", context / "scripts"
+        packages = context / "packages"
         left_out = install_for(
             target, requirements.lines, packages, python=PYTHON_PATH, next_step=step
         )
-        for folder in (packages / "bin", packages):
-            folder.mkdir(exist_ok=True)
-        (packages / "bin").rename(scripts)
-        write_files(runner_files(), context / "runner")
-        steps = _scripts(options)
-        for path, script in steps.items():
-            (context / "setup").mkdir(exist_ok=True)
-            (context / "setup" / path).write_text(script, encoding="utf-8")
-        text = _DOCKERFILE.format(
-            base=base.name,
-            digest=tag.rpartition(":")[2],
-            environment=ENVIRONMENT_PATH,
-            python=PYTHON_PATH,
-            version=".".join(target.version.split(".")[:2]),
-            runner=RUNNER_PATH,
-            setup=_setup_steps(steps),
-        )
-        (context / "Dockerfile").write_text(text, encoding="utf-8")
+        (packages / "bin").mkdir(parents=True, exist_ok=True)
+        (packages / "bin").rename(context / "scripts")
+        texts = {"Dockerfile": text, **scripts}
+        files = {f"runner/{path}": data for path, data in runner_files().items()}
+        write_files(files | {path: one.encode() for path, one in texts.items()}, context)
         told = json.dumps({"at_s": time.time(), "lines": left_out})
-        try:
-            build(context, tag=tag, labels={_LEFT_OUT: told} if left_out else {})
-        except BuildFailedError as error:
-            raise _build_error(str(error), options) from error
+        with tempfile.TemporaryFile() as file:
+            with tarfile.open(fileobj=file, mode="w") as archive:
+                archive.add(context, arcname=".")
+            file.seek(0)
+            log = build(file, tag=tag, labels={_LEFT_OUT: told} if left_out else {})
+    if log:
+        raise _build_error(log, options)
 
 
 def _scripts(options: SandboxOptions) -> dict[str, str]:
-    """Return one shell script for each set-up command; they know the variables of the tests."""
+    """Return one shell script for each set-up command, where no Dockerfile syntax is made of it.
+
+    They know the variables of the tests.
+    """
     variables = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in options.env)
     path = f'export PATH="{ENVIRONMENT_PATH}/bin:$PATH"\n'
     return {
-        f"{number}.sh": f"{path}{variables}{command}\n"
+        f"setup/{number}.sh": f"{path}{variables}{command}\n"
         for number, command in enumerate(options.setup, 1)
     }
 
 
-def _setup_steps(scripts: Mapping[str, str]) -> str:
-    """The commands stand in files of their own, where no Dockerfile syntax can be made of them."""
-    steps = [f'RUN ["/bin/sh", "-e", "{SETUP_PATH}/{path}"]\n' for path in scripts]
-    return "".join([f"COPY setup {SETUP_PATH}\n", *steps] if steps else steps)
-
-
 def _build_error(log: str, options: SandboxOptions) -> SandboxError:
     """Say which part of the build failed: a set-up command, or the installation."""
-    failed = re.search(rf"{re.escape(SETUP_PATH)}/(\d+)\.sh", log)
+    failed = re.search(r"/opt/egbot/setup/(\d+)\.sh", log)
     if failed and 0 < int(failed[1]) <= len(options.setup):
         return SandboxError(
             f"the set-up command {options.setup[int(failed[1]) - 1]!r} failed:\n{log}",

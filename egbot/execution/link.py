@@ -1,4 +1,4 @@
-"""One running sandbox and its streams: bytes out, one line back, before a deadline.
+"""One running sandbox: bytes out, one line back, before a deadline.
 
 All waiting is bounded: a sandbox that dies, hangs, floods its output or stops reading ends as
 LinkLostError.
@@ -12,9 +12,11 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import IO, Literal, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Literal
+
+from typing_extensions import override
 
 from egbot.errors import SandboxError
 from egbot.execution.protocol import MAX_FRAME_BYTES
@@ -24,43 +26,6 @@ _STDERR_TAIL_BYTES = 16 * 1024
 _FAREWELL_S = 1.0
 _KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 """By SIGKILL; the second is how bwrap and the engine tell it of the process inside."""
-
-
-class Channel(Protocol):
-    """The streams of a process that runs. Only ``exit_code`` and ``close`` wait, and not long."""
-
-    @property
-    def input(self) -> int:
-        """The descriptor of its standard input."""
-
-    @property
-    def outputs(self) -> Collection[int]:
-        """The descriptors that something may still come from."""
-
-    def write(self, data: memoryview) -> int:
-        """Send some of ``data`` and return how many bytes that was. Raises OSError."""
-
-    def read(self, descriptor: int, /) -> tuple[bytes, bytes]:
-        """Return what came on standard output and error. Raises EOFError at the output's end."""
-
-    def exit_code(self, timeout_s: float) -> int | None:
-        """Return the status of the process, negative for a signal, None while it runs."""
-
-    def close(self) -> None:
-        """End the process and all that it started, and take away what it left."""
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """How a backend starts one fresh sandbox.
-
-    ``start`` raises SandboxError. ``work`` is the folder, as the sandbox sees it, below which the
-    tree is unpacked; ``walls`` are what must stand around it (``egbot.execution.confinement``).
-    """
-
-    start: Callable[[], Channel]
-    work: str
-    walls: tuple[str, ...] = ()
 
 
 class LinkLostError(Exception):
@@ -78,11 +43,18 @@ class KilledError(LinkLostError):
         super().__init__("crash", detail)
 
 
-class Link:
-    """The conversation with one running sandbox."""
+class Link(ABC):
+    """A sandbox that runs, over the descriptors of its streams.
 
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
+    ``work`` is the folder, as the sandbox sees it, below which the tree is unpacked; ``walls`` are
+    what must stand around it (``egbot.execution.confinement``).
+    """
+
+    def __init__(self, work: str, walls: Sequence[str], input_: int, outputs: set[int]) -> None:
+        self.work = work
+        self.walls = tuple(walls)
+        self._input = input_
+        self._outputs = outputs
         self._stderr_tail = b""
         self._received = bytearray()
         self._closed = False
@@ -104,36 +76,29 @@ class Link:
             if left_s <= 0:
                 raise self._lost("timeout", f"no answer within {timeout_s:.0f} s")
             for descriptor, events in self._ready(left_s, is_sending=bool(unsent)):
-                if descriptor in self.channel.outputs and events & ~select.POLLOUT:
-                    line = self._read_line(descriptor)
-                    if line is not None:
-                        return line
-                if unsent and descriptor == self.channel.input and events & ~select.POLLIN:
-                    unsent = unsent[self._write(unsent) :]
+                try:
+                    if descriptor in self._outputs and events & ~select.POLLOUT:
+                        line = self._line(descriptor)
+                        if line is not None:
+                            return line
+                    if unsent and descriptor == self._input and events & ~select.POLLIN:
+                        unsent = unsent[self._write(unsent[:CHUNK_BYTES]) :]
+                except (EOFError, OSError) as error:
+                    raise self._died() from error
 
-    def _ready(self, timeout_s: float, *, is_sending: bool) -> list[tuple[int, int]]:
+    def _ready(self, timeout_s: float, *, is_sending: bool = False) -> list[tuple[int, int]]:
         """Wait for the descriptors that something can be done with."""
-        masks = dict.fromkeys(self.channel.outputs, select.POLLIN)
+        masks = dict.fromkeys(self._outputs, select.POLLIN)
         if is_sending:
-            masks[self.channel.input] = masks.get(self.channel.input, 0) | select.POLLOUT
+            masks[self._input] = masks.get(self._input, 0) | select.POLLOUT
         poll = select.poll()
         for descriptor, mask in masks.items():
             poll.register(descriptor, mask)
         return poll.poll(timeout_s * 1000)
 
-    def _write(self, data: memoryview) -> int:
-        try:
-            return self.channel.write(data[:CHUNK_BYTES])
-        except OSError as error:
-            raise self._died() from error
-
-    def _read_line(self, descriptor: int) -> bytes | None:
-        try:
-            chunk = self._read(descriptor)
-        except (EOFError, OSError) as error:
-            raise self._died() from error
+    def _line(self, descriptor: int) -> bytes | None:
         start = len(self._received)
-        self._received += chunk
+        self._received += self._take(descriptor)
         end = self._received.find(b"\n", start)
         if end < 0:
             if len(self._received) > MAX_FRAME_BYTES:
@@ -143,14 +108,14 @@ class Link:
         del self._received[: end + 1]
         return line
 
-    def _read(self, descriptor: int) -> bytes:
-        out, err = self.channel.read(descriptor)
+    def _take(self, descriptor: int) -> bytes:
+        out, err = self._read(descriptor)
         self._stderr_tail = (self._stderr_tail + err)[-_STDERR_TAIL_BYTES:]
         return out
 
     def _died(self) -> LinkLostError:
         self.drain()
-        code = self.channel.exit_code(_FAREWELL_S)
+        code = self._exit_code(_FAREWELL_S)
         if code in _KILLED:
             return KilledError(f"the sandbox was killed:\n{self.stderr_text}".rstrip(":\n"))
         how = "closed its output" if code is None else f"ended with {_exit_text(code)}"
@@ -164,101 +129,119 @@ class Link:
         """Take what a sandbox that is about to end still writes to its standard error."""
         deadline = time.monotonic() + _FAREWELL_S
         with contextlib.suppress(EOFError, OSError):
-            while self.channel.outputs and (left_s := deadline - time.monotonic()) > 0:
-                for descriptor, _ in self._ready(left_s, is_sending=False):
-                    self._read(descriptor)
+            while self._outputs and (left_s := deadline - time.monotonic()) > 0:
+                for descriptor, _ in self._ready(left_s):
+                    self._take(descriptor)
 
     def close(self) -> None:
-        """End the sandbox. Safe to call twice."""
+        """End the sandbox and all that it started. Safe to call twice."""
         if not self._closed:
             self._closed = True
-            self.channel.close()
+            self._end()
+
+    @abstractmethod
+    def _write(self, data: memoryview) -> int:
+        """Send some of ``data`` without waiting; return how many bytes. Raises OSError."""
+
+    @abstractmethod
+    def _read(self, descriptor: int) -> tuple[bytes, bytes]:
+        """Return what came on standard output and error. Raises EOFError at the output's end."""
+
+    @abstractmethod
+    def _exit_code(self, timeout_s: float) -> int | None:
+        """Return the status of the first process, negative for a signal, None while it runs."""
+
+    @abstractmethod
+    def _end(self) -> None:
+        """End what runs and take away what is left of it."""
 
 
-class Child:
-    """A process of this machine with three pipes. Raises SandboxError when it cannot be started.
+class Child(Link):
+    """A sandbox that is a process of this machine with three pipes.
 
-    ``on_close`` is called once, after the process has ended.
+    ``on_close`` is called once, after the process has ended. Raises SandboxError when it cannot be
+    started.
     """
 
     def __init__(
         self,
-        argv: Collection[str],
+        argv: Sequence[str],
         env: Mapping[str, str],
-        cwd: str | None = None,
+        work: str,
+        walls: Sequence[str] = (),
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_close = on_close
         try:
             self._process = subprocess.Popen(
-                tuple(argv),
+                argv,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=dict(env),
-                cwd=cwd,
+                env=env,
+                cwd="/",
                 start_new_session=True,
                 bufsize=0,
             )
         except OSError as error:
             on_close()
             raise SandboxError(
-                f"the sandbox could not be started: {next(iter(argv))}: {error.strerror}",
+                f"the sandbox could not be started: {argv[0]}: {error.strerror}",
                 hint="check that the program exists and may be run",
             ) from error
-        self._stdin, self._stdout, self._stderr = map(
-            _pipe, (self._process.stdin, self._process.stdout, self._process.stderr)
-        )
-        self.input = self._stdin.fileno()
-        self.outputs = {self._stdout.fileno(), self._stderr.fileno()}
+        streams = (self._process.stdin, self._process.stdout, self._process.stderr)
+        self._stdin, self._stdout, self._stderr = map(_unblocked, streams)
+        outputs = {self._stdout.fileno(), self._stderr.fileno()}
+        super().__init__(work, walls, self._stdin.fileno(), outputs)
 
     @property
     def pid(self) -> int:
         """The process id of the sandbox's first process."""
         return self._process.pid
 
-    def write(self, data: memoryview) -> int:
-        """See ``Channel``."""
+    @override
+    def _write(self, data: memoryview) -> int:
         try:
-            return os.write(self.input, data)
+            return os.write(self._input, data)
         except BlockingIOError:
             return 0
 
-    def read(self, descriptor: int) -> tuple[bytes, bytes]:
-        """See ``Channel``."""
+    @override
+    def _read(self, descriptor: int) -> tuple[bytes, bytes]:
         try:
             chunk = os.read(descriptor, CHUNK_BYTES)
         except BlockingIOError:
             return b"", b""
         is_output = descriptor == self._stdout.fileno()
         if not chunk:
-            self.outputs.discard(descriptor)
+            self._outputs.discard(descriptor)
             if is_output:
                 raise EOFError
         return (chunk, b"") if is_output else (b"", chunk)
 
-    def exit_code(self, timeout_s: float) -> int | None:
-        """See ``Channel``."""
+    @override
+    def _exit_code(self, timeout_s: float) -> int | None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(timeout_s)
         return None
 
-    def close(self) -> None:
-        """End the process and its group; asked first by closing its input."""
+    @override
+    def _end(self) -> None:
+        """Asked first by closing its input, the process is killed with its group."""
         try:
             with contextlib.suppress(OSError):
                 self._stdin.close()
-            self.exit_code(_FAREWELL_S)
+            self._exit_code(_FAREWELL_S)
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self.exit_code(_FAREWELL_S)
+            self._exit_code(_FAREWELL_S)
             self._stdout.close()
             self._stderr.close()
             self._on_close()
 
 
-def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+def _unblocked(stream: IO[bytes] | None) -> IO[bytes]:
     if stream is None:
         raise SandboxError("the sandbox was started without its pipes")
     os.set_blocking(stream.fileno(), False)
@@ -266,7 +249,6 @@ def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
 
 
 def _exit_text(code: int) -> str:
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return f"signal {signal.Signals(-code).name}"
+    with contextlib.suppress(ValueError):
+        return f"signal {signal.Signals(-code).name}"
     return f"exit status {code}"

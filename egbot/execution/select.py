@@ -1,38 +1,25 @@
-"""Owns the choice of the sandbox's backend. It does not know how any of them works."""
+"""Owns the choice of the sandbox's backend."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
 from egbot.bounds import is_below
-from egbot.errors import SandboxError, SurroundingsError
-from egbot.execution.bubblewrap import bubblewrap_sandbox, find_bubblewrap, try_namespaces
+from egbot.errors import SandboxError
+from egbot.execution.bubblewrap import bubblewrap_sandbox
 from egbot.execution.build import built_base
-from egbot.execution.cache import cache_folder, check_writable
+from egbot.execution.cache import cache_folder
 from egbot.execution.containers import docker_sandbox
 from egbot.execution.docker_engine import find_engine
 from egbot.execution.environment import choose_interpreter
-from egbot.execution.images import inspect
 from egbot.execution.options import Report, SandboxOptions
-from egbot.execution.process import ProcessSandbox
+from egbot.execution.process import process_sandbox
 from egbot.ports import Sandbox
 from egbot.projects import find_project
 from egbot.records import Tree
-
-__all__ = ["Probe", "SandboxOptions", "choose", "probe"]
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """One thing that was looked at: is it fit for use, what was found, what to do if not."""
-
-    name: str
-    ok: bool
-    detail: str
-    hint: str = ""
 
 
 def choose(
@@ -59,21 +46,11 @@ def choose(
             _check_no_image(options, report)
             report("the process sandbox isolates nothing: use it only for code that you trust")
             interpreter = choose_interpreter(options, tree, root, report)
-            return ProcessSandbox(str(interpreter.path), options, interpreter.left_out)
+            return process_sandbox(str(interpreter.path), options, interpreter.left_out)
         case "auto":
             return _first_that_works(tree, options, report, root)
         case _ as never:
             assert_never(never)
-
-
-def probe(options: SandboxOptions) -> tuple[Probe, ...]:
-    """Look at every backend and at the cache's folder without building or pulling anything."""
-    return (
-        _probe("docker", _docker_detail),
-        _probe("docker image", lambda: _image_detail(options)),
-        _probe("bubblewrap", lambda: try_namespaces(find_bubblewrap())),
-        _probe("cache", lambda: _cache_detail(options)),
-    )
 
 
 def _first_that_works(
@@ -127,37 +104,3 @@ def _check_no_image(options: SandboxOptions, report: Report) -> None:
             "--python PATH",
         )
     report(f"{what} is left out: {options.python} is used as it is")
-
-
-def _probe(name: str, look: Callable[[], str]) -> Probe:
-    try:
-        return Probe(name, ok=True, detail=look())
-    except SurroundingsError as error:
-        return Probe(name, ok=False, detail=error.message, hint=error.hint)
-
-
-def _docker_detail() -> str:
-    engine = find_engine()
-    if engine.missing:
-        raise SandboxError(
-            f"engine {engine.version} cannot enforce: {', '.join(engine.missing)}",
-            hint="let the engine manage control groups (version 2, with systemd when rootless)",
-        )
-    return f"engine {engine.version}"
-
-
-def _image_detail(options: SandboxOptions) -> str:
-    find_engine()
-    found = inspect(options.image)
-    if found is None:
-        raise SandboxError(
-            f"the image {options.image} is not here yet",
-            hint=f"docker pull {options.image}, or name another with --image NAME",
-        )
-    return f"{found.name}, {found.image_id[:19]}"
-
-
-def _cache_detail(options: SandboxOptions) -> str:
-    folder = cache_folder(options)
-    check_writable(folder)
-    return str(folder)

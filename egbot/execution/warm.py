@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from egbot.errors import OutOfTimeError, SandboxError
-from egbot.execution.link import KilledError, Launch, Link, LinkLostError
+from egbot.execution.link import KilledError, Link, LinkLostError
 from egbot.execution.options import SandboxOptions
 from egbot.execution.payload import build_tar
 from egbot.execution.protocol import (
@@ -27,41 +27,8 @@ from egbot.projects import find_project
 from egbot.records import Collection, Execution, Job, Limits, TestOutcome, Tree
 
 _GRACE_S = 2.0  # a sandbox ends a job at its deadline by itself; it needs a moment to say so
-
-__all__ = ["Launch", "Opening", "WarmExecutor", "build_tar"]
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What every fresh sandbox of one executor is given.
-
-    ``options`` go to pytest after the repository's own; ``env`` is added to what the tests see.
-    ``collect_s`` bounds starting and collecting, as the limits' deadline does; ``slack_s`` is
-    added to a job's own time, for forks and for collecting afresh.
-    """
-
-    tree: Tree
-    tests: tuple[str, ...]
-    limits: Limits
-    options: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
-    collect_s: float = 120.0
-    slack_s: float = 60.0
-
-    @classmethod
-    def of(
-        cls, options: SandboxOptions, tree: Tree, tests: Iterable[str], limits: Limits
-    ) -> Opening:
-        """What a backend with these options gives."""
-        return cls(
-            tree,
-            tuple(tests),
-            limits,
-            options=options.pytest_options,
-            env=dict(options.env),
-            collect_s=options.collect_s,
-        )
-
+_SLACK_S = 60.0
+"""What a job gets beside its tests' own time, for forks and for collecting afresh."""
 
 _BROKEN = {
     "pytest": "pytest cannot run in the sandbox",
@@ -77,18 +44,48 @@ _NEXT_STEPS = {
 }
 
 
-class WarmExecutor:
-    """The port ``Executor`` over a sandbox process.
+@dataclass(frozen=True, slots=True)
+class WarmSandbox:
+    """The port ``Sandbox``: ``start`` gets a fresh sandbox, or raises SandboxError, SpaceError.
 
-    Opens at once: raises SandboxError when the sandbox does not start, is silent for
-    ``collect_s`` or says that pytest cannot run, OutOfTimeError when the deadline comes before.
+    ``left_out`` are the requirements that could not be installed, and why.
     """
 
-    def __init__(self, launch: Callable[[], Launch], opening: Opening) -> None:
-        self._launch = launch
-        self._opening = opening
-        self._tar = build_tar(opening.tree)
-        self._project = find_project(opening.tree)[0]
+    backend: str
+    options: SandboxOptions
+    start: Callable[[], Link]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> WarmExecutor:
+        """Start a sandbox and collect ``tests`` in it. Raises as ``WarmExecutor``."""
+        return WarmExecutor(self.start, self.options, tree, tests, limits)
+
+
+class WarmExecutor:
+    """The port ``Executor`` over a sandbox.
+
+    Opens at once: raises SandboxError when the sandbox does not start, is silent for
+    ``options.collect_s`` or says that pytest cannot run, OutOfTimeError when the deadline of
+    ``limits`` comes before. Open it in a thread that outlives it: the kernel ends bubblewrap with
+    the thread that started it (prctl(2), PR_SET_PDEATHSIG), so that nothing outlives the bot.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Link],
+        options: SandboxOptions,
+        tree: Tree,
+        tests: Iterable[str],
+        limits: Limits,
+        slack_s: float = _SLACK_S,
+    ) -> None:
+        self._start_link = start
+        self._options = options
+        self._tests = tuple(tests)
+        self._limits = limits
+        self._slack_s = slack_s
+        self._tar = build_tar(tree)
+        self._project = find_project(tree)[0]
         self._num_jobs = 0
         self._link: Link | None = None
         self._closed = False
@@ -145,31 +142,29 @@ class WarmExecutor:
         return answer
 
     def _open(self) -> Collection | Broken:
-        opening = self._opening
-        left_s = _left_s(opening.limits)
+        left_s = _left_s(self._limits)
         if left_s <= 0:
             raise OutOfTimeError("what came before the sandbox")
-        launch = self._launch()
-        link = self._link = Link(launch.start())
+        link = self._link = self._start_link()
         head = render_open(
-            work=launch.work,
+            work=link.work,
             num_tar_bytes=len(self._tar),
             project=self._project,
-            tests=opening.tests,
-            options=opening.options,
-            env=dict(opening.env),
-            limits=opening.limits,
-            walls=launch.walls,
+            tests=self._tests,
+            options=self._options.pytest_options,
+            env=dict(self._options.env),
+            limits=self._limits,
+            walls=link.walls,
         )
         try:
-            timeout_s = min(opening.collect_s, left_s)
+            timeout_s = min(self._options.collect_s, left_s)
             answer = parse_opening(link.exchange(head + self._tar, timeout_s))
         except KilledError as error:
             self._drop()
             return Broken(kind="killed", message=str(error))
         except (LinkLostError, ProtocolError) as error:
             self._drop()
-            if _left_s(opening.limits) <= 0:
+            if _left_s(self._limits) <= 0:
                 raise OutOfTimeError("starting the sandbox and collecting the tests") from error
             raise SandboxError(
                 f"the sandbox did not collect the tests: {error}",
@@ -182,7 +177,8 @@ class WarmExecutor:
         if isinstance(answer, Broken):
             link.drain()
             self._drop()
-            return answer.model_copy(update={"message": answer.message + _stderr_of(link)})
+            message = f"{answer.message}\n{link.stderr_text}".rstrip("\n")
+            return answer.model_copy(update={"message": message})
         return answer
 
     def _attempt(self, job: Job) -> Execution | LinkLostError | ProtocolError:
@@ -197,7 +193,7 @@ class WarmExecutor:
             raise SandboxError("the sandbox went away while it was started")
         self._num_jobs += 1
         number = self._num_jobs
-        timeout_s = self._opening.slack_s + (job.limits.test_s + 0.5) * max(1, len(job.tests))
+        timeout_s = self._slack_s + (job.limits.test_s + 0.5) * max(1, len(job.tests))
         frame = render_run(number, job, left_s)
         try:
             answer = link.exchange(frame, min(timeout_s, left_s + _GRACE_S))
@@ -214,10 +210,6 @@ class WarmExecutor:
 
 def _left_s(limits: Limits) -> float:
     return limits.deadline_s - time.monotonic()
-
-
-def _stderr_of(link: Link) -> str:
-    return f"\n{link.stderr_text}" if link.stderr_text else ""
 
 
 def _lost(job: Job, fault: LinkLostError | ProtocolError) -> Execution:

@@ -15,7 +15,7 @@ from egbot.bench.effects import Effects, Say
 from egbot.bench.runs import Order
 from egbot.bench.tasks import BlankedFunction
 from egbot.config import Settings
-from egbot.execution.process import ProcessSandbox
+from egbot.execution.process import process_sandbox
 from egbot.ports import Decoder, Sandbox
 from egbot.records import Tree
 from egbot.testing import ReplaySandbox
@@ -124,7 +124,7 @@ def jsonl(path: Path, rows: Iterable[Mapping[str, object]]) -> str:
 
 def in_process(settings: Settings, tree: Tree, say: Say) -> Sandbox:
     """Real pytest in a child process, which isolates nothing: for the tests' own programs."""
-    return ProcessSandbox(sys.executable)
+    return process_sandbox(sys.executable)
 
 
 @dataclass

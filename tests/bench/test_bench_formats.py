@@ -17,7 +17,7 @@ from egbot.bench.solving import Tools, solve_task
 from egbot.bench.tasks import Fault, Function, Task
 from egbot.config import Settings
 from egbot.errors import UsageError
-from egbot.execution.process import ProcessSandbox
+from egbot.execution.process import process_sandbox
 from egbot.testing import Script, ScriptedDecoder
 from tests.bench.sets import CODECONTESTS, DS1000, DS1000_INNER, HUMANEVAL, MBPP, Fields, jsonl
 from tests.shelf import tree_of
@@ -41,7 +41,7 @@ def function_of(path: Path, fields: Fields) -> tuple[Task, Function]:
 
 
 def tools_of(answer: str) -> Tools:
-    sandbox = ProcessSandbox(sys.executable)
+    sandbox = process_sandbox(sys.executable)
     decoder = ScriptedDecoder(Script(answer))
     return Tools(lambda _: sandbox, lambda: decoder, lambda _: tree_of({}))
 
@@ -114,7 +114,7 @@ def test_the_model_never_reads_the_tests_that_judge(tmp_path: Path) -> None:
     for name, fields, _, _ in CASES[1:3]:
         task, work = function_of(tmp_path, fields)
         decoder = ScriptedDecoder(Script("\n    return None\n"))
-        sandbox = ProcessSandbox(sys.executable)
+        sandbox = process_sandbox(sys.executable)
         tools = Tools(lambda _, s=sandbox: s, lambda d=decoder: d, lambda _: tree_of({}))  # type: ignore[misc]
         solve_task(task, work, 0, GREEDY, tools)
         shown = "".join(one.head + one.response_prefix for one in decoder.prompts)

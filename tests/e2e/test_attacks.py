@@ -37,11 +37,9 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from egbot.errors import SandboxError
-from egbot.execution.bubblewrap import BubblewrapSandbox
-from egbot.execution.containers import DockerSandbox
 from egbot.execution.options import MIB, Backend, SandboxOptions
 from egbot.execution.select import choose
-from egbot.execution.warm import WarmExecutor
+from egbot.execution.warm import WarmExecutor, WarmSandbox
 from egbot.ports import Sandbox
 from egbot.records import Execution, Job, Limits, Program, TestOutcome, Tree, TreeFile
 from egbot.source.guard import vetoes
@@ -286,7 +284,7 @@ def check_hostile_function(attack: Attack, place: Place) -> None:
 def check_hostile_repository(attack: Attack, place: Place) -> None:
     """The attack is in the repository: it gets a sandbox of its own, or none can be had."""
     sandbox = place.sandbox
-    assert isinstance(sandbox, BubblewrapSandbox | DockerSandbox)
+    assert isinstance(sandbox, WarmSandbox)
     if attack.collect_s is not None:
         sandbox = replace(sandbox, options=replace(sandbox.options, collect_s=attack.collect_s))
     execution: Execution | None = None

@@ -15,7 +15,7 @@ from socketserver import ThreadingMixIn, UnixStreamServer
 
 from typing_extensions import override
 
-from egbot.execution.docker_engine import SYSTEM_SOCKET
+from egbot.execution.docker_engine import SOCKETS
 
 VERSION = {"Version": "25.0", "ApiVersion": "1.44", "MinAPIVersion": "1.24"}
 INFO = {
@@ -99,7 +99,7 @@ class Passage:
                 except ssl.SSLError:
                     near.close()
                 else:
-                    far.connect(SYSTEM_SOCKET)
+                    far.connect(SOCKETS[0])
                     for pair in ((near, far), (far, near)):
                         threading.Thread(target=_pump, args=pair, daemon=True).start()
 

@@ -109,7 +109,7 @@ def test_a_context_or_a_users_own_socket_leads_to_the_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DOCKER_HOST goes first, then the context; a rootless engine needs no setting."""
-    monkeypatch.setattr(docker_engine, "SYSTEM_SOCKET", str(tmp_path / "system.sock"))
+    monkeypatch.setattr(docker_engine, "SOCKETS", ("/none", *docker_engine.SOCKETS[1:]))
     with fake_engine(tmp_path / "docker.sock") as address:
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
         assert find_engine().version == "25.0"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
-from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,11 @@ from egbot.config import Settings
 from egbot.errors import SandboxError, SurroundingsError
 from egbot.execution.attached import Attached
 from egbot.execution.docker_engine import connected
-from egbot.execution.link import Channel, Child, Launch
+from egbot.execution.link import Child, Link
 from egbot.execution.options import SandboxOptions
-from egbot.execution.process import ProcessSandbox
+from egbot.execution.process import process_sandbox
 from egbot.execution.select import choose
-from egbot.execution.warm import Opening, WarmExecutor
+from egbot.execution.warm import WarmExecutor, WarmSandbox
 from egbot.local import Effects, Order, run_order
 from egbot.ports import Sandbox
 from egbot.records import Job, Limits, Tree, TreeFile
@@ -48,35 +47,20 @@ def test_wrong():
 """
 
 
-def gone() -> Channel:
-    raise SandboxError("the Docker engine does not answer", hint="start it")
-
-
-def mortal(real: Callable[[], Launch]) -> Callable[[], Launch]:
-    """The first launch works, and then the engine is gone."""
-    launches = iter((real,))
-
-    def launch() -> Launch:
-        return next(launches, lambda: Launch(gone, "/work"))()
-
-    return launch
-
-
-class MortalSandbox:
+def mortal_sandbox() -> WarmSandbox:
     """An engine that does not survive its first sandbox."""
+    starts = iter([process_sandbox().start])
 
-    backend = "docker"
-    left_out: Mapping[str, str] = {}
+    def start() -> Link:
+        for first in starts:
+            return first()
+        raise SandboxError("the Docker engine does not answer", hint="start it")
 
-    def __init__(self) -> None:
-        self._launch = mortal(ProcessSandbox(sys.executable)._launch)
-
-    def open(self, tree: Tree, tests: object, limits: Limits) -> WarmExecutor:
-        return WarmExecutor(self._launch, Opening(tree, (), limits))
+    return WarmSandbox("docker", SandboxOptions(), start)
 
 
 def test_an_engine_that_goes_away_is_named_and_not_the_tests() -> None:
-    executor = MortalSandbox().open(TREE, (), Limits())
+    executor = mortal_sandbox().open(TREE, (), Limits())
     os.killpg(pid_of(executor), 9)
     with pytest.raises(SandboxError, match="the Docker engine does not answer") as caught:
         executor.run(Job(("test_it.py::test_it",)))
@@ -85,9 +69,9 @@ def test_an_engine_that_goes_away_is_named_and_not_the_tests() -> None:
 
 
 def test_a_launch_that_knows_nothing_leaves_the_general_message() -> None:
-    launch = Launch(lambda: Child(("/bin/sh", "-c", "echo odd >&2; exit 3"), {}), "/x")
+    start = partial(Child, ("/bin/sh", "-c", "echo odd >&2; exit 3"), {}, "/x")
     with pytest.raises(SandboxError, match=r"did not collect the tests: .*status 3"):
-        WarmExecutor(lambda: launch, Opening(TREE, (), Limits()))
+        WarmExecutor(start, SandboxOptions(), TREE, (), Limits())
 
 
 def test_an_engine_that_goes_away_in_the_middle_leaves_a_truthful_record(tmp_path: Path) -> None:
@@ -98,7 +82,7 @@ def test_an_engine_that_goes_away_in_the_middle_leaves_a_truthful_record(tmp_pat
     os.system(f"git init --quiet {repository}")
 
     def sandbox(settings: Settings, tree: Tree, where: Repository, report: object) -> Sandbox:
-        return MortalSandbox()
+        return mortal_sandbox()
 
     order = Order(repository=repository, output=tmp_path / "out", overrides={})
     with pytest.raises(SurroundingsError, match="engine does not answer"):
@@ -122,10 +106,9 @@ def test_a_killed_container_is_replaced_and_a_dead_engine_told(
     job = Job(("test_it.py::test_it",), trace=False)
     with choose(TREE, options, print).open(TREE, (), Limits()) as executor:
         assert isinstance(executor, WarmExecutor)
-        assert executor._link is not None
-        assert isinstance(executor._link.channel, Attached)
+        assert isinstance(executor._link, Attached)
         with connected() as client:
-            client.kill(executor._link.channel.container_id)
+            client.kill(executor._link.container_id)
         assert executor.run(job).outcomes[0].status == "passed"
         passage.shut()
         with pytest.raises(SandboxError, match=r"the Docker engine at .* does not answer"):

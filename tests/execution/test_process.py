@@ -11,7 +11,7 @@ import pytest
 
 from egbot.errors import SandboxError
 from egbot.execution.payload import runner_files
-from egbot.execution.process import ProcessSandbox
+from egbot.execution.process import process_sandbox
 from egbot.records import Job, Limits, Program, TreeFile
 from tests.machine import family, is_alive, pid_of, wait_for
 
@@ -53,7 +53,7 @@ GOOD = Program("m.py", "add", BASE.decode().replace("raise NotImplementedError",
 
 
 def test_a_right_program_passes_and_its_trace_comes_back() -> None:
-    with ProcessSandbox().open(TREE, ["test_m.py"], Limits()) as executor:
+    with process_sandbox().open(TREE, ["test_m.py"], Limits()) as executor:
         (outcome,) = executor.run(Job(("test_m.py::test_add",), GOOD)).outcomes
         assert outcome.status == "passed"
         assert outcome.trace is not None
@@ -64,28 +64,28 @@ def test_a_right_program_passes_and_its_trace_comes_back() -> None:
 
 def test_the_hosts_environment_stays_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EGBOT_TOKEN", "secret")
-    with ProcessSandbox().open(TREE, (), Limits()) as executor:
+    with process_sandbox().open(TREE, (), Limits()) as executor:
         (outcome,) = executor.run(Job(("test_m.py::test_environment",))).outcomes
     assert outcome.status == "passed"
 
 
 def test_a_test_may_start_hundreds_of_threads_and_no_more_memory_than_its_own() -> None:
     tests = ("test_t.py::test_hundreds_of_threads", "test_t.py::test_memory_beside_threads")
-    with ProcessSandbox().open({"test_t.py": TreeFile(TEST_THREADS)}, (), Limits()) as executor:
+    with process_sandbox().open({"test_t.py": TreeFile(TEST_THREADS)}, (), Limits()) as executor:
         outcomes = executor.run(Job(tests)).outcomes
     assert [one.status for one in outcomes] == ["passed", "passed"], outcomes
 
 
 def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with ProcessSandbox().open(TREE, (), Limits()) as executor:
+    with process_sandbox().open(TREE, (), Limits()) as executor:
         assert len(list(tmp_path.iterdir())) == 1
         executor.run(Job(("test_m.py::test_add",), GOOD))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_sandbox_killed_from_outside_is_replaced() -> None:
-    with ProcessSandbox().open(TREE, (), Limits()) as executor:
+    with process_sandbox().open(TREE, (), Limits()) as executor:
         pid = pid_of(executor)
         pids = family(pid)
         assert len(pids) >= 3
@@ -100,7 +100,7 @@ def test_an_interpreter_without_pytest_is_said(tmp_path: Path) -> None:
     script.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     script.chmod(0o755)
     with pytest.raises(SandboxError, match="pytest cannot be imported"):
-        ProcessSandbox(str(script)).open(TREE, (), Limits())
+        process_sandbox(str(script)).open(TREE, (), Limits())
 
 
 def test_links_in_the_tree_stay_inside() -> None:
@@ -114,13 +114,13 @@ def test_links_in_the_tree_stay_inside() -> None:
             b"    assert not os.path.lexists('outside') and not os.path.lexists('above')\n"
         ),
     }
-    with ProcessSandbox().open(tree, ["test_links.py"], Limits()) as executor:
+    with process_sandbox().open(tree, ["test_links.py"], Limits()) as executor:
         assert executor.run(Job(("test_links.py::test",))).outcomes[0].status == "passed"
 
 
 def test_a_path_that_leaves_the_tree_is_refused() -> None:
     with pytest.raises(SandboxError, match="leaves the tree"):
-        ProcessSandbox().open({"../evil.py": TreeFile(b"")}, (), Limits())
+        process_sandbox().open({"../evil.py": TreeFile(b"")}, (), Limits())
 
 
 def test_the_runners_files_are_found() -> None:

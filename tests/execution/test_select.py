@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from egbot.doctor import probe_sandboxes
 from egbot.errors import SandboxError
 from egbot.execution.options import SandboxOptions
-from egbot.execution.select import choose, probe
+from egbot.execution.select import choose
 from egbot.records import Limits, TreeFile
 from tests.machine import need_bubblewrap
 
@@ -55,7 +56,7 @@ def test_process_is_used_when_asked_for_and_warns(bare: SandboxOptions) -> None:
 
 
 def test_the_probe_names_every_backend_and_what_to_do(bare: SandboxOptions) -> None:
-    found = {one.name: one for one in probe(bare)}
+    found = {one.name: one for one in probe_sandboxes(bare)}
     assert list(found) == ["docker", "docker image", "bubblewrap", "cache"]
     assert not found["docker"].ok
     assert found["docker"].hint

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from egbot.errors import OutOfTimeError, SandboxError
-from egbot.execution.link import Child, Launch
+from egbot.execution.link import Child
+from egbot.execution.options import SandboxOptions
 from egbot.execution.payload import build_tar
-from egbot.execution.warm import Opening, WarmExecutor
+from egbot.execution.warm import WarmExecutor
 from egbot.records import Job, Limits, TreeFile
 from tests.machine import LONG_S, pid_of
 
@@ -52,12 +53,12 @@ class Bench:
         self.num_launches = 0
         self.num_closed = 0
 
-    def launch(self) -> Launch:
+    def launch(self) -> Child:
         script = self.scripts[min(self.num_launches, len(self.scripts) - 1)]
         self.num_launches += 1
         command = (sys.executable, "-c", READ_OPENING + script)
         environment = {"PATH": os.environ["PATH"]}
-        return Launch(lambda: Child(command, environment, on_close=self.on_close), "/nowhere")
+        return Child(command, environment, "/nowhere", on_close=self.on_close)
 
     def on_close(self) -> None:
         self.num_closed += 1
@@ -65,8 +66,8 @@ class Bench:
 
 def opened(bench: Bench, collect_s: float = LONG_S, slack_s: float = LONG_S) -> WarmExecutor:
     tree = {"big.bin": TreeFile(b"x" * 300_000)}
-    opening = Opening(tree=tree, tests=(), limits=Limits(), collect_s=collect_s, slack_s=slack_s)
-    return WarmExecutor(bench.launch, opening)
+    options = SandboxOptions(collect_s=collect_s)
+    return WarmExecutor(bench.launch, options, tree, (), Limits(), slack_s)
 
 
 def test_jobs_run_in_one_sandbox() -> None:
@@ -177,7 +178,7 @@ def test_a_deadline_that_comes_while_a_sandbox_opens_is_told_as_that(
     bench = Bench("time.sleep(600)")
     limits = Limits(deadline_s=time.monotonic() + left_s)
     with pytest.raises(OutOfTimeError, match="time budget"):
-        WarmExecutor(bench.launch, Opening({}, (), limits, collect_s=600))
+        WarmExecutor(bench.launch, SandboxOptions(collect_s=600), {}, (), limits)
     assert bench.num_closed == bench.num_launches == num_launches
 
 
@@ -192,9 +193,9 @@ def test_a_sandbox_that_lets_a_deadline_pass_is_not_waited_for() -> None:
 
 def test_a_program_that_is_not_there_is_an_error() -> None:
     closed = []
-    start = partial(Child, ("/no/such/program",), {}, on_close=lambda: closed.append(1))
+    start = partial(Child, ("/no/such/program",), {}, "/w", on_close=lambda: closed.append(1))
     with pytest.raises(SandboxError, match="/no/such/program"):
-        WarmExecutor(lambda: Launch(start, "/w"), Opening({}, (), Limits()))
+        WarmExecutor(start, SandboxOptions(), {}, (), Limits())
     assert closed == [1]
 
 

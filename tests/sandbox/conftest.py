@@ -14,7 +14,7 @@ from textwrap import dedent
 import pytest
 
 from egbot.execution.options import SandboxOptions
-from egbot.execution.process import ProcessSandbox
+from egbot.execution.process import process_sandbox
 from egbot.execution.warm import WarmExecutor
 from egbot.records import Limits, TreeFile
 
@@ -34,7 +34,7 @@ def open_sandbox() -> Iterator[Opener]:
             test_s: float = 5.0,
         ) -> WarmExecutor:
             tree = {path: TreeFile(dedent(text).encode()) for path, text in files.items()}
-            sandbox = ProcessSandbox(options=SandboxOptions(pytest_options=options))
+            sandbox = process_sandbox(options=SandboxOptions(pytest_options=options))
             return stack.enter_context(sandbox.open(tree, tests, Limits(test_s=test_s)))
 
         yield opener

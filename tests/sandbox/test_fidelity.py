@@ -9,7 +9,7 @@ from textwrap import dedent
 
 import pytest
 
-from egbot.execution.process import ProcessSandbox
+from egbot.execution.process import process_sandbox
 from egbot.execution.warm import WarmExecutor
 from egbot.records import (
     Comparison,
@@ -332,7 +332,7 @@ def test_hypothesis_shows_the_shrunk_example(open_sandbox: Opener) -> None:
 
 def open_with(python: Path, files: dict[str, str]) -> WarmExecutor:
     tree = {path: TreeFile(dedent(text).encode()) for path, text in files.items()}
-    return ProcessSandbox(str(python)).open(tree, (), Limits(test_s=20))
+    return process_sandbox(str(python)).open(tree, (), Limits(test_s=20))
 
 
 @pytest.mark.parametrize("options", ["-n 2 --dist=loadscope", "-d --tx 2*popen"])
@@ -418,7 +418,7 @@ def test_a_flaky_test_is_found_by_the_repeats_and_said_to_be_flaky(tmp_path: Pat
     tree = {"m.py": TreeFile(before), "test_m.py": TreeFile(dedent(test).encode())}
     tests = ("test_m.py::test_flaky", "test_m.py::test_steady")
     claim = Claim(tree, "m.py", "f", after, tests, ())
-    verdict, _ = verify(ProcessSandbox(), claim, repeats=3, limits=Limits())
+    verdict, _ = verify(process_sandbox(), claim, repeats=3, limits=Limits())
     assert verdict.flaky == ("test_m.py::test_flaky",)
     assert verdict.target_passed == ("test_m.py::test_steady",)
     assert not verdict.accepted

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from egbot.execution.bubblewrap import BubblewrapSandbox
-from egbot.execution.interpreter import describe
+from egbot.execution.bubblewrap import bubblewrap_sandbox
 from egbot.execution.options import SandboxOptions
-from egbot.execution.process import ProcessSandbox
+from egbot.execution.process import process_sandbox
 from egbot.execution.warm import WarmExecutor
 from egbot.records import Job, Limits, Program, TreeFile
 from tests.machine import family, is_alive, need_bubblewrap, num_descriptors, pid_of, wait_for
@@ -89,13 +88,10 @@ def run_many(executor: WarmExecutor, num_runs: int) -> None:
 
 def open_backend(backend: str, tmp_path: Path) -> WarmExecutor:
     if backend == "process":
-        return ProcessSandbox().open(TREE, (), Limits())
-    python = describe(Path(sys.executable))
-    options = SandboxOptions(cache_dir=tmp_path)
-    sandbox = BubblewrapSandbox(need_bubblewrap(), python, options, print, os.getuid() == 0)
-    executor = sandbox.open(TREE, (), Limits())
-    assert isinstance(executor, WarmExecutor)
-    return executor
+        return process_sandbox().open(TREE, (), Limits())
+    need_bubblewrap()
+    options = SandboxOptions(python=Path(sys.executable), cache_dir=tmp_path)
+    return bubblewrap_sandbox({}, None, options, print).open(TREE, (), Limits())
 
 
 @pytest.mark.parametrize(

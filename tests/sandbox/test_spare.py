@@ -8,7 +8,7 @@ from operator import sub
 
 import pytest
 
-from egbot.execution.process import ProcessSandbox
+from egbot.execution.process import process_sandbox
 from egbot.records import Job, Limits, Program, TreeFile
 from tests.machine import family, is_alive, num_descriptors, pid_of, wait_for
 
@@ -46,7 +46,7 @@ APP = "def answer():\n    return {}\n"
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGCONT])
 def test_a_run_that_signals_the_next_ones_process_does_not_harm_it(number: signal.Signals) -> None:
     tree = {"app.py": TreeFile(APP.format(1).encode()), "test_app.py": TreeFile(TESTS.encode())}
-    with ProcessSandbox(sys.executable).open(tree, (), PATIENT) as executor:
+    with process_sandbox(sys.executable).open(tree, (), PATIENT) as executor:
         program = Program("app.py", "answer", APP.format(+number))
         first = Job(("test_app.py::test_signal",), program, limits=PATIENT)
         assert executor.run(first).outcomes[0].status == "passed"
@@ -63,7 +63,7 @@ def test_a_run_that_signals_the_next_ones_process_does_not_harm_it(number: signa
 def test_no_process_and_no_descriptor_is_left_by_many_runs() -> None:
     """Each run forks the next one's process; none of them may stay, nor what they talked over."""
     tree = {"app.py": TreeFile(APP.format(7).encode()), "test_app.py": TreeFile(TESTS.encode())}
-    with ProcessSandbox(sys.executable).open(tree, (), Limits()) as executor:
+    with process_sandbox(sys.executable).open(tree, (), Limits()) as executor:
         seen = []
         pids: list[int] = []
         for _ in range(25):
