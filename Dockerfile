@@ -5,7 +5,8 @@
 #
 # The action runs egbot from its own commit and takes only the dependencies from here (EGBOT_ENGINE), so that an image
 # that is a little older than the action does no harm. The sandbox inside is bubblewrap, which comes with egbot and needs
-# namespaces; `egbot doctor` in the container says whether it has them, and with which flags it gets them.
+# namespaces; `egbot doctor` in the container says whether it has them, and with which flags it gets them. Where the engine's socket is
+# mounted (-v /var/run/docker.sock:/var/run/docker.sock) it is Docker; no command-line client is needed for it.
 ARG BASE=python:3.12-slim-bookworm
 
 FROM ${BASE} AS base
