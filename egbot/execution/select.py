@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import assert_never
 
 from egbot.bounds import is_below
 from egbot.errors import SandboxError
@@ -37,36 +36,36 @@ def choose(
         )
     for one in find_project(tree)[1]:
         report(f"{one.path}: {one.why}")
-    match options.backend:
-        case "docker":
-            return _docker(tree, options, report)
-        case "bubblewrap":
-            return _bubblewrap(tree, root, options, report)
-        case "process":
-            _check_no_image(options, report)
-            report("the process sandbox isolates nothing: use it only for code that you trust")
-            interpreter = choose_interpreter(options, tree, root, report)
-            return process_sandbox(str(interpreter.path), options, interpreter.left_out)
-        case "auto":
-            return _first_that_works(tree, options, report, root)
-        case _ as never:
-            assert_never(never)
 
+    def docker() -> Sandbox:
+        if not options.dockerfile:
+            return docker_sandbox(tree, options, report)
+        find_engine()
+        image = built_base(tree, options.dockerfile, report)
+        return docker_sandbox(tree, replace(options, image=image), report)
 
-def _first_that_works(
-    tree: Tree, options: SandboxOptions, report: Report, root: Path | None
-) -> Sandbox:
+    def bubblewrap() -> Sandbox:
+        _check_no_image(options, report)
+        return bubblewrap_sandbox(tree, root, options, report)
+
+    def process() -> Sandbox:
+        _check_no_image(options, report)
+        report("the process sandbox isolates nothing: use it only for code that you trust")
+        interpreter = choose_interpreter(options, tree, root, report)
+        return process_sandbox(str(interpreter.path), options, interpreter.left_out)
+
+    if options.backend != "auto":
+        return {"docker": docker, "bubblewrap": bubblewrap, "process": process}[options.backend]()
     if options.python is None and (options.dockerfile or options.setup):
-        return _docker(tree, options, report)  # the others refuse; its own error says more
-    reasons: list[str] = []
-    hint = ""
-    attempts: tuple[tuple[str, Callable[[], Sandbox]], ...] = (
-        ("Docker", lambda: _docker(tree, options, report)),
-        ("bubblewrap", lambda: _bubblewrap(tree, root, options, report)),
-    )
-    for name, attempt in attempts:
+        return docker()  # the others refuse; its own error says more
+    return _first_that_works({"Docker": docker, "bubblewrap": bubblewrap}, report)
+
+
+def _first_that_works(ways: Mapping[str, Callable[[], Sandbox]], report: Report) -> Sandbox:
+    reasons, hint = [], ""
+    for name, way in ways.items():
         try:
-            return attempt()
+            return way()
         except SandboxError as error:
             reasons.append(f"{name}: {error.message}")
             hint = error.hint  # bubblewrap's, which says what is wrong with this machine
@@ -78,29 +77,15 @@ def _first_that_works(
     )
 
 
-def _docker(tree: Tree, options: SandboxOptions, report: Report) -> Sandbox:
-    if options.dockerfile:
-        find_engine()
-        options = replace(options, image=built_base(tree, options.dockerfile, report))
-    return docker_sandbox(tree, options, report)
-
-
-def _bubblewrap(tree: Tree, root: Path | None, options: SandboxOptions, report: Report) -> Sandbox:
-    _check_no_image(options, report)
-    return bubblewrap_sandbox(tree, root, options, report)
-
-
 def _check_no_image(options: SandboxOptions, report: Report) -> None:
     """Refuse what only an image can give; who names an interpreter has seen to it."""
-    asked = ["dockerfile"] if options.dockerfile else []
-    asked += ["setup"] if options.setup else []
-    if not asked:
-        return
+    asked = [name for name in ("dockerfile", "setup") if getattr(options, name)]
     what = f"[tool.egbot.sandbox] {' and '.join(asked)}"
-    if options.python is None:
+    if asked and options.python is None:
         raise SandboxError(
             f"{what} of the repository can only be carried out with Docker",
             hint="use --sandbox docker, or prepare an environment by hand and name it with "
             "--python PATH",
         )
-    report(f"{what} is left out: {options.python} is used as it is")
+    if asked:
+        report(f"{what} is left out: {options.python} is used as it is")

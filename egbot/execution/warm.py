@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Literal, Self
 
 from egbot.errors import OutOfTimeError, SandboxError
@@ -27,8 +26,6 @@ from egbot.projects import find_project
 from egbot.records import Collection, Execution, Job, Limits, TestOutcome, Tree
 
 _GRACE_S = 2.0  # a sandbox ends a job at its deadline by itself; it needs a moment to say so
-_SLACK_S = 60.0
-"""What a job gets beside its tests' own time, for forks and for collecting afresh."""
 
 _BROKEN = {
     "pytest": "pytest cannot run in the sandbox",
@@ -58,7 +55,7 @@ class WarmSandbox:
 
     def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> WarmExecutor:
         """Start a sandbox and collect ``tests`` in it. Raises as ``WarmExecutor``."""
-        return WarmExecutor(self.start, self.options, tree, tests, limits)
+        return WarmExecutor(self, tree, tests, limits)
 
 
 class WarmExecutor:
@@ -68,19 +65,18 @@ class WarmExecutor:
     ``options.collect_s`` or says that pytest cannot run, OutOfTimeError when the deadline of
     ``limits`` comes before. Open it in a thread that outlives it: the kernel ends bubblewrap with
     the thread that started it (prctl(2), PR_SET_PDEATHSIG), so that nothing outlives the bot.
+    ``slack_s`` is what a job gets beside its tests' own time, for forks and for collecting afresh.
     """
 
     def __init__(
         self,
-        start: Callable[[], Link],
-        options: SandboxOptions,
+        sandbox: WarmSandbox,
         tree: Tree,
         tests: Iterable[str],
         limits: Limits,
-        slack_s: float = _SLACK_S,
+        slack_s: float = 60.0,
     ) -> None:
-        self._start_link = start
-        self._options = options
+        self._sandbox = sandbox
         self._tests = tuple(tests)
         self._limits = limits
         self._slack_s = slack_s
@@ -89,12 +85,7 @@ class WarmExecutor:
         self._num_jobs = 0
         self._link: Link | None = None
         self._closed = False
-        self._collection = self._start()
-
-    @property
-    def collection(self) -> Collection:
-        """What pytest collected when the sandbox was opened."""
-        return self._collection
+        self._link, self.collection = self._fresh()
 
     def run(self, job: Job) -> Execution:
         """Run one job; a dead, silent or lying sandbox is replaced and the job repeated once.
@@ -123,41 +114,37 @@ class WarmExecutor:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _start(self) -> Collection:
+    def _fresh(self) -> tuple[Link, Collection]:
         """Open a sandbox; one that is killed while it collects the tests is opened once more."""
-        answer = self._open()
-        if isinstance(answer, Broken) and answer.kind == "killed":
-            answer = self._open()
-        if isinstance(answer, Broken):
-            what = f"{_BROKEN[answer.kind]}: {answer.message}"
-            raise SandboxError(what, hint=_NEXT_STEPS[answer.kind])
-        return answer
+        opened = self._open()
+        if isinstance(opened, Broken) and opened.kind == "killed":
+            opened = self._open()
+        if isinstance(opened, Broken):
+            what = f"{_BROKEN[opened.kind]}: {opened.message}"
+            raise SandboxError(what, hint=_NEXT_STEPS[opened.kind])
+        return opened
 
-    def _open(self) -> Collection | Broken:
+    def _open(self) -> tuple[Link, Collection] | Broken:
+        options = self._sandbox.options
         left_s = _left_s(self._limits)
         if left_s <= 0:
             raise OutOfTimeError("what came before the sandbox")
-        link = self._link = self._start_link()
+        link = self._link = self._sandbox.start()
         head = render_open(
             work=link.work,
             num_tar_bytes=len(self._tar),
             project=self._project,
             tests=self._tests,
-            options=self._options.pytest_options,
-            env=dict(self._options.env),
+            options=options.pytest_options,
+            env=dict(options.env),
             limits=self._limits,
             walls=link.walls,
         )
         try:
-            timeout_s = min(self._options.collect_s, left_s)
+            timeout_s = min(options.collect_s, left_s)
             answer = parse_opening(link.exchange(head + self._tar, timeout_s))
         except KilledError as error:
             self._drop()
@@ -179,18 +166,14 @@ class WarmExecutor:
             self._drop()
             message = f"{answer.message}\n{link.stderr_text}".rstrip("\n")
             return answer.model_copy(update={"message": message})
-        return answer
+        return link, answer
 
     def _attempt(self, job: Job) -> Execution | LinkLostError | ProtocolError:
         """Run ``job`` in the sandbox at hand, or in a fresh one; on a fault, give it up."""
         left_s = _left_s(job.limits)
         if left_s <= 0:
             return _unrun(job, "timeout", "the time was over before the job began")
-        if self._link is None:
-            self._start()
-        link = self._link
-        if link is None:
-            raise SandboxError("the sandbox went away while it was started")
+        link = self._link = self._link or self._fresh()[0]
         self._num_jobs += 1
         number = self._num_jobs
         timeout_s = self._slack_s + (job.limits.test_s + 0.5) * max(1, len(job.tests))

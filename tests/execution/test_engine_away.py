@@ -71,7 +71,7 @@ def test_an_engine_that_goes_away_is_named_and_not_the_tests() -> None:
 def test_a_launch_that_knows_nothing_leaves_the_general_message() -> None:
     start = partial(Child, ("/bin/sh", "-c", "echo odd >&2; exit 3"), {}, "/x")
     with pytest.raises(SandboxError, match=r"did not collect the tests: .*status 3"):
-        WarmExecutor(start, SandboxOptions(), TREE, (), Limits())
+        WarmSandbox("docker", SandboxOptions(), start).open(TREE, (), Limits())
 
 
 def test_an_engine_that_goes_away_in_the_middle_leaves_a_truthful_record(tmp_path: Path) -> None:

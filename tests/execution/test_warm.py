@@ -20,7 +20,7 @@ from egbot.errors import OutOfTimeError, SandboxError
 from egbot.execution.link import Child
 from egbot.execution.options import SandboxOptions
 from egbot.execution.payload import build_tar
-from egbot.execution.warm import WarmExecutor
+from egbot.execution.warm import WarmExecutor, WarmSandbox
 from egbot.records import Job, Limits, TreeFile
 from tests.machine import LONG_S, pid_of
 
@@ -66,8 +66,8 @@ class Bench:
 
 def opened(bench: Bench, collect_s: float = LONG_S, slack_s: float = LONG_S) -> WarmExecutor:
     tree = {"big.bin": TreeFile(b"x" * 300_000)}
-    options = SandboxOptions(collect_s=collect_s)
-    return WarmExecutor(bench.launch, options, tree, (), Limits(), slack_s)
+    sandbox = WarmSandbox("docker", SandboxOptions(collect_s=collect_s), bench.launch)
+    return WarmExecutor(sandbox, tree, (), Limits(), slack_s)
 
 
 def test_jobs_run_in_one_sandbox() -> None:
@@ -178,7 +178,7 @@ def test_a_deadline_that_comes_while_a_sandbox_opens_is_told_as_that(
     bench = Bench("time.sleep(600)")
     limits = Limits(deadline_s=time.monotonic() + left_s)
     with pytest.raises(OutOfTimeError, match="time budget"):
-        WarmExecutor(bench.launch, SandboxOptions(collect_s=600), {}, (), limits)
+        WarmSandbox("docker", SandboxOptions(collect_s=600), bench.launch).open({}, (), limits)
     assert bench.num_closed == bench.num_launches == num_launches
 
 
@@ -195,7 +195,7 @@ def test_a_program_that_is_not_there_is_an_error() -> None:
     closed = []
     start = partial(Child, ("/no/such/program",), {}, "/w", on_close=lambda: closed.append(1))
     with pytest.raises(SandboxError, match="/no/such/program"):
-        WarmExecutor(start, SandboxOptions(), {}, (), Limits())
+        WarmSandbox("docker", SandboxOptions(), start).open({}, (), Limits())
     assert closed == [1]
 
 
