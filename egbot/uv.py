@@ -38,9 +38,7 @@ _FROM_PIP = {
     "default-timeout": "UV_HTTP_TIMEOUT",
 }
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
-_NETWORK = (
-    "Request failed after|error sending request|HTTP status server error|network was disabled"
-)
+_NETWORK = "Request failed after|error sending request|HTTP status server|network was disabled"
 
 
 class PackagesError(SandboxError):
@@ -50,18 +48,15 @@ class PackagesError(SandboxError):
 def run_uv(verb: str, *arguments: str, what: str, next_step: str) -> None:
     """Run uv's command ``verb``. Raises PackagesError with uv's own reason when it says no.
 
-    Raises SpaceError when the disk is full, SandboxError when it cannot be started, took too long
-    or did not reach the network.
+    Raises SpaceError when the disk is full, SandboxError when uv or the network is not reached.
     """
     pip = _pip_settings()
-    command = [*verb.split(), "--quiet"]
-    if pip.get("no-index", "").lower() in ("1", "true", "yes", "on", "t", "y"):
-        command.append("--no-index")  # which has no variable
+    is_offline = pip.get("no-index", "").lower() in ("1", "true", "yes", "on", "t", "y")
+    options = ["--quiet", *["--no-index"] * is_offline]  # which has no variable
     try:
         done = subprocess.run(  # noqa: S603  an argument list of our own
-            [find_uv_bin(), *command, *arguments],
+            [find_uv_bin(), *verb.split(), *options, *arguments],
             capture_output=True,
-            text=True,
             errors="replace",
             timeout=UV_TIMEOUT_S,
             env=_environment(pip),
@@ -70,9 +65,8 @@ def run_uv(verb: str, *arguments: str, what: str, next_step: str) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise SandboxError(
-            f"{what} took longer than {UV_TIMEOUT_S} s", hint="check the network, then try again"
-        ) from error
+        why = f"{what} took longer than {UV_TIMEOUT_S} s"
+        raise SandboxError(why, hint="check the network, then try again") from error
     except OSError as error:
         raise SandboxError(f"uv could not be started: {error}", hint=next_step) from error
     if done.returncode == 0:
@@ -81,8 +75,7 @@ def run_uv(verb: str, *arguments: str, what: str, next_step: str) -> None:
     if re.search("No space left on device|Disk quota exceeded", output):
         raise SpaceError(f"{what} failed: no space left", hint="free some space, then try again")
     plain = re.sub(r"(?m)^\s*(?:error|cause): ", "", re.sub(r"//[^/@\s]+@", "//***@", output))
-    text = " ".join(plain.split()) or "uv said nothing"
-    message = f"{what} failed: {text[:_MAX_MESSAGE_CHARS]}"
+    message = f"{what} failed: " + (" ".join(plain.split())[:_MAX_MESSAGE_CHARS] or "no word")
     if re.search(_NETWORK, output):
         raise SandboxError(message, hint="check the network and pip's settings, then try again")
     raise PackagesError(message, hint=next_step)
@@ -92,8 +85,7 @@ def _environment(pip: dict[str, str]) -> dict[str, str]:
     """The variables that uv sees: none that it does not need, the person's own before pip's."""
     seen = {name: value for name, value in os.environ.items() if _KEPT_VARIABLES.fullmatch(name)}
     for name, variable in _FROM_PIP.items():
-        words = pip.get(name, "").split()
-        if words:
+        if words := pip.get(name, "").split():
             seen.setdefault(variable, ("," if name == "find-links" else " ").join(words))
     if pip.get("extra-index-url"):
         seen.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip: the best of all

@@ -32,14 +32,21 @@ def space_error(error: OSError, folder: Path) -> SpaceError:
 
 @contextlib.contextmanager
 def locked(path: Path, report: Report) -> Iterator[None]:
-    """Hold a file lock; the kernel frees it when its holder dies, so waiting needs no limit."""
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report("waiting for another egbot that builds the same environment")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    """Hold a file lock; the kernel frees it when its holder dies, so waiting needs no limit.
+
+    Makes its folder. Raises SpaceError when that, or what is done meanwhile, raises OSError.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                report("waiting for another egbot that builds the same environment")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        raise space_error(error, path.parent) from error
 
 
 def check_writable(folder: Path) -> None:

@@ -19,18 +19,18 @@ from pathlib import Path
 
 from docker.errors import APIError, ImageNotFound
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
 
 from egbot.dependencies import Requirements
 from egbot.errors import SandboxError
 from egbot.execution.attached import Attached
 from egbot.execution.build import build, remove_old
-from egbot.execution.cache import cache_folder, locked, space_error
+from egbot.execution.cache import cache_folder, locked
 from egbot.execution.confinement import host_config
 from egbot.execution.docker_engine import connected
+from egbot.execution.interpreter import QUESTION, Interpreter, read_answer
 from egbot.execution.link import LinkLostError
 from egbot.execution.options import Report, SandboxOptions
-from egbot.execution.packages import RETRY_S, Target, install_for, platform_name
+from egbot.execution.packages import RETRY_S, install_for
 from egbot.execution.payload import runner_files, write_files
 
 REPOSITORY = "egbot-sandbox"
@@ -42,23 +42,6 @@ PYTHON_PATH = f"{ENVIRONMENT_PATH}/bin/python"
 RUNNER_PATH = "/opt/egbot/runner"
 _LEFT_OUT = "egbot.left-out"
 _FITTING = "name an image that is here and has Python 3.8 or newer with --image NAME"
-
-QUESTION = """
-import json, platform, sys
-version = platform.python_version()
-if sys.version_info < (3, 8):
-    sys.exit(print(json.dumps({"too_old": version})))
-import importlib.metadata
-print(json.dumps({
-    "version": version,
-    "libc": platform.libc_ver(),
-    "machine": platform.machine(),
-    "installed": {
-        one.metadata["Name"]: one.version
-        for one in importlib.metadata.distributions() if one.metadata["Name"]
-    },
-}))
-"""
 
 _DOCKERFILE = """\
 FROM {base}
@@ -148,20 +131,15 @@ def ensure_image(requirements: Requirements, options: SandboxOptions, report: Re
     parts = [base.image_id, json.dumps(runner), _DOCKERFILE, json.dumps(_scripts(options))]
     digest = requirements.digest(*parts)[:24]
     tag = f"{REPOSITORY}:{digest}"
-    folder = cache_folder(options) / "images"
     found = inspect(tag)
     if found is not None and found.digest != digest:
         report(f"the image {tag} is not egbot's: built anew")
     if found is not None and _is_ready(found, digest):
         return found
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / f"{digest}.lock", report):
-            found = inspect(tag)
-            if found is None or not _is_ready(found, digest):
-                _build(tag, base, requirements, options, report)
-    except OSError as error:
-        raise space_error(error, folder) from error
+    with locked(cache_folder(options) / "images" / f"{digest}.lock", report):
+        found = inspect(tag)
+        if found is None or not _is_ready(found, digest):
+            _build(tag, base, requirements, options, report)
     return _present(tag)
 
 
@@ -177,29 +155,24 @@ def reap_images() -> None:
             client.prune_images({"label": "egbot", "until": "1h"})  # type: ignore[no-untyped-call]
 
 
-def target_of(base: Image, options: SandboxOptions) -> Target:
-    """Ask the image's own Python what it is, in a confined container. Raises SandboxError."""
+def target_of(base: Image, options: SandboxOptions) -> Interpreter:
+    """Ask the image's own Python what it is, in a confined container. Raises SandboxError.
+
+    Its ``path`` is where the image that is built will have it.
+    """
     config = host_config(options, volumes=base.volumes)
-    cause: Exception | None = None
     try:
         link = Attached(base.name, ["python3", "-I", "-c", QUESTION], config, {})
         try:
-            known = json.loads(link.exchange(b"", ASK_TIMEOUT_S))
+            return read_answer(Path(PYTHON_PATH), link.exchange(b"", ASK_TIMEOUT_S))
         finally:
             link.close()
-        if "too_old" not in known:
-            platform = platform_name(known["libc"], known["machine"])
-            installed = {
-                str(canonicalize_name(name)): one for name, one in known["installed"].items()
-            }
-            return Target(str(known["version"]), platform, installed)
-        why = f"it is Python {known['too_old']}"
-    except (SandboxError, LinkLostError, ValueError, KeyError, TypeError, AttributeError) as error:
-        cause, why = error, getattr(error, "message", "no sensible answer")
+    except (SandboxError, LinkLostError) as error:
+        why = getattr(error, "message", "no sensible answer")
         if re.search("executable file not found|no such file or directory", why, re.IGNORECASE):
             why = "there is none"
-    what = f"python3 does not work in the image {base.name}: {why}"
-    raise SandboxError(what, hint=_FITTING) from cause
+        what = f"python3 does not work in the image {base.name}: {why}"
+        raise SandboxError(what, hint=_FITTING) from error
 
 
 def _build(
@@ -228,9 +201,7 @@ def _build(
     with tempfile.TemporaryDirectory(prefix="egbot-image-") as name:
         context = Path(name)
         packages = context / "packages"
-        left_out = install_for(
-            target, requirements.lines, packages, python=PYTHON_PATH, next_step=step
-        )
+        left_out = install_for(target, requirements.lines, packages, step)
         (packages / "bin").mkdir(parents=True, exist_ok=True)
         (packages / "bin").rename(context / "scripts")
         texts = {"Dockerfile": text, **scripts}

@@ -1,7 +1,7 @@
-"""Owns what is known of one Python interpreter on the host.
+"""Owns what is known of one Python interpreter, on the host or in an image.
 
-It is asked with ``-I -S``: no start-up hook of an installed package (``.pth`` files,
-``sitecustomize``) runs on the host.
+On the host it is asked with ``-I -S``: no start-up hook of an installed package (``.pth`` files,
+``sitecustomize``) runs there.
 """
 
 from __future__ import annotations
@@ -10,31 +10,41 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from egbot.errors import SandboxError
 
-_QUESTION = """
-import json, platform, sys, sysconfig
+QUESTION = """
+import contextlib, json, os, platform, re, sys
+version = platform.python_version().rstrip("+")
+if sys.version_info < (3, 8):
+    sys.exit(print(json.dumps({"too_old": version})))
 for name in "bz2 ctypes curses dbm gdbm hashlib lzma sqlite3 ssl uuid".split():
-    try:
+    with contextlib.suppress(ImportError):
         __import__("_" + name)
-    except ImportError:
-        pass
-try:
-    with open("/proc/self/maps") as maps:
-        mapped = sorted({l.split(None, 5)[5].strip() for l in maps if "/" in l})
-except OSError:
-    mapped = []
+mapped, installed = "", {}
+if os.path.exists("/proc/self/maps"):
+    with open("/proc/self/maps", errors="replace") as maps:
+        mapped = maps.read()
+if not sys.flags.no_site:
+    from importlib.metadata import distributions
+    for one in distributions():
+        installed.setdefault(one.metadata["Name"] or "", one.version)
 print(json.dumps({
-    "version": platform.python_version(),
-    "tag": sys.implementation.name + "-" + sysconfig.get_platform(),
+    "version": version,
+    "libc": platform.libc_ver(),
+    "machine": platform.machine(),
     "prefixes": sorted({sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}),
-    "mapped": [path for path in mapped if path.startswith("/")],
+    "mapped": sorted(set(re.findall(" (/.+)", mapped))),
+    "installed": installed,
 }))
 """
+_GLIBC_MINORS = (17, 28, *range(31, 41))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,64 +52,85 @@ class Interpreter:
     """An interpreter: where it starts, which folders it lives in, which files it maps.
 
     ``path`` is as given (a virtual environment's link is kept, it decides the environment);
-    ``prefixes`` hold the environment's own folder and that of the Python below it. ``left_out``
-    are the requirement lines that could not be installed into it, and why.
+    ``platform`` is uv's name of what it runs on; ``prefixes`` hold the environment's own folder and
+    that of the Python below it. ``installed`` is what an image's has already (canonical name ->
+    version); ``left_out`` are the requirement lines that could not be installed into it, and why.
     """
 
     path: Path
     version: str
-    tag: str
+    platform: str
     prefixes: tuple[Path, ...]
     mapped: tuple[Path, ...]
+    installed: Mapping[str, str] = field(default_factory=dict, hash=False)
     left_out: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def has_module(self, name: str) -> bool:
         """Say whether a top-level module lies in one of its site folders, without running it."""
         short = "python" + ".".join(self.version.split(".")[:2])
         roots = self.prefixes if shares_system_packages(self.prefixes[0]) else self.prefixes[:1]
-        folders = (
-            f"lib/{short}/site-packages lib/python3/dist-packages local/lib/{short}/dist-packages"
-        )
-        found = [root / folder / name for root in roots for folder in folders.split()]
+        folders = (f"lib/{short}/site", "lib/python3/dist", f"local/lib/{short}/dist")
+        found = [root / f"{one}-packages" / name for root in roots for one in folders]
         return any(one.is_dir() or one.with_suffix(".py").is_file() for one in found)
 
 
 def describe(path: Path) -> Interpreter:
     """Ask the interpreter at ``path`` about itself. Raises SandboxError when it cannot answer."""
     where = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would lose the environment
+    command, variables = [str(where), "-I", "-S", "-"], {"PATH": os.defpath}
     try:
         answer = subprocess.run(
-            [str(where), "-I", "-S", "-c", _QUESTION],
+            command,
+            input=QUESTION,
             capture_output=True,
             text=True,
             timeout=30,
-            check=True,
-            env={"PATH": os.defpath},
-            stdin=subprocess.DEVNULL,
+            env=variables,
+            check=False,
         )
-        known = json.loads(answer.stdout)
-        prefixes = {Path(one): None for one in known["prefixes"]}
-        environment = where.parent.parent
-        if (environment / "pyvenv.cfg").is_file():  # with -S older Pythons do not know of it
-            prefixes = {environment: None} | prefixes
-        return Interpreter(
-            path=where,
-            version=str(known["version"]),
-            tag=str(known["tag"]),
-            prefixes=tuple(prefixes),
-            mapped=tuple(Path(one) for one in known["mapped"]),
-        )
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
+        found = read_answer(where, answer.stdout)
+    except (OSError, subprocess.TimeoutExpired, SandboxError) as error:
         raise SandboxError(
-            f"{where} does not work as a Python interpreter: {type(error).__name__}",
-            hint="name another one with --python PATH",
+            f"{where} does not work as a Python interpreter: {error}",
+            hint="name another one, 3.8 or newer, with --python PATH",
         ) from error
+    environment = where.parent.parent
+    if not (environment / "pyvenv.cfg").is_file():
+        return found
+    # With -S older Pythons do not know of it.
+    return replace(found, prefixes=tuple(dict.fromkeys((environment, *found.prefixes))))
+
+
+def read_answer(path: Path, answer: str | bytes) -> Interpreter:
+    """Return what the Python at ``path`` answered to QUESTION. Raises SandboxError."""
+    try:
+        known = json.loads(answer)
+        if "too_old" in known:
+            raise SandboxError(f"it is Python {known['too_old']}")
+        return Interpreter(
+            path=path,
+            version=str(Version(known["version"])),
+            platform=platform_name(known["libc"], known["machine"]),
+            prefixes=tuple(map(Path, known["prefixes"])),
+            mapped=tuple(map(Path, known["mapped"])),
+            installed={
+                canonicalize_name(name): str(one) for name, one in known["installed"].items()
+            },
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise SandboxError("no sensible answer") from error
+
+
+def platform_name(libc: Sequence[str], machine: str) -> str:
+    """Return uv's name for what ``platform.libc_ver`` says; ValueError when that is no version."""
+    if libc[0] != "glibc":
+        return f"{machine}-unknown-linux-musl"
+    newest = max(Version(libc[1]).minor, _GLIBC_MINORS[0])
+    return f"{machine}-manylinux_2_{max(one for one in _GLIBC_MINORS if one <= newest)}"
 
 
 def shares_system_packages(environment: Path) -> bool:
     """Say whether what lies outside this folder is imported too: always, if it is no venv."""
     config = environment / "pyvenv.cfg"
-    if not config.is_file():
-        return True
-    text = config.read_text(encoding="utf-8", errors="replace")
-    return bool(re.search(r"(?im)^include-system-site-packages\s*=\s*true\s*$", text))
+    text = config.read_text(encoding="utf-8", errors="replace") if config.is_file() else ""
+    return not re.search(r"(?im)^include-system-site-packages\s*=(?!\s*true\s*$)", text)

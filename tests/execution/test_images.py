@@ -14,7 +14,8 @@ from egbot.dependencies import Requirements
 from egbot.errors import SandboxError, SpaceError
 from egbot.execution.build import build, built_base, relevant_end
 from egbot.execution.docker_engine import connected
-from egbot.execution.images import QUESTION, Image, ensure_image, target_of
+from egbot.execution.images import Image, ensure_image, target_of
+from egbot.execution.interpreter import QUESTION
 from egbot.execution.options import Backend, SandboxOptions
 from egbot.execution.payload import LINK_MODE
 from egbot.execution.select import choose
