@@ -77,16 +77,10 @@ class Interpreter:
 def describe(path: Path) -> Interpreter:
     """Ask the interpreter at ``path`` about itself. Raises SandboxError when it cannot answer."""
     where = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would lose the environment
-    command, variables = [str(where), "-I", "-S", "-"], {"PATH": os.defpath}
+    command, env = [str(where), "-I", "-S", "-"], {"PATH": os.defpath}
     try:
         answer = subprocess.run(
-            command,
-            input=QUESTION,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            env=variables,
-            check=False,
+            command, input=QUESTION.encode(), capture_output=True, timeout=30, env=env, check=False
         )
         found = read_answer(where, answer.stdout)
     except (OSError, subprocess.TimeoutExpired, SandboxError) as error:

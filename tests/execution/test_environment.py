@@ -118,13 +118,9 @@ def test_what_cannot_be_installed_is_left_out_with_a_word(
     lines: tuple[str, ...], left_out: dict[str, str], offline: Path, tmp_path: Path
 ) -> None:
     wheel(offline, "pytest", "9")
-    wheel(offline, "b")
-    wheel(offline, "d")
-    wheel(offline, "needs_more", "1", "more")
-    wheel(offline, "deeper", "1", "needs_more")
-    wheel(offline, "excludes_b", "1", "b>1")
-    wheel(offline, "old_pytest", "1", "pytest<9")
-    wheel(offline, "odd_needs", "1", "payload.tar.gz")
+    needs = {"b": "", "d": "", "needs_more": "more", "deeper": "needs_more", "excludes_b": "b>1"}
+    for name, need in (needs | {"old_pytest": "pytest<9", "odd_needs": "payload.tar.gz"}).items():
+        wheel(offline, name, "1", *filter(None, [need]))
     (offline / "broken-1-py3-none-any.whl").write_bytes(b"no archive")
     (offline / "source-1.tar.gz").write_bytes(b"no archive")
     tree = {"requirements.txt": TreeFile("\n".join([*lines, "pytest>=9"]).encode())}
@@ -408,9 +404,13 @@ def test_pips_settings_say_where_packages_come_from_and_uvs_before_them(
     assert "secret" not in caught.value.message
 
 
-def test_a_file_that_is_no_interpreter_is_refused() -> None:
-    with pytest.raises(SandboxError, match="/bin/false"):
-        describe(Path("/bin/false"))
+def test_a_file_that_is_no_interpreter_is_refused(tmp_path: Path) -> None:
+    odd = tmp_path / "odd"
+    odd.write_text("#!/bin/sh\nprintf '\\377'\n")
+    odd.chmod(0o755)
+    for file in (Path("/bin/false"), odd, tmp_path):
+        with pytest.raises(SandboxError, match=str(file)):
+            describe(file)
 
 
 def test_a_python_that_is_too_old_is_told(tmp_path: Path) -> None:
