@@ -10,11 +10,11 @@ from contextlib import suppress
 from typing import IO
 
 import docker
-from docker.errors import APIError
+from docker.errors import APIError, DockerException
 
 from egbot.consent import build_context
-from egbot.errors import SandboxError
-from egbot.execution.docker_engine import NO_SPACE, connected, no_space
+from egbot.errors import SandboxError, SpaceError
+from egbot.execution.docker_engine import connected, engine_error
 from egbot.execution.options import Report
 from egbot.execution.payload import LINK_MODE, build_tar
 from egbot.records import Tree
@@ -22,6 +22,7 @@ from egbot.records import Tree
 BUILD_TIMEOUT_S = 1800
 BASE_REPOSITORY = "egbot-dockerfile"
 KEPT_BASES = 5
+_MAX_LOG_CHARS = 50_000
 _LOG_LINES = 12
 _NOISE = re.compile(r" ---> |Removing intermediate|\s*$")
 _STEP = re.compile(r"Step \d+/\d+ :")
@@ -49,7 +50,8 @@ def build(
                 decode=True,
                 use_config_proxy=False,
             ):
-                log += str(told.get("stream") or told.get("error") or "")
+                text = str(told.get("stream") or told.get("error") or "")
+                log = (log + text)[-_MAX_LOG_CHARS:]
                 has_failed |= "error" in told
                 if time.monotonic() > deadline:
                     raise SandboxError(
@@ -60,8 +62,9 @@ def build(
             if not error.is_client_error():
                 raise
             log, has_failed = str(error.explanation), True
-    if has_failed and NO_SPACE.search(log):
-        raise no_space()
+    fault = engine_error(DockerException(log), BUILD_TIMEOUT_S)
+    if has_failed and isinstance(fault, SpaceError):
+        raise fault
     return relevant_end(log) if has_failed else ""
 
 

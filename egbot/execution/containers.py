@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from egbot.dependencies import detect
-from egbot.execution.attached import Attached
+from egbot.execution.attached import Attached, reap_containers
 from egbot.execution.confinement import WALLS, host_config, inner_environment
 from egbot.execution.docker_engine import connected, find_engine
 from egbot.execution.filters import docker_profile
@@ -18,7 +18,6 @@ from egbot.execution.images import (
     reap_images,
 )
 from egbot.execution.options import Report, SandboxOptions
-from egbot.execution.owners import reap_containers
 from egbot.execution.packages import tell_left_out
 from egbot.execution.warm import WarmSandbox
 from egbot.records import Tree

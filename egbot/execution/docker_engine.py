@@ -28,7 +28,6 @@ SOCKETS = ("/var/run/docker.sock", "$XDG_RUNTIME_DIR/docker.sock", "~/.docker/ru
            "~/.docker/desktop/docker.sock")  # fmt: skip
 """The system's, those of rootless engines, Docker Desktop's: the first that is open to us."""
 
-NO_SPACE = re.compile("no space left on device|disk quota exceeded", re.IGNORECASE)
 _START = "start it, or use --sandbox bubblewrap"
 _UPDATE = "install Docker 20.10 or newer"
 _INSTALL = "install Docker, or use --sandbox bubblewrap"
@@ -93,11 +92,8 @@ def _address() -> tuple[str, Any]:
 
 def _unreachable(error: Exception, where: str) -> SandboxError:
     reason = one_line(str(error))
-    known = re.search(r"\[Errno \d+\] ([^'\")]+)", reason)
-    what, hint = (
-        f"the Docker engine at {where} does not answer: {known[1] if known else reason}",
-        _START,
-    )
+    reason = re.sub(r".*\[Errno \d+\] ([^'\")]+).*", r"\1", reason)
+    what, hint = f"the Docker engine at {where} does not answer: {reason}", _START
     if isinstance(error, InvalidVersion):
         what, hint = "the Docker engine is too old", _UPDATE
     elif isinstance(error, PermissionError):
@@ -114,8 +110,9 @@ def _unreachable(error: Exception, where: str) -> SandboxError:
 def engine_error(error: Exception, timeout_s: float) -> SandboxError | SpaceError:
     """Say what a failure of an engine that has answered before means, and what to do next."""
     text = one_line(str(getattr(error, "explanation", None) or error))
-    if NO_SPACE.search(text):
-        return no_space()
+    if re.search("no space left on device|disk quota exceeded", text, re.IGNORECASE):
+        hint = "free space (docker system df shows who uses it)"
+        return SpaceError("no space left for Docker", hint=hint)
     what, hint = f"the Docker engine does not answer any more: {text}", _START
     if re.search("unknown (or invalid )?runtime", text, re.IGNORECASE):
         what = f"the Docker engine does not know the runtime that was named: {text}"
@@ -126,13 +123,6 @@ def engine_error(error: Exception, timeout_s: float) -> SandboxError | SpaceErro
         what = f"the Docker engine was silent for {timeout_s:.0f} s"
         hint = "look at the engine's state, or use --sandbox bubblewrap"
     return SandboxError(what, hint=hint)
-
-
-def no_space() -> SpaceError:
-    """Return the error for a full disk."""
-    return SpaceError(
-        "no space left for Docker", hint="free space (docker system df shows who uses it)"
-    )
 
 
 def one_line(output: str) -> str:

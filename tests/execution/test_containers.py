@@ -15,13 +15,12 @@ import pytest
 from egbot.dependencies import Requirements
 from egbot.errors import SandboxError
 from egbot.execution import images
-from egbot.execution.attached import Attached
+from egbot.execution.attached import Attached, owner_labels, reap_containers
 from egbot.execution.confinement import host_config
 from egbot.execution.containers import ENVIRONMENT, docker_sandbox, started
 from egbot.execution.docker_engine import connected
 from egbot.execution.images import base_image, ensure_image, target_of
 from egbot.execution.options import SandboxOptions
-from egbot.execution.owners import owner_labels, reap_containers
 from egbot.execution.warm import WarmSandbox
 from egbot.records import Limits, TreeFile
 from tests.machine import IMAGE, need_docker
