@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from egbot.errors import SpaceError, UsageError
 
-_MAX_LINKS = 40
+_MAX_LINKS = 40  # as many as the kernel follows in one path (path_resolution(7))
 
 
 def is_below(path: Path, root: Path) -> bool:
@@ -24,12 +24,12 @@ def is_below(path: Path, root: Path) -> bool:
     This is the rule for interpreters: of one below the repository's root, nothing is started on
     the host unless a person named it. What is not there counts by its name.
     """
-    return any(_holds(root, hop) for hop in _hops(path))
+    return any(_holds(root, hop) for hop in hops(path))
 
 
 def refuse_links(path: Path, root: Path) -> None:
     """Raise UsageError when something written to ``path`` would go through a link below ``root``."""
-    *links, _ = _hops(path)
+    *links, _ = hops(path)
     for link in links:
         if _holds(root, link.parent):
             raise UsageError(
@@ -45,7 +45,7 @@ def search_path(root: Path | None = None) -> str:
     return os.pathsep.join(one for one in kept if root is None or not is_below(Path(one), root))
 
 
-def _hops(path: Path) -> Iterator[Path]:
+def hops(path: Path) -> Iterator[Path]:
     """Every link on the way to ``path``, then the place itself; none has a link before its name."""
     place, waiting, num_links = Path.cwd(), list(reversed(path.parts)), 0
     while waiting:

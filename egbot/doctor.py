@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,8 +15,8 @@ from pathlib import Path
 
 from egbot.engine import catalog
 from egbot.errors import SandboxError, SurroundingsError
-from egbot.execution.bubblewrap import find_bubblewrap, try_namespaces
-from egbot.execution.cache import cache_folder, check_writable
+from egbot.execution.bubblewrap import find_bubblewrap
+from egbot.execution.cache import cache_folder, writing
 from egbot.execution.docker_engine import find_engine
 from egbot.execution.images import inspect
 from egbot.execution.options import SandboxOptions
@@ -157,7 +159,7 @@ def probe_sandboxes(options: SandboxOptions) -> tuple[Probe, ...]:
     return (
         _probe("docker", _docker_detail),
         _probe("docker image", lambda: _image_detail(options)),
-        _probe("bubblewrap", lambda: try_namespaces(find_bubblewrap())),
+        _probe("bubblewrap", _bubblewrap_detail),
         _probe("cache", lambda: _cache_detail(options)),
     )
 
@@ -190,7 +192,12 @@ def _image_detail(options: SandboxOptions) -> str:
     return f"{found.name}, {found.image_id[:19]}"
 
 
+def _bubblewrap_detail() -> str:
+    return f"{find_bubblewrap()}, {'as root' if os.getuid() == 0 else 'in a user namespace'}"
+
+
 def _cache_detail(options: SandboxOptions) -> str:
     folder = cache_folder(options)
-    check_writable(folder)
+    with writing(folder), tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"egbot")
     return str(folder)

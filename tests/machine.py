@@ -16,7 +16,7 @@ import pytest
 
 from egbot.engine import catalog
 from egbot.errors import SurroundingsError
-from egbot.execution.bubblewrap import find_bubblewrap, try_namespaces
+from egbot.execution.bubblewrap import find_bubblewrap
 from egbot.execution.docker_engine import find_engine
 from egbot.execution.images import inspect
 from egbot.execution.link import Child
@@ -40,11 +40,9 @@ def need_docker() -> None:
 def need_bubblewrap() -> Path:
     """Return the program."""
     try:
-        program = find_bubblewrap()
-        try_namespaces(program)
+        return find_bubblewrap()
     except SurroundingsError as error:
         pytest.skip(error.message)
-    return program
 
 
 def need_model() -> None:

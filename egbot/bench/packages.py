@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from egbot.bench.tasks import BadRecordError, BlankedFunction, Record, Task, text_field
 from egbot.errors import UsageError
-from egbot.execution.cache import cache_folder, space_error
+from egbot.execution.cache import cache_folder, writing
 from egbot.execution.options import SandboxOptions
 from egbot.records import Tree, TreeFile
 from egbot.repository import open_repository, snapshot
@@ -77,24 +77,20 @@ def _fetched(work: BlankedFunction) -> Path:
         return kept
     wanted = f"{work.package}=={work.version}"
     line = wanted + (f" --hash=sha256:{work.sha256}" if work.sha256 else "")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as name:
-            listed = Path(name) / "requirements.txt"
-            listed.write_text(line + "\n", encoding="utf-8")
-            command = ["--python", sys.executable, "pip", "download", "-qq", "--no-deps"]
-            command += ["--no-binary=:all:", "--dest", name, "--requirement", str(listed)]
-            what = f"fetching the source of {wanted}"
-            run_uv("tool run", *command, what=what, next_step=_NETWORK_HINT)
-            found = _archive(Path(name))
-            if found is None or work.version not in found.name:
-                raise UsageError(
-                    f"pip brought no source archive of {work.package} {work.version}",
-                    hint="name a version that has one",
-                )
-            return found.replace(folder / found.name)
-    except OSError as error:
-        raise space_error(error, folder) from error
+    with writing(folder), tempfile.TemporaryDirectory(dir=folder) as name:
+        listed = Path(name) / "requirements.txt"
+        listed.write_text(line + "\n", encoding="utf-8")
+        command = ["--python", sys.executable, "pip", "download", "-qq", "--no-deps"]
+        command += ["--no-binary=:all:", "--dest", name, "--requirement", str(listed)]
+        what = f"fetching the source of {wanted}"
+        run_uv("tool run", *command, what=what, next_step=_NETWORK_HINT)
+        found = _archive(Path(name))
+        if found is None or work.version not in found.name:
+            raise UsageError(
+                f"pip brought no source archive of {work.package} {work.version}",
+                hint="name a version that has one",
+            )
+        return found.replace(folder / found.name)
 
 
 def _archive(folder: Path) -> Path | None:

@@ -21,49 +21,43 @@ from typing import NamedTuple
 from egbot.errors import SandboxError
 
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-"""As ``uname -m`` names them, in the order of the table's numbers; AUDIT_ARCH_* of each."""
+"""AUDIT_ARCH_* by what ``uname -m`` says, in the order of the table's numbers."""
 
 _LOAD_WORD, _AND, _RETURN = 0x20, 0x54, 0x06
 _JUMP_EQUAL, _JUMP_ABOVE, _JUMP_AT_LEAST = 0x15, 0x25, 0x35
-_ALLOW = 0x7FFF0000
-_KILL_PROCESS = 0x80000000
-_ERRNO = 0x00050000
+_ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER_OFFSET, _MACHINE_OFFSET, _ARGUMENTS_OFFSET, _ARGUMENT_BYTES = 0, 4, 16, 8
 
 
 class Rule(NamedTuple):
-    """What the table says of some calls, each ``name:number:number``, one number a machine.
+    """What the table says of some calls; ``numbers`` are theirs by machine, where they have one.
 
     They are allowed, or answered with ``errno``, when all ``conditions`` hold: (argument from 0,
     mask, value) is ``argument & mask == value``. Several rules for a call: when one does.
     """
 
     why: str
-    calls: tuple[str, ...]
-    conditions: tuple[tuple[int, int, int], ...]
+    names: tuple[str, ...]
+    numbers: dict[str, list[int]]
+    conditions: list[tuple[int, int, int]]
     errno: int
-
-    @property
-    def names(self) -> list[str]:
-        """The calls' names."""
-        return [call.partition(":")[0] for call in self.calls]
-
-    def numbers(self, machine: str) -> list[int]:
-        """Return the calls' numbers on one of ``MACHINES``, without those that it lacks."""
-        column = 1 + list(MACHINES).index(machine)
-        found = [call.split(":")[column] for call in self.calls]
-        return [int(number) for number in found if number != "-"]
 
 
 @functools.cache
 def read_rules() -> tuple[Rule, ...]:
     """Return the rules of ``calls.toml`` in their order."""
     table = tomllib.loads((resources.files(__package__) / "calls.toml").read_text("utf-8"))
-    return tuple(
-        Rule(one["why"], tuple(one["calls"].split()), tuple(map(tuple, when)), one.get("errno", 0))
-        for one in table["rules"]
-        for when in one.get("when", [[]])
-    )
+    rules: list[Rule] = []
+    for one in table["rules"]:
+        calls = [call.split(":") for call in one["calls"].split()]
+        names, *columns = zip(*calls, strict=True)
+        numbers = {
+            machine: [int(number) for number in column if number != "-"]
+            for machine, column in zip(MACHINES, columns, strict=True)
+        }
+        choices = one.get("when", [[]])
+        rules += [Rule(one["why"], names, numbers, when, one.get("errno", 0)) for when in choices]
+    return tuple(rules)
 
 
 def docker_profile() -> str:
@@ -101,7 +95,7 @@ def bubblewrap_filter(machine: str) -> bytes:
             hint=f"use --sandbox docker; {' and '.join(MACHINES)} have one",
         )
     plain = [rule for rule in read_rules() if not rule.conditions and not rule.errno]
-    allowed = sorted(number for rule in plain for number in rule.numbers(machine))
+    allowed = sorted(number for rule in plain for number in rule.numbers[machine])
     steps = [
         (_LOAD_WORD, 0, 0, _MACHINE_OFFSET),
         (_JUMP_EQUAL, 1, 0, MACHINES[machine]),
@@ -111,16 +105,13 @@ def bubblewrap_filter(machine: str) -> bytes:
     # Numbers that follow each other are one comparison: as far apart as their places are.
     for _, run in itertools.groupby(enumerate(allowed), lambda one: one[1] - one[0]):
         numbers = [number for _, number in run]
-        steps.append((_JUMP_AT_LEAST, 0, 2, numbers[0]))
-        steps.append((_JUMP_ABOVE, 1, 0, numbers[-1]))
+        steps += [(_JUMP_AT_LEAST, 0, 2, numbers[0]), (_JUMP_ABOVE, 1, 0, numbers[-1])]
         steps.append((_RETURN, 0, 0, _ALLOW))
-    for rule in read_rules():
-        if rule not in plain:
-            for number in rule.numbers(machine):
-                steps += _ruled(rule, number)
+    for rule in (rule for rule in read_rules() if rule not in plain):
+        for number in rule.numbers[machine]:
+            steps += _ruled(rule, number)
     # Above the newest known call lie newer ones, and those of x86's 32-bit pointers (x32).
-    steps.append((_JUMP_ABOVE, 0, 1, allowed[-1]))
-    steps.append((_RETURN, 0, 0, _ERRNO | errno.ENOSYS))
+    steps += [(_JUMP_ABOVE, 0, 1, allowed[-1]), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
     steps.append((_RETURN, 0, 0, _ERRNO | errno.EPERM))
     return b"".join(struct.pack("=HBBI", *step) for step in steps)
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
-_PREFIX = "egbot-"
-_FAREWELL_S = 1.0
-"""A process that was killed leaves its group when the kernel has cleaned up after it."""
+_FAREWELL_S = 1.0  # what was killed leaves its group when the kernel has cleaned up after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class Group:
 
     folders: tuple[Path, ...]
 
-    @property
-    def entrances(self) -> tuple[str, ...]:
-        """The files that a process writes its number to, to come in with all its children."""
-        return tuple(str(folder / "cgroup.procs") for folder in self.folders)
+    def entered(self, command: Sequence[str]) -> list[str]:
+        """Return the command that comes in and then becomes ``command``."""
+        steps = [f"echo $$ > {shlex.quote(f'{one}/cgroup.procs')}" for one in self.folders]
+        return ["/bin/sh", "-c", " && ".join([*steps, 'exec "$@"']), "sh", *command]
 
     def remove(self) -> None:
         """Remove the folders once they are empty; what stays is reaped by a later run."""
@@ -39,47 +39,35 @@ class Group:
 
 def make_group(memory_bytes: int, num_processes: int, root: Path = ROOT) -> Group:
     """Make a group with these limits, without folders where none can be had; reap dead bots'."""
-    if (root / "memory").is_dir():
-        homes, limit = [root / "memory", root / "pids"], "memory.limit_in_bytes"
-        swap = ("memory.memsw.limit_in_bytes", memory_bytes)
-    else:
-        homes, limit = [root / _own_path()], "memory.max"
-        swap = ("memory.swap.max", 0)
-    name = f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+    homes, limit, swap, swap_bytes = [root], "max", "swap.max", 0
+    if (root / "memory").is_dir():  # version 1
+        homes, limit = [root / "memory", root / "pids"], "limit_in_bytes"
+        swap, swap_bytes = "memsw.limit_in_bytes", memory_bytes
+    name = f"egbot-{os.getpid()}-{secrets.token_hex(4)}"
     group = Group(tuple(home / name for home in homes))
-    memory, pids = group.folders[0], group.folders[-1]
     try:
         for folder in group.folders:
             _reap(folder.parent)
             folder.mkdir()
-        _write(memory / limit, memory_bytes)
-        _write(pids / "pids.max", num_processes)
+        _write(group.folders[0] / f"memory.{limit}", memory_bytes)
+        _write(group.folders[-1] / "pids.max", num_processes)
     except OSError:
         group.remove()
         return Group(())
     with contextlib.suppress(OSError):  # else what is swapped out is not counted
-        _write(memory / swap[0], swap[1])
+        _write(group.folders[0] / f"memory.{swap}", swap_bytes)
     return group
 
 
 def _write(file: Path, value: int) -> None:
-    """Write to a file that the kernel has made; never make one."""
-    with file.open("r+", encoding="ascii") as stream:
+    with file.open("r+", encoding="ascii") as stream:  # the kernel has made it; never make one
         stream.write(str(value))
 
 
-def _own_path() -> str:
-    """Return this process's own place in version 2's tree."""
-    with contextlib.suppress(OSError):
-        text = Path("/proc/self/cgroup").read_text("utf-8", "surrogateescape")
-        return text.partition("0::/")[2].strip()
-    return ""
-
-
 def _reap(home: Path) -> None:
-    for folder in home.glob(f"{_PREFIX}*"):
-        number = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if number.isdecimal() and not Path("/proc", number).exists():
+    for folder in home.glob("egbot-*"):
+        pid = folder.name.split("-")[1]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
             _removed(folder)
 
 

@@ -8,6 +8,7 @@ links); only its own folders are shown, never the home folder around them. ``/us
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import shutil
 import tomllib
@@ -15,13 +16,11 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
+from egbot.bounds import hops
 from egbot.execution.interpreter import Interpreter, shares_system_packages
 
 SHARED_PREFIXES = (Path("/"), Path("/usr"), Path("/usr/local"))
-MAX_LINKS = 40
-"""As many as the kernel follows in one path (path_resolution(7))."""
-
-_LINKS = ("/bin", "/sbin", "/lib", "/lib64")
+_LINKS = (Path("/bin"), Path("/sbin"), Path("/lib"), Path("/lib64"))
 
 
 @functools.lru_cache(maxsize=8)
@@ -30,30 +29,21 @@ def host_arguments(interpreter: Interpreter) -> tuple[str, ...]:
 
     Everything is read-only and stays where it is; links are made again.
     """
-    links = {one: str(Path(one).readlink()) for one in _LINKS if Path(one).is_symlink()}
+    links = {one: str(one.readlink()) for one in _LINKS if one.is_symlink()}
     ends: set[Path] = set()
     for start in (*system_files(), *_python_files(interpreter)):
-        found, end = follow(start)
-        links.update(found)
+        *met, end = hops(start)
+        links |= {one: str(one.readlink()) for one in met}
         if end.exists():
             ends.add(end)
-    arguments: list[str] = []
-    bound: set[Path] = set()
-    made: set[Path] = set()
-    wanted = [(path, "") for path in sorted(ends, key=lambda one: (len(one.parts), one))]
-    for path, target in [*wanted, *((Path(link), target) for link, target in links.items())]:
-        if not bound.isdisjoint((path, *path.parents)):
-            continue
-        for folder in reversed(path.parents[:-1]):  # those that bwrap makes are closed to others
-            if folder not in made:
-                arguments += ["--perms", "0755", "--dir", str(folder)]
-                made.add(folder)
-        if target:
-            arguments += ["--symlink", target, str(path)]
-        else:
-            arguments += ["--ro-bind", str(path), str(path)]
-            bound.add(path)
-    return tuple(arguments)
+    options = {path: ["--ro-bind", str(path), str(path)] for path in ends}
+    options |= {path: ["--symlink", target, str(path)] for path, target in links.items()}
+    for path in list(options):
+        for folder in path.parents[:-1]:  # those that bwrap makes itself are closed to others
+            options.setdefault(folder, ["--perms", "0755", "--dir", str(folder)])
+    order = sorted(options, key=lambda path: (len(path.parts), path))
+    shown = [options[path] for path in order if ends.isdisjoint(path.parents)]
+    return tuple(itertools.chain(*shown))
 
 
 def system_files() -> Iterator[Path]:
@@ -91,19 +81,3 @@ def _scripts(home: Path) -> Iterator[Path]:
             with path.open("rb") as file:
                 if file.read(200).startswith(b"#!%b/python" % os.fsencode(home)):
                     yield path
-
-
-def follow(path: Path) -> tuple[dict[str, str], Path]:
-    """Follow every link in ``path``; return the links met with their targets, and the end."""
-    links: dict[str, str] = {}
-    here, rest, num_left = Path("/"), list(path.parts), MAX_LINKS
-    while rest:
-        name = rest.pop(0)
-        step = here.parent if name == ".." else here / name  # an absolute target starts with "/"
-        if num_left and step.is_symlink():
-            num_left -= 1
-            links[str(step)] = str(step.readlink())
-            rest = [*Path(links[str(step)]).parts, *rest]
-        else:
-            here = step
-    return links, here

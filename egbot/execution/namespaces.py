@@ -12,9 +12,7 @@ from pathlib import Path
 
 from egbot.errors import SandboxError
 
-_ADMIN_BITS = 1 << 21 | 1 << 12
-"""CAP_SYS_ADMIN and CAP_NET_ADMIN (capabilities(7))."""
-
+_ADMIN_BITS = 1 << 21 | 1 << 12  # CAP_SYS_ADMIN and CAP_NET_ADMIN (capabilities(7))
 _FORBIDDEN = "namespace|not permitted|uid map|loopback|RTM_|Failed to make|Can't mount proc"
 _UNKNOWN = (
     "allow unprivileged user namespaces (kernel.unprivileged_userns_clone, SELinux or another "
@@ -40,24 +38,20 @@ def refusal(said: str, what: str, *, is_root: bool) -> SandboxError:
 
 
 def obstacles(*, is_root: bool, root: Path = Path("/")) -> list[tuple[str, str]]:
-    """Return each thing that stands in the way, with what to do about it; [] when none shows.
-
-    ``root`` is the folder in which /proc and the marks of containers are looked for.
-    """
+    """Return what stands in the way, with what to do about it, as far as files in ``root`` tell."""
     table = tomllib.loads((resources.files(__package__) / "obstacles.toml").read_text("utf-8"))
     around = [
         (f"this looks like a container of {name}", str(one["root" if is_root else "user"]))
         for name, one in table["containers"].items()
-        if any(
-            (root / at).exists() and text in _read(root / at) for at, text in one["marks"].items()
-        )
+        for at, text in one["marks"].items()
+        if (root / at).exists() and text in _read(root / at)
     ][:1]
     where = "on the host: " if around else ""
-    found = [  # root needs no user namespaces
+    found = [
         (f"{name} is {forbids}", f"{where}sudo sysctl -w {name}={allows}")
         for name, (forbids, allows) in table["settings"].items()
         if _read(root / "proc/sys" / name.replace(".", "/")).strip() == forbids
-        and not (is_root and "user" in name.partition(".")[2])
+        if not (is_root and "user" in name.partition(".")[2])  # root needs no user namespaces
     ]
     own = root / "proc/self"
     if (own / "ns").is_dir() and not (own / "ns/user").exists() and not is_root:
@@ -74,11 +68,12 @@ def _confinement(status: str, *, is_root: bool) -> list[tuple[str, str]]:
     if is_root and int(values.get("CapEff", "-1"), 16) & _ADMIN_BITS != _ADMIN_BITS:
         what = "root lacks CAP_SYS_ADMIN or CAP_NET_ADMIN here"
         return [(what, "add them, or run egbot as an ordinary user")]
-    if values.get("Seccomp") == "2":
-        what = "a filter of system calls stands around egbot (a container's, a service's, a snap's)"
-        do = "let it pass clone and unshare with new namespaces, mount, umount2 and pivot_root"
-        return [(what, do)]
-    return []
+    if values.get("Seccomp") != "2":
+        return []
+    what = "a filter of system calls stands around egbot (a container's, a service's, a snap's)"
+    return [
+        (what, "let it pass clone and unshare with new namespaces, mount, umount2 and pivot_root")
+    ]
 
 
 def _read(path: Path) -> str:

@@ -19,8 +19,7 @@ MIB = 1024 * 1024
 class SandboxOptions:
     """What a person may set about the sandbox.
 
-    ``memory_bytes``, ``pids`` and ``cpus`` bound the whole container, bubblewrap's too where there
-    are control groups; elsewhere it bounds ``pids`` and leaves memory to each process's limits.
+    bubblewrap does not bound the CPUs, and without a control group memory for each process only.
     """
 
     backend: Backend = "auto"
@@ -41,12 +40,7 @@ class SandboxOptions:
 
 def options_of(settings: SandboxSettings) -> SandboxOptions:
     """What ``[tool.egbot.sandbox]`` and the command line say."""
-    return SandboxOptions(
-        backend=settings.backend,
-        python=Path(settings.python) if settings.python else None,
-        image=settings.image,
-        runtime=settings.runtime,
-        dockerfile=settings.dockerfile or "",
-        setup=settings.setup,
-        env=tuple(settings.env.items()),
-    )
+    same = settings.model_dump(include={"backend", "image", "runtime", "setup"})
+    python = Path(settings.python) if settings.python else None
+    env = tuple(settings.env.items())
+    return SandboxOptions(python=python, dockerfile=settings.dockerfile or "", env=env, **same)

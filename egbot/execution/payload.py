@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import os
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from egbot.errors import SandboxError
-from egbot.execution.cache import space_error
+from egbot.execution.cache import locked
 from egbot.execution.options import Report
 from egbot.records import Tree
 
@@ -40,29 +39,23 @@ def write_files(whole: Mapping[str, bytes], folder: Path) -> None:
 
 
 def keep_files(whole: Mapping[str, bytes], folder: Path, report: Report) -> Path:
-    """Have these files, path to content, in a folder of their own below ``folder``; return it.
+    """Have these files, path to content, and no others in a folder below ``folder``; return it.
 
-    It is looked at each time: what is not there to the byte, or is there besides, is written
-    anew, which ``report`` is told. Raises SandboxError, SpaceError.
+    What differs is written anew, which ``report`` is told. Raises SandboxError, SpaceError.
     """
     final = folder / hashlib.sha256(repr(sorted(whole.items())).encode()).hexdigest()[:24]
     if _holds(final, whole):
         return final
-    if os.path.lexists(final):
-        report(f"the sandbox's own files in {final} were changed or damaged: written anew")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as scratch:
-            fresh = Path(scratch, "new")
-            write_files(whole, fresh)
-            for at in (fresh, *fresh.rglob("*")):
-                at.chmod(0o755 if at.is_dir() else 0o644)
-            with contextlib.suppress(FileNotFoundError):
-                final.rename(Path(scratch, "old"))
-            with contextlib.suppress(FileExistsError):  # another one was faster
-                fresh.rename(final)
-    except OSError as error:
-        raise space_error(error, folder) from error
+    with locked(final.with_suffix(".lock"), report):
+        if _holds(final, whole):
+            return final
+        if os.path.lexists(final):
+            report(f"the sandbox's own files in {final} were changed or damaged: written anew")
+            with tempfile.TemporaryDirectory(dir=folder) as trash:  # whatever it is
+                final.rename(Path(trash, "old"))
+        write_files(whole, final)
+        for at in (final, *final.rglob("*")):
+            at.chmod(0o755 if at.is_dir() else 0o644)
     if _holds(final, whole):
         return final
     raise SandboxError(
@@ -73,9 +66,8 @@ def keep_files(whole: Mapping[str, bytes], folder: Path, report: Report) -> Path
 
 def _holds(folder: Path, whole: Mapping[str, bytes]) -> bool:
     """Say whether ``folder`` holds these files alone, for everyone to read; takes some 2 ms."""
-    folders = {str(parent) for path in whole for parent in Path(path).parents}
-    wanted = dict.fromkeys(folders, (stat.S_IFDIR | 0o755, b""))
-    wanted |= {path: (stat.S_IFREG | 0o644, data) for path, data in whole.items()}
+    wanted = {path: (stat.S_IFREG | 0o644, data) for path, data in whole.items()}
+    wanted |= {str(at): (stat.S_IFDIR | 0o755, b"") for path in whole for at in Path(path).parents}
     found = {}
     try:
         for at in (folder, *folder.rglob("*")):

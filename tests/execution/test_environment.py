@@ -15,7 +15,7 @@ import pytest
 
 from egbot.dependencies import Requirements
 from egbot.errors import SandboxError, SpaceError
-from egbot.execution.cache import cache_folder, check_writable
+from egbot.execution.cache import cache_folder, writing
 from egbot.execution.environment import base_python, choose_interpreter, ensure
 from egbot.execution.interpreter import Interpreter, describe, platform_name
 from egbot.execution.options import SandboxOptions
@@ -204,8 +204,8 @@ def test_a_damaged_environment_is_built_again_once_and_said(
 def test_a_cache_that_cannot_be_written_is_a_space_error(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(SpaceError, match="cannot be written") as caught:
-        check_writable(blocked / "cache")
+    with pytest.raises(SpaceError, match="cannot be written") as caught, writing(blocked / "cache"):
+        pass
     assert "EGBOT_CACHE" in caught.value.hint
 
 

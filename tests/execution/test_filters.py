@@ -62,8 +62,8 @@ def verdict(machine: str, number: int, *arguments: int, audit: int = 0) -> int:
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_filter_allows_what_the_table_lists_and_nothing_else(machine: str) -> None:
-    allowed = {number for rule in PLAIN for number in rule.numbers(machine)}
-    ruled = {number for rule in RULED for number in rule.numbers(machine)}
+    allowed = {number for rule in PLAIN for number in rule.numbers[machine]}
+    ruled = {number for rule in RULED for number in rule.numbers[machine]}
     newest = max(allowed)
     for number in range(newest + 1):
         if number not in ruled | {435}:
@@ -112,8 +112,8 @@ def test_arguments_decide_where_the_table_says_so(
     call: str, arguments: tuple[int, ...], expected: int
 ) -> None:
     for machine in MACHINES:
-        rule = next(rule for rule in RULED if rule.names == [call])
-        (number,) = rule.numbers(machine)
+        rule = next(rule for rule in RULED if call in rule.names)
+        (number,) = rule.numbers[machine]
         assert verdict(machine, number, *arguments) == expected
 
 
@@ -124,7 +124,7 @@ def test_no_call_is_listed_twice_and_none_is_refused_by_name() -> None:
     assert not ruled & set(listed)
     assert not (ruled | set(listed)) & REFUSED.keys()
     for machine in MACHINES:
-        found = [number for rule in PLAIN for number in rule.numbers(machine)]
+        found = [number for rule in PLAIN for number in rule.numbers[machine]]
         assert len(found) == len(set(found))
 
 
@@ -132,7 +132,7 @@ def test_the_profile_is_the_table_in_the_engine_s_words() -> None:
     profile = json.loads(docker_profile())
     assert (profile["defaultAction"], profile["defaultErrnoRet"]) == ("SCMP_ACT_ERRNO", 1)
     assert not any(one["subArchitectures"] for one in profile["archMap"])
-    assert [one["names"] for one in profile["syscalls"]] == [rule.names for rule in read_rules()]
+    assert [one["names"] for one in profile["syscalls"]] == [[*rule.names] for rule in read_rules()]
     assert all(one["comment"] for one in profile["syscalls"])
     by_action = {one["action"]: one for one in profile["syscalls"]}
     assert by_action.keys() == {"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO"}

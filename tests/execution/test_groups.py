@@ -51,8 +51,7 @@ def group() -> Group:
 
 
 def run_in(group: Group, code: str) -> int:
-    enter = "; ".join(f"echo $$ > {path}" for path in group.entrances)
-    command = ["/bin/sh", "-c", f'{enter}; exec "$@"', "sh", sys.executable, "-c", code]
+    command = group.entered([sys.executable, "-c", code])
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout)
 
