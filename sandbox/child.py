@@ -27,8 +27,11 @@ PARTIAL_SIGNAL = signal.SIGURG
 Send = Callable[[Message], None]
 
 
-def make_sender(fd: int, nonce: str) -> Send:
-    """Return what sends frames of this process; a forked copy of the process ends instead."""
+def make_sender(fd: int, nonce: str, output: int, mark: bytes) -> Send:
+    """Return what sends frames of this process; a forked copy of the process ends instead.
+
+    An outcome's frame follows a ``mark`` where the test's ``output`` ends.
+    """
     owner = os.getpid()
     getpid, leave = os.getpid, os._exit
     busy: list[bool] = []
@@ -40,6 +43,9 @@ def make_sender(fd: int, nonce: str) -> Send:
             return
         busy.append(True)
         try:
+            if message["type"] == "outcome":
+                os.set_blocking(output, True)  # a test may have changed that
+                write_all(output, mark)
             write_all(fd, encode(dict(message, nonce=nonce)))
         except OSError:
             leave(0)
@@ -103,9 +109,10 @@ def settle(message: Message, fds: list[int]) -> Send:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(null)
-    os.close(output)
+    for fd in fds:
+        os.set_inheritable(fd, False)
     faulthandler.disable()  # pytest's would write to the bot, not to this run's output
-    send = make_sender(frames, message.pop("nonce"))
+    send = make_sender(frames, message.pop("nonce"), output, message.pop("mark").encode())
     folder = message["tmp"]
     os.environ["TMPDIR"] = folder
     tempfile.tempdir = folder

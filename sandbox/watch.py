@@ -36,13 +36,17 @@ class Child:
     """One forked child as the supervisor sees it."""
 
     def __init__(self, channel: Channel, message: Message, output_chars: int) -> None:
-        self.nonce = secrets.token_hex(16)
+        self.nonce, mark = secrets.token_hex(16), secrets.token_hex(16)
+        self._mark = mark.encode()
         self.channel = channel
         self.pid = 0
         self.exit_code: int | None = None
         self.killed = False
         self.is_silent = False
         self._output_chars = output_chars
+        self._num_tests = len(message["tests"])
+        self._ended: list[str] = []
+        self._tail = b""
         self._output = bytearray()
         self._hidden = 0
         frames_fd, frames_write = os.pipe()
@@ -51,7 +55,7 @@ class Child:
         os.set_blocking(frames_fd, False)
         os.set_blocking(self.output_fd, False)
         try:
-            channel.send(dict(message, nonce=self.nonce), (frames_write, output_write))
+            channel.send(dict(message, nonce=self.nonce, mark=mark), (frames_write, output_write))
             answer = channel.receive(FORK_S)
         except ZygoteLostError:
             self.close()
@@ -82,13 +86,29 @@ class Child:
             if not chunk:
                 self.is_silent = True
                 return
-            room = max(0, 4 * self._output_chars - len(self._output))
-            self._output += chunk[:room]
-            self._hidden += len(chunk) - len(chunk[:room])
+            *ended, rest = (self._tail + chunk).split(self._mark)
+            for output in ended:
+                self._keep(output)
+                if len(self._ended) < self._num_tests:  # else no mark of ours
+                    self._ended.append(self._bounded())
+            self._tail = rest[-len(self._mark) :]  # a mark may come in two reads
+            self._keep(rest[: -len(self._mark)])
+
+    def _keep(self, data: bytes) -> None:
+        room = max(0, 4 * self._output_chars - len(self._output))
+        self._output += data[:room]
+        self._hidden += len(data) - len(data[:room])
 
     def take_output(self) -> str:
-        """Return what was printed since the last call, bounded."""
+        """Return what the test printed that ended next, or, without a mark, all so far; bounded."""
         self.drain_output()
+        if self._ended:
+            return self._ended.pop(0)
+        self._keep(self._tail)
+        self._tail = b""
+        return self._bounded()
+
+    def _bounded(self) -> str:
         text = printable(self._output.decode("utf-8", "replace"), keep="\n\t")
         if self._hidden:
             text = text[: self._output_chars] + f"\n... {self._hidden} more bytes"

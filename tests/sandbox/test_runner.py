@@ -9,6 +9,7 @@ import pytest
 from egbot.errors import SandboxError
 from egbot.execution.warm import WarmExecutor
 from egbot.records import Comparison, Fault, Frame, Job, Limits, Program, TestOutcome
+from tests.machine import pid_of
 
 Opener = Callable[..., WarmExecutor]
 
@@ -302,6 +303,46 @@ def test_output_is_the_tests_own_and_printable(outcomes: dict[str, TestOutcome])
     output = outcomes["test_all.py::test_output"].output
     assert output == "to out\nto err \\udcff \\x1b[1m\n"
     assert outcomes["test_all.py::test_param[1]"].output == ""
+
+
+def test_output_is_credited_to_its_own_test_however_late_the_supervisor_reads(
+    open_sandbox: Opener,
+) -> None:
+    """It is stopped, as on a busy machine; what ends an output comes in two reads or finds no room."""
+    executor = open_sandbox(
+        {
+            "m.py": "def runner():\n    raise NotImplementedError\n",
+            "test_m.py": """
+                import contextlib, fcntl, os, signal, subprocess
+                from m import runner
+
+                def test_stop():
+                    os.kill(runner(), signal.SIGSTOP)
+
+                def test_loud():
+                    print("loud")
+
+                def test_cut():
+                    fcntl.fcntl(1, 1031, 1 << 20)  # F_SETPIPE_SZ
+                    os.write(1, b"y" * (65_536 - 2 * 32 - len("loud\\n") - 16))
+
+                def test_full():
+                    os.set_blocking(1, False)
+                    with contextlib.suppress(BlockingIOError):
+                        while True:
+                            os.write(1, b"x" * 4096)
+                    subprocess.Popen(["sh", "-c", f"sleep 0.3; kill -CONT {runner()}"])
+
+                def test_last():
+                    print("last")
+                """,
+        }
+    )
+    program = Program("m.py", "runner", f"def runner():\n    return {pid_of(executor)}\n")
+    found = executor.run(Job(executor.collection.node_ids, program)).outcomes
+    assert [one.status for one in found] == ["passed"] * 5
+    outputs = [one.output[:5].strip() for one in found]
+    assert outputs == ["", "loud", "yyyyy", "xxxxx", "last"]
 
 
 def test_tests_of_a_broken_module_are_errors(executor: WarmExecutor) -> None:
