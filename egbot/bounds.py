@@ -1,8 +1,4 @@
-"""Owns where a repository ends on this machine's disk, and which ways lead into it.
-
-Folders are compared as the file system knows them, so that no link, "..", other spelling of a name
-or mount hides where a way goes.
-"""
+"""Owns where a repository ends on this machine's disk, and which ways lead into it."""
 
 from __future__ import annotations
 
@@ -15,15 +11,9 @@ from pathlib import Path, PurePosixPath
 
 from egbot.errors import SpaceError, UsageError
 
-_MAX_LINKS = 40  # as many as the kernel follows in one path (path_resolution(7))
-
 
 def is_below(path: Path, root: Path) -> bool:
-    """Does ``path``, or a link that is followed on the way to it, lie in the folder ``root``?
-
-    This is the rule for interpreters: of one below the repository's root, nothing is started on
-    the host unless a person named it. What is not there counts by its name.
-    """
+    """Does ``path``, or a link that is followed on the way to it, lie in the folder ``root``?"""
     return any(_holds(root, hop) for hop in hops(path))
 
 
@@ -46,12 +36,12 @@ def search_path(root: Path | None = None) -> str:
 
 
 def hops(path: Path) -> Iterator[Path]:
-    """Every link on the way to ``path``, then the place itself; none has a link before its name."""
+    """Every link on the way to ``path`` (40 at most), then the place; none has a link before its name."""
     place, waiting, num_links = Path.cwd(), list(reversed(path.parts)), 0
     while waiting:
         part = waiting.pop()
         step = place.parent if part == ".." else place / part
-        if part != ".." and num_links < _MAX_LINKS and os.path.islink(step):  # noqa: PTH114  no error
+        if part != ".." and num_links < 40 and os.path.islink(step):  # noqa: PTH114  no error
             num_links += 1
             yield step
             waiting += reversed(step.readlink().parts)
@@ -61,17 +51,14 @@ def hops(path: Path) -> Iterator[Path]:
 
 
 def _holds(root: Path, place: Path) -> bool:
-    home = root.stat()
+    home = root.stat()  # by which no other spelling and no mount hides where a way goes
     for one in (place, *place.parents):
         try:
             if os.path.samestat(home, one.stat()):
                 return True
         except (OSError, ValueError):
-            continue
+            continue  # what is not there counts by its name
     return False
-
-
-# --- its files ---------------------------------------------------------------------------------
 
 
 def read_inside(
@@ -100,6 +87,8 @@ def read_inside(
         if ".git" in goal.relative_to(root).parts:
             raise OSError(errno.ELOOP, "is a link into .git")
         return os.fsencode(target), 0o120000
+    if stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.EISDIR, "is a folder (another git repository?)")
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "is no regular file")
     handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -112,11 +101,10 @@ def read_inside(
 
 def safe_place(root: Path, path: str) -> Path:
     """Where a patch's path lies. Raises UsageError for one that leaves the working tree."""
-    pure = PurePosixPath(path)
-    place = root / pure
-    stays = bool(pure.parts) and not pure.is_absolute() and ".." not in pure.parts
-    if not stays or any(part.lower() == ".git" for part in pure.parts):
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or {"..", ".git"}.intersection(map(str.lower, parts)):
         raise UsageError(f"a patch may not write to {path!r}")
+    place = root.joinpath(*parts)
     refuse_links(place, root)
     return place
 
@@ -134,10 +122,7 @@ def check_places(root: Path, paths: Iterable[str]) -> None:
 
 
 def replace_file(place: Path, data: bytes) -> None:
-    """Replace a file's content in one step and keep its mode. Raises SpaceError.
-
-    Its folders are made; what is new has the mode that the umask says.
-    """
+    """Replace a file's content in one step, keep its mode, make its folders. Raises SpaceError."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".egbot-", dir=place.parent) as folder:

@@ -1,7 +1,4 @@
-"""Owns ending work that does not look at the clock itself: builds, downloads, loading a model.
-
-It does not know how much time there is, nor for what.
-"""
+"""Owns ending work that does not look at the clock itself: builds, downloads, loading a model."""
 
 from __future__ import annotations
 
@@ -10,12 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Never
 
 from egbot.errors import OutOfTimeError
 
 _AGAIN_S = 2.0  # Python swallows what is raised in a callback of the import system, for instance
 _LONGEST_S = 1e7
+_held: list[None] = []  # one for each block that is not to be interrupted
 
 
 class _LateError(BaseException):
@@ -49,5 +46,17 @@ def ended_after(left_s: float, what: str) -> Iterator[None]:
         raise OutOfTimeError(what) from None
 
 
-def _raise(*_: object) -> Never:
-    raise _LateError
+@contextmanager
+def held() -> Iterator[None]:
+    """Put the end off until after the block, which starts what must have somebody who ends it."""
+    _held.append(None)
+    try:
+        yield
+    finally:
+        _held.pop()
+
+
+def _raise(*_: object) -> None:
+    if not _held:
+        raise _LateError
+    signal.setitimer(signal.ITIMER_REAL, 0.01, _AGAIN_S)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from egbot.bounds import read_inside, replace_file, safe_place
 from egbot.errors import SpaceError, UsageError
@@ -17,20 +16,17 @@ from egbot.records import Patch, Tree, TreeFile
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
 MAX_TREE_BYTES = 256 * 1024 * 1024
+_AGAIN = "run egbot again on the present files"
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(NamedTuple):
     """A git working tree; ``root`` is its top level, absolute and without links."""
 
     root: Path
 
 
 def open_repository(path: Path) -> Repository:
-    """The working tree that holds ``path`` (a folder or file).
-
-    Raises UsageError if there is none, SurroundingsError if git is missing or refuses.
-    """
+    """The working tree that holds a folder or file. Raises UsageError, SurroundingsError."""
     folder = path if path.is_dir() else path.parent
     if not folder.is_dir():
         raise UsageError(f"{path} does not exist", hint="give a folder inside a git repository")
@@ -46,10 +42,7 @@ def open_repository(path: Path) -> Repository:
 
 
 def head_sha(repository: Repository) -> str:
-    """The commit that is checked out; "" while nothing has been committed yet.
-
-    Raises SurroundingsError where it is not there.
-    """
+    """The commit checked out; "" before the first. Raises SurroundingsError if it is lost."""
     status, sha, said = run_git(repository.root, "rev-parse", "--verify", "--quiet", "HEAD")
     if status and said:
         raise refusal(repository.root, said)
@@ -70,69 +63,38 @@ def _changes(repository: Repository, paths: Iterable[str]) -> list[bytes]:
     return printed.split(b"\0")[:-1]
 
 
-# --- reading -----------------------------------------------------------------------------------
-
-
-def snapshot(
-    repository: Repository,
-    *,
-    note: Callable[[str], None] = lambda _: None,
-    max_file_bytes: int = MAX_FILE_BYTES,
-    max_tree_bytes: int = MAX_TREE_BYTES,
-) -> Tree:
+def snapshot(repository: Repository, *, note: Callable[[str], None] = lambda _: None) -> Tree:
     """The tracked and the untracked, not ignored files as they are in the working tree.
 
-    ``note`` hears of each file that is left out: submodules, files over ``max_file_bytes``, links
-    that leave the tree, names that are not UTF-8. Raises UsageError over ``max_tree_bytes``,
-    SurroundingsError if git cannot say which files there are.
+    ``note`` hears of what is left out, and why (see ``read_inside``). Raises UsageError over
+    ``MAX_TREE_BYTES``, SurroundingsError if git cannot say which files there are.
     """
     root, total_bytes = repository.root, 0
-    tree: dict[str, TreeFile] = {}
-    plain: dict[str, bool] = {}
-    for raw, is_submodule in _listed(root):
+    tree, plain = dict[str, TreeFile](), dict[str, bool]()
+    for raw in _listed(root):
         try:
-            path = _path(raw, is_submodule=is_submodule)
-            found = read_inside(root, path, max_file_bytes, plain)
-        except OSError as error:
-            note(f"left out {os.fsdecode(raw)!r}: {error.strerror}")
+            found = read_inside(root, path := raw.decode(), MAX_FILE_BYTES, plain)
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", "has a name that is not UTF-8")
+            note(f"left out {os.fsdecode(raw)!r}: {why}")
             continue
         if found is not None:
             tree[path] = TreeFile(*found)
             total_bytes += len(found[0])
-        if total_bytes > max_tree_bytes:
+        if total_bytes > MAX_TREE_BYTES:
             raise UsageError(
-                f"the working tree of {root} holds more than {max_tree_bytes:,} bytes",
+                f"the working tree of {root} holds more than {MAX_TREE_BYTES:,} bytes",
                 hint="list data, caches and build folders in .gitignore, then run again",
             )
     return tree
 
 
-def _path(raw: bytes, *, is_submodule: bool) -> str:
-    if is_submodule:
-        raise OSError(errno.EISDIR, "is a git repository of its own")
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise OSError(errno.EILSEQ, "has a name that is not UTF-8") from error
+def _listed(root: Path) -> list[bytes]:
+    """The paths that git lists, sorted; another repository's folder is one of them.
 
-
-def _listed(root: Path) -> list[tuple[bytes, bool]]:
-    """The paths that git lists, sorted, and whether each is a repository of its own."""
-    options = ("-z", "-t", "--stage", "--cached", "--others", "--exclude-standard")
-    printed = ask_git(root, "ls-files", *options)
-    _check_index(root)
-    paths: dict[bytes, bool] = {}
-    for entry in printed.split(b"\0")[:-1]:
-        if entry.startswith(b"? "):
-            paths[entry[2:].rstrip(b"/")] = entry.endswith(b"/")
-        else:
-            meta, _, path = entry.partition(b"\t")
-            paths[path] = meta.startswith(b"160000", 2)
-    return sorted(paths.items())
-
-
-def _check_index(root: Path) -> None:
-    """Compare the index with its checksum. Git does not, and reads half of one that was cut."""
+    The index is compared with its checksum: git does not, and reads half of one that was cut.
+    """
+    printed = ask_git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     said = ask_git(root, "rev-parse", "--show-object-format", "--git-path", "index")
     kind, _, name = os.fsdecode(said).partition("\n")
     data = (root / name).read_bytes() if (root / name).is_file() else b""
@@ -140,9 +102,7 @@ def _check_index(root: Path) -> None:
     digest = hashlib.new(kind, data[:end]).digest()
     if data and data[end:] not in (digest, bytes(len(digest))):  # zeros: index.skipHash
         raise refusal(root, "the index file does not have the checksum that it names")
-
-
-# --- writing -----------------------------------------------------------------------------------
+    return sorted({path.rstrip(b"/") for path in printed.split(b"\0")[:-1]})
 
 
 def apply(repository: Repository, patches: Iterable[Patch]) -> tuple[str, ...]:
@@ -163,10 +123,7 @@ def apply(repository: Repository, patches: Iterable[Patch]) -> tuple[str, ...]:
             raise UsageError(f"{place} cannot be read: {error.strerror}") from error
         if patch.base_sha256 != ("" if current is None else hashlib.sha256(current).hexdigest()):
             what = "has changed since" if current is not None else "is missing, but was there when"
-            raise UsageError(
-                f"{patch.path} {what} the patch was made",
-                hint="run egbot again on the present files",
-            )
+            raise UsageError(f"{patch.path} {what} the patch was made", hint=_AGAIN)
         contents[patch.path] = _patched(patch, current)
     for path, data in contents.items():
         replace_file(repository.root / path, data)
@@ -177,20 +134,17 @@ def _patched(patch: Patch, current: bytes | None) -> bytes:
     """The file after the patch: git applies the diff to a copy in a folder of its own."""
     try:
         with tempfile.TemporaryDirectory(prefix="egbot-apply-") as name:
-            folder = Path(name).resolve() / "tree"
+            folder, diff = Path(name, "tree"), Path(name, "diff")
             place = folder / patch.path
             place.parent.mkdir(parents=True)
             if current is not None:
                 place.write_bytes(current)
-            diff = folder.with_name("diff")
             diff.write_bytes(patch.unified_diff.encode("utf-8", "surrogatepass"))
-            own = {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
+            own = {"GIT_CEILING_DIRECTORIES": name}
             _, _, said = run_git(folder, "apply", "--whitespace=nowarn", str(diff), own=own)
             if said or not place.is_file():
-                raise UsageError(
-                    f"the patch for {patch.path} does not apply: {said or 'it makes no such file'}",
-                    hint="run egbot again on the present files",
-                )
+                why = said or "it makes no such file"
+                raise UsageError(f"the patch for {patch.path} does not apply: {why}", hint=_AGAIN)
             return place.read_bytes()
     except OSError as error:
         raise SpaceError(
@@ -213,8 +167,8 @@ def check_identity(repository: Repository) -> None:
 def commit(repository: Repository, paths: Iterable[str], message: str) -> str:
     """Commit these paths, and only these, as the user; the new commit, or "" if nothing changed.
 
-    Other staged changes stay staged. Raises UsageError if the paths held staged changes of the
-    user's, or if git refuses (no identity, a hook, a merge in progress).
+    Other staged changes stay staged. Raises UsageError if the paths have staged changes, or if
+    git refuses (no identity, a hook, a merge in progress).
     """
     root, names = repository.root, tuple(paths)
     changes = _changes(repository, names) if names else []
@@ -225,14 +179,14 @@ def commit(repository: Repository, paths: Iterable[str], message: str) -> str:
             f"there are staged changes in {', '.join(names)}; they would end up in egbot's commit",
             hint="commit or unstage them first (git restore --staged <path>)",
         )
+    check_identity(repository)
     ask_git(root, "add", "--intent-to-add", "--", *names)
     options = ("--quiet", "--only", "--cleanup=verbatim", f"--message={message.rstrip()}")
     status, printed, said = run_git(root, "commit", *options, "--", *names, is_commit=True)
     if status:
         run_git(root, "reset", "--quiet", "--", *names)
-        said = said or printed.decode(errors="replace").strip()
-        hint = "see git's message; the changes stay in the working tree"
-        if "user.email" in said or "user.name" in said:
-            hint = "set user.name and user.email with git config, then run again"
-        raise UsageError(f"git refused the commit: {said}", hint=hint)
+        raise UsageError(
+            f"git refused the commit: {said or printed.decode(errors='replace').strip()}",
+            hint="see git's message; the changes stay in the working tree",
+        )
     return head_sha(repository)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from egbot.deadline import ended_after
+from egbot.deadline import ended_after, held
 from egbot.errors import OutOfTimeError
 
 
@@ -71,3 +71,17 @@ def test_another_thread_s_work_is_not_interrupted() -> None:
     thread.start()
     thread.join()
     assert done == [1]
+
+
+def test_the_end_waits_for_what_is_being_started() -> None:
+    started = []
+
+    def start() -> None:
+        with held():
+            signal.raise_signal(signal.SIGALRM)
+            started.append(1)
+        compute()
+
+    with pytest.raises(OutOfTimeError), ended_after(600.0, "a model"):
+        start()
+    assert started
