@@ -42,10 +42,7 @@ def choose_interpreter(
     only where ``options`` name it, whether git tracks it, ignores it, or somebody just made it.
     """
     if options.python is not None:
-        named = describe(options.python)
-        if not named.has_module("pytest"):
-            report(f"{named.path} seems to have no pytest")
-        return named
+        return describe(options.python)
     if root is not None and (root / ".venv" / "bin" / "python").exists():
         report(f"the repository's .venv is not used; --python {root}/.venv/bin/python names it")
     requirements = detect(tree)

@@ -65,14 +65,6 @@ class Interpreter:
     installed: Mapping[str, str] = field(default_factory=dict, hash=False)
     left_out: Mapping[str, str] = field(default_factory=dict, hash=False)
 
-    def has_module(self, name: str) -> bool:
-        """Say whether a top-level module lies in one of its site folders, without running it."""
-        short = "python" + ".".join(self.version.split(".")[:2])
-        roots = self.prefixes if shares_system_packages(self.prefixes[0]) else self.prefixes[:1]
-        folders = (f"lib/{short}/site", "lib/python3/dist", f"local/lib/{short}/dist")
-        found = [root / f"{one}-packages" / name for root in roots for one in folders]
-        return any(one.is_dir() or one.with_suffix(".py").is_file() for one in found)
-
 
 def describe(path: Path) -> Interpreter:
     """Ask the interpreter at ``path`` about itself. Raises SandboxError when it cannot answer."""

@@ -14,7 +14,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Literal
+from typing import IO, Literal, cast
 
 from typing_extensions import override
 
@@ -190,7 +190,9 @@ class Child(Link):
                 hint="check that the program exists and may be run",
             ) from error
         streams = (self._process.stdin, self._process.stdout, self._process.stderr)
-        self._stdin, self._stdout, self._stderr = map(_unblocked, streams)
+        self._stdin, self._stdout, self._stderr = cast("tuple[IO[bytes], ...]", streams)
+        for stream in (self._stdin, self._stdout, self._stderr):
+            os.set_blocking(stream.fileno(), False)
         outputs = {self._stdout.fileno(), self._stderr.fileno()}
         super().__init__(work, walls, self._stdin.fileno(), outputs)
 
@@ -239,13 +241,6 @@ class Child(Link):
             self._stdout.close()
             self._stderr.close()
             self._on_close()
-
-
-def _unblocked(stream: IO[bytes] | None) -> IO[bytes]:
-    if stream is None:
-        raise SandboxError("the sandbox was started without its pipes")
-    os.set_blocking(stream.fileno(), False)
-    return stream
 
 
 def _exit_text(code: int) -> str:

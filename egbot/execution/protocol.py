@@ -6,9 +6,8 @@ What the sandbox sends is data: a frame that is not exactly as agreed becomes a 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Literal, TypedDict, TypeVar, Unpack
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 
@@ -33,17 +32,6 @@ _T = TypeVar("_T")
 
 class ProtocolError(Exception):
     """The sandbox sent what it must not send."""
-
-
-class _Open(TypedDict):
-    work: str
-    num_tar_bytes: int
-    project: Project | None
-    tests: Sequence[str]
-    options: Sequence[str]
-    env: dict[str, str]
-    limits: Limits
-    walls: Sequence[str]
 
 
 class _Frame(BaseModel, extra="forbid", frozen=True, str_max_length=8_192, allow_inf_nan=False):
@@ -82,8 +70,8 @@ _OPENING: TypeAdapter[_Collected | Broken] = TypeAdapter(
 )
 
 
-def render_open(**parts: Unpack[_Open]) -> bytes:
-    """Write the frame that precedes the tree's bytes; the runner looks for its walls first."""
+def render_open(**parts: object) -> bytes:
+    """Write the frame that precedes the tree's bytes; the runner looks for its ``walls`` first."""
     return _render({"type": "open", **parts})
 
 

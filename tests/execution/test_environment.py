@@ -55,6 +55,10 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def has_module(python: Interpreter, name: str) -> bool:
+    return any(python.prefixes[0].glob(f"lib/*/site-packages/{name}*"))
+
+
 def test_an_environment_is_built_once_and_kept(offline: Path, tmp_path: Path) -> None:
     wheel(offline, "pytest", "9", "dep>=1")
     wheel(offline, "dep")
@@ -62,7 +66,7 @@ def test_an_environment_is_built_once_and_kept(offline: Path, tmp_path: Path) ->
     cache = tmp_path / "cache"
     wanted = Requirements(("pytest",))
     first = ensure(wanted, HERE, cache, said.append)
-    assert first.has_module("dep")
+    assert has_module(first, "dep")
     assert list(first.prefixes[0].glob("lib/*/site-packages/dep/__pycache__/*.pyc"))
     assert said == ["building an environment with pytest"]
     assert ensure(wanted, HERE, cache, said.append) == first
@@ -135,7 +139,7 @@ def test_what_cannot_be_installed_is_left_out_with_a_word(
     python = choose_interpreter(options, tree, None, print)
     for line in lines:
         name = line.partition(">")[0].replace("-", "_")
-        assert python.has_module(name) == (line not in left_out)
+        assert has_module(python, name) == (line not in left_out)
 
 
 def test_what_was_left_out_is_tried_again_after_a_day(offline: Path, tmp_path: Path) -> None:
@@ -197,7 +201,7 @@ def test_a_damaged_environment_is_built_again_once_and_said(
         file.write_bytes(data)
     for _ in range(2):
         assert ensure(Requirements(("pytest",)), HERE, cache, said.append) == first
-    assert first.has_module("pytest")
+    assert has_module(first, "pytest")
     assert [line for line in said if "built anew" in line] == said[:1]
 
 
@@ -227,7 +231,7 @@ def test_no_start_up_hook_of_an_installed_package_runs_on_the_host(
         archive.writestr("hook.pth", f"import sys; open({str(mark)!r}, 'w')\n")
     wanted = Requirements(("pytest", "hook", "not-there"))
     python = ensure(wanted, HERE, tmp_path / "c", print).path
-    assert describe(python).has_module("pytest")
+    assert has_module(describe(python), "pytest")
     assert not mark.exists()
     subprocess.run([python, "-c", "1"], check=True)
     assert mark.exists()
