@@ -13,7 +13,6 @@ from typing import Any
 
 import docker
 import requests
-from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, InvalidVersion
 from docker.utils import kwargs_from_env
@@ -71,12 +70,17 @@ def _address() -> tuple[str, Any]:
         found: dict[str, Any] = {**kwargs_from_env()}
         if "base_url" not in found:
             found = {**ContextAPI.kwargs_from_context(), **found}
+        address = str(found["base_url"]).replace("http+unix:", "unix:")
+    except KeyError:
+        raise SandboxError(
+            "there is no such Docker context as the one that is chosen",
+            hint="docker context ls shows them; docker context use default, or unset DOCKER_CONTEXT",
+        ) from None
     except Exception as error:  # the SDK raises it bare for a context's file that it cannot read
         raise SandboxError(
             f"the settings of the Docker client cannot be used: {one_line(str(error))}",
             hint="mend DOCKER_CONTEXT and DOCKER_CERT_PATH, or docker context use default",
         ) from error
-    address = str(found.get("base_url") or DEFAULT_UNIX_SOCKET).replace("http+unix:", "unix:")
     if address == "unix:///var/run/docker.sock" and not os.environ.get("DOCKER_HOST"):
         paths = [Path(os.path.expandvars(one)).expanduser() for one in SOCKETS]
         usable = (path for path in paths if os.access(path, os.R_OK | os.W_OK))

@@ -125,6 +125,10 @@ def test_a_context_or_a_users_own_socket_leads_to_the_engine(
         with pytest.raises(SandboxError, match="no Docker engine at unix:///nowhere"):
             find_engine()
         monkeypatch.delenv("DOCKER_HOST")
+        monkeypatch.setenv("DOCKER_CONTEXT", "nowhere")
+        with pytest.raises(SandboxError, match="no such Docker context"):
+            find_engine()
+        monkeypatch.delenv("DOCKER_CONTEXT")
         (folder / "meta.json").write_text("{")
         with pytest.raises(SandboxError, match="settings of the Docker client") as caught:
             find_engine()
