@@ -104,14 +104,18 @@ class Work:
 def settle(message: Message, fds: list[int]) -> Send:
     """Make the forked process its own: streams, folders, limits. Returns its sender."""
     frames, output = fds
+    faulthandler.disable()
+    spare = [fd for fd in map(int, os.listdir("/proc/self/fd")) if fd > 2 and _is_same(fd, 2)]
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    for fd in (1, 2, *spare):  # pytest keeps a copy of the harness's own, for faulthandler
+        os.dup2(output, fd)
     os.close(null)
-    for fd in fds:
+    if spare:
+        os.close(output)
+        output = spare[0]
+    for fd in (frames, *(spare or [output])):
         os.set_inheritable(fd, False)
-    faulthandler.disable()  # pytest's would write to the bot, not to this run's output
     send = make_sender(frames, message.pop("nonce"), output, message.pop("mark").encode())
     folder = message["tmp"]
     os.environ["TMPDIR"] = folder
@@ -122,6 +126,13 @@ def settle(message: Message, fds: list[int]) -> Send:
         int(message["limits"]["memory_bytes"]), int(message["limits"]["file_bytes"])
     )
     return send
+
+
+def _is_same(fd: int, other: int) -> bool:
+    try:
+        return os.path.sameopenfile(fd, other)
+    except OSError:
+        return False
 
 
 def run_tests(work: Work, plugin: Plugin, session: Any) -> None:
