@@ -10,8 +10,9 @@ import faulthandler
 import os
 import signal
 import tempfile
+from collections.abc import Callable
 from types import FrameType
-from typing import Any, Callable
+from typing import Any
 
 from sandbox import kernel
 from sandbox.plugin import Plugin, Recorder
@@ -142,7 +143,7 @@ def run_tests(work: Work, plugin: Plugin, session: Any) -> None:
         known.setdefault(item.nodeid, item)
     items = [known.get(test) for test in work.tests]
     work.send({"type": "placed"})
-    for index, (test, item) in enumerate(zip(work.tests, items)):
+    for index, (test, item) in enumerate(zip(work.tests, items, strict=True)):
         if item is None:
             fault = collect_fault(test, plugin)
             status = "error" if fault else "not_run"

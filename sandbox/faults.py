@@ -11,7 +11,7 @@ import linecache
 import os
 import re
 from types import CodeType, FrameType, TracebackType
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 from sandbox.reprs import Reprs, message_of, printable, shorten
 
@@ -21,9 +21,8 @@ MAX_NOTES = 20
 MAX_FRAMES = 40
 MAX_ATTRIBUTE_CHARS = 1000
 
-Fault = Dict[str, Any]
+Fault = dict[str, Any]
 
-_QUOTED = re.compile(r"name '([^']*)'")
 _NO_ATTRIBUTE = re.compile(
     r"(module|type object)? ?'([^']*)' (?:object )?has no attribute '([^']*)'"
 )
@@ -86,9 +85,8 @@ def relative_path(path: str, root: str) -> str | None:
     whole = os.path.realpath(path)
     if not whole.startswith(root + os.sep):
         return None
-    relative = whole[len(root) + 1 :]
-    parts = relative.split(os.sep)
-    return None if "site-packages" in parts else "/".join(parts)
+    relative = whole.removeprefix(root + os.sep)
+    return None if "site-packages" in relative.split(os.sep) else relative
 
 
 def _frames(traceback: TracebackType | None, root: str) -> list[dict[str, Any]]:
@@ -128,17 +126,15 @@ def _attribute_pairs(error: BaseException, root: str) -> list[tuple[str, Any]]:
             path = relative_path(path, root) or path
         return [("name", error.name), ("path", path)]
     if isinstance(error, NameError):
-        match = _QUOTED.search(str(error))
-        return [("name", getattr(error, "name", None) or (match and match.group(1)))]
+        return [("name", error.name)]
     if isinstance(error, AttributeError):
         return _missing_attribute(error)
     return []
 
 
 def _missing_attribute(error: AttributeError) -> list[tuple[str, Any]]:
-    name = getattr(error, "name", None)
-    owner = getattr(error, "obj", None)
-    if type(name) is not str:  # before Python 3.10, or raised by hand
+    name, owner = error.name, error.obj
+    if type(name) is not str:  # raised by hand, or by an assignment
         match = _NO_ATTRIBUTE.search(str(error))
         if match is None:
             return []
@@ -157,7 +153,7 @@ def _missing_attribute(error: AttributeError) -> list[tuple[str, Any]]:
 
 # --- failing assertions -----------------------------------------------------------------------
 
-Recorded = Optional[Tuple[str, str, str]]
+Recorded = tuple[str, str, str] | None
 """The last comparison that pytest explained: operator and both sides' reprs."""
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import random
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 _TEXT_STRATEGIES = ("text", "characters", "from_regex", "from_type", "builds", "emails")
 

@@ -32,7 +32,7 @@ THREAD_STACK_BYTES = 1024 * 1024
 """Reserved for each thread, as on Windows; the limit would allow a hundred of the usual 8 MiB."""
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _libc() -> Any:
     return ctypes.CDLL(None)
 
@@ -93,7 +93,7 @@ def how_ended(pid: int, parent: int) -> int | None:
         status = os.waitpid(pid, 0)[1]
     except (OSError, OverflowError):
         return None
-    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    return os.waitstatus_to_exitcode(status)
 
 
 def limit_resources(memory_bytes: int, file_bytes: int) -> None:
@@ -117,7 +117,7 @@ def _limit(kind: int, soft: int, spare: int) -> None:
     resource.setrlimit(kind, (soft, hard))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def mapped_bytes() -> int:
     """Return how much this process had mapped when it, or the process it was forked from, asked.
 

@@ -20,7 +20,7 @@ _LIMITS = (
 
 def launch(user: int, limits: list[int], command: list[str]) -> None:
     """Become ``command``, with ``limits`` in the order of ``_LIMITS``; root becomes ``user``."""
-    for limit, most in zip(_LIMITS, limits):
+    for limit, most in zip(_LIMITS, limits, strict=True):
         hard = resource.getrlimit(limit)[1]
         value = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(limit, (value, value))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any, Callable, Generator, Iterator, TypeVar
+from typing import Any, TypeVar
 
 from sandbox import kernel
 from sandbox.faults import Fault, Recorded, compare, describe, plain_fault, relative_path
@@ -321,15 +322,8 @@ def _collect_error(node_id: str, fault: Fault) -> dict[str, Any]:
 def _cause(error: BaseException) -> BaseException:
     """Return the exception that pytest wrapped while it collected."""
     for _ in range(8):
-        inner = error.__cause__
-        if type(error).__name__ == "ConftestImportFailure":
-            inner = getattr(error, "cause", None) or inner
-            if not isinstance(inner, BaseException):
-                info = getattr(error, "excinfo", None)
-                inner = info[1] if isinstance(info, tuple) else None
-        elif type(error).__name__ != "CollectError":
+        cause = error.__cause__
+        if cause is None or type(error).__name__ not in ("ConftestImportFailure", "CollectError"):
             break
-        if not isinstance(inner, BaseException):
-            break
-        error = inner
+        error = cause
     return error

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 from types import CodeType
-from typing import NamedTuple, Tuple, Union
+from typing import NamedTuple
 
-FunctionNode = Union[ast.FunctionDef, ast.AsyncFunctionDef]
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _PLAIN_DECORATORS = frozenset(("staticmethod", "classmethod"))
 
@@ -78,7 +78,7 @@ def find_functions(tree: ast.Module, qualname: str) -> list[FunctionNode]:
     found: list[ast.AST] = [tree]
     for name in qualname.replace(".<locals>", "").split("."):
         found = [node for scope in found for node in _definitions(scope) if node.name == name]
-    return [node for node in found if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return [node for node in found if isinstance(node, FunctionNode)]
 
 
 def _definitions(scope: ast.AST) -> list[FunctionNode | ast.ClassDef]:
@@ -106,7 +106,7 @@ def _changed(
     lines, base_lines = source.splitlines(), base.splitlines()
     different = [
         index
-        for index, (node, base_node) in enumerate(zip(nodes, base_nodes))
+        for index, (node, base_node) in enumerate(zip(nodes, base_nodes, strict=True))
         if _text(lines, _span(node)) != _text(base_lines, _span(base_node))
     ]
     if len(different) > 1:
@@ -118,7 +118,7 @@ def _text(lines: list[str], span: range) -> list[str]:
     return lines[span.start - 1 : span.stop - 1]
 
 
-_Side = Tuple[ast.Module, str, FunctionNode]
+_Side = tuple[ast.Module, str, FunctionNode]
 
 
 def _compare(whole: Change, new: _Side, old: _Side) -> Change:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import Any, Callable, List
+from typing import Any
 
 from sandbox.reprs import ATOMS, Reprs, message_of, shorten
 
@@ -28,7 +29,7 @@ _ASYNC = 0x80 | 0x200  # coroutine, async generator
 _HAS_QUALNAME = sys.version_info >= (3, 11)
 _NOT_KEPT = object()
 
-Event = List[Any]  # kind, function, line, depth, changes, value
+Event = list[Any]  # kind, function, line, depth, changes, value
 
 
 class Record:
@@ -156,16 +157,7 @@ class FrameRecord:
     ``line`` is the line that began last.
     """
 
-    __slots__ = (
-        "_depth",
-        "_errors",
-        "_name",
-        "_pending",
-        "_raising",
-        "_record",
-        "_seen",
-        "line",
-    )
+    __slots__ = ("_depth", "_errors", "_name", "_pending", "_raising", "_record", "_seen", "line")
 
     def __init__(self, record: Record, frame: FrameType, name: str) -> None:
         self._record = record

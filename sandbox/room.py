@@ -5,13 +5,13 @@ It does not know where outcomes come from. An outcome is trimmed when it comes, 
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 SHORT_CHARS = 200
 """What is kept of a test's output, and of its fault's message, once there is no more room."""
 ROOM_CHARS = 512 * 1024
 
-Outcome = Dict[str, Any]
+Outcome = dict[str, Any]
 
 
 class Room:

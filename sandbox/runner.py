@@ -225,9 +225,7 @@ class Runner:
         if program is not None:
             path = str(program["path"])
             if clean_path(path) != path:
-                return _invalid(
-                    "the path {!r} is not one of the repository".format(program["path"])
-                )
+                return _invalid(f"the path {path!r} is not one of the repository")
             base = self._tree.text(path)
             try:
                 self._tree.put(path, program["source"])
@@ -270,7 +268,7 @@ def _invalid(detail: str) -> dict[str, Any]:
 def _hide_runner(folder: str) -> None:
     """Take the runner's own modules and folder out of what imports see."""
     sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry or ".") != folder]
-    for name in [name for name in sys.modules if name == "sandbox" or name[:8] == "sandbox."]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
         del sys.modules[name]
 
 

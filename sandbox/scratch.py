@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from typing import Callable, Iterable
+from collections.abc import Callable, Iterable
 
 _ALL_BITS = 0o700
 

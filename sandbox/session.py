@@ -149,7 +149,7 @@ class Session:
             try:
                 swap(work.path, work.program["qualname"], work.change, called, modules)
             except AfreshError as error:
-                work.send({"type": "afresh", "why": str(error)[:1000]})
+                work.send({"type": "afresh", "detail": str(error)[:1000]})
                 return
         run_tests(work, self._plugin, session)
 

@@ -9,7 +9,8 @@ import contextlib
 import os
 import select
 import time
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from sandbox import kernel
 from sandbox.child import PARTIAL_SIGNAL

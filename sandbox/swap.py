@@ -8,16 +8,17 @@ afresh raises AfreshError instead.
 from __future__ import annotations
 
 import ast
-import functools
+import copy
 import os
 import sys
 import warnings
+from collections.abc import Set
 from types import CellType, CodeType, FunctionType, ModuleType
-from typing import AbstractSet, Any, Dict, List, Tuple
+from typing import Any
 
 from sandbox.program import Change, find_code
 
-Called = AbstractSet[Tuple[str, int]]
+Called = Set[tuple[str, int]]
 """Functions that ran while the tests were collected: file name, first line."""
 
 _KIND_FLAGS = 0x20 | 0x80 | 0x100 | 0x200  # generator, coroutine, iterable coroutine, async gen
@@ -28,7 +29,7 @@ class AfreshError(Exception):
     """The function cannot be swapped in place; the file must be imported afresh."""
 
 
-Modules = Dict[str, List[ModuleType]]
+Modules = dict[str, list[ModuleType]]
 """The imported modules by their files' real paths."""
 
 
@@ -104,12 +105,6 @@ def _functions(module: ModuleType, path: str, qualname: str, line: int) -> list[
 
 def _inside(value: Any) -> list[Any]:
     """Return what a decorator's result says that it wraps."""
-    if isinstance(value, property):
-        return [value.fget, value.fset, value.fdel]
-    if isinstance(value, (staticmethod, classmethod)):
-        return [value.__func__]
-    if isinstance(value, functools.partial):
-        return [value.func]
     inner = []
     for name in _INNER_NAMES:
         try:
@@ -164,11 +159,8 @@ def _docstring(code: CodeType) -> Any:
 def _define(change: Change, names: dict[str, Any]) -> FunctionType:
     """Run the definition without its decorators, for its defaults and annotations."""
     node = change.node
-    bare = type(node)(
-        **{field: getattr(node, field) for field in node._fields if field != "decorator_list"},
-        decorator_list=[],
-    )
-    ast.copy_location(bare, node)
+    bare = copy.copy(node)
+    bare.decorator_list = []
     scratch: dict[str, Any] = {}
     _run([bare], change, names, scratch)
     function = scratch[node.name]

@@ -6,7 +6,8 @@ It knows nothing of pytest. Only frames whose code lies in the function's own li
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence, Union
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sandbox.monitoring import MonitoringFeed
 from sandbox.record import COUNT_FACTOR, MAX_CHANGES, Event, Record
@@ -15,7 +16,7 @@ from sandbox.settrace import SettraceFeed
 
 __all__ = ["COUNT_FACTOR", "FEEDS", "MAX_CHANGES", "Tracer"]
 
-Feed = Union[MonitoringFeed, SettraceFeed]
+Feed = MonitoringFeed | SettraceFeed
 FEEDS: tuple[Callable[[Record], Feed], ...] = (MonitoringFeed, SettraceFeed)
 """Where events come from, the cheapest first; one that cannot start leaves it to the next."""
 
@@ -80,7 +81,7 @@ class Tracer:
         """Return the trace as it travels."""
         keys = ("kind", "function", "line", "depth", "changes", "value")
         return {
-            "events": [dict(zip(keys, event)) for event in self.events],
+            "events": [dict(zip(keys, event, strict=True)) for event in self.events],
             "num_dropped": self.num_dropped,
             "lines": self._record.lines_run,
         }

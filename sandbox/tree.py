@@ -9,11 +9,11 @@ import io
 import os
 import stat
 import tarfile
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 from sandbox.scratch import Folder, remove, remove_tree
 
-_Stamp = Tuple[int, int, int, int]  # inode, size, change time (ns), mode
+_Stamp = tuple[int, int, int, int]  # inode, size, change time (ns), mode
 
 
 class TreeError(Exception):

@@ -183,12 +183,8 @@ class Watch:
             self._started = time.monotonic()
         elif kind == "outcome":
             self._take_outcome(message)
-        elif kind in ("done", "stop"):
-            self.ended = Ended(kind)
-        elif kind == "afresh":
-            self.ended = Ended("afresh", str(message["why"]))
-        elif kind == "invalid":
-            self.ended = Ended("invalid", str(message["detail"]))
+        elif kind in ("done", "stop", "afresh", "invalid"):
+            self.ended = Ended(kind, str(message.get("detail", "")))
 
     def _take_outcome(self, message: Message) -> None:
         outcome = dict(message["outcome"])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict
+from typing import Any
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 CHUNK_BYTES = 1 << 16
 
-Message = Dict[str, Any]
+Message = dict[str, Any]
 
 
 class WireError(Exception):

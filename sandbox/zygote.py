@@ -6,7 +6,6 @@ pid and how it ended, and reaps it only at the next request, so that the pid sta
 
 from __future__ import annotations
 
-import array
 import contextlib
 import os
 import select
@@ -14,7 +13,8 @@ import socket
 import sys
 import time
 import warnings
-from typing import Callable, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 from sandbox import kernel
 from sandbox.wire import Message, Reader, decode, encode
@@ -46,9 +46,7 @@ class Channel:
         data = encode(message)
         try:
             if fds:
-                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
-                sent = self.end.sendmsg([data], rights)
-                data = data[sent:]
+                data = data[socket.send_fds(self.end, [data], fds) :]
             if data:
                 self.end.sendall(data)
         except OSError as error:
@@ -77,18 +75,15 @@ class Channel:
 
     def receive_with_fds(self) -> tuple[Message | None, list[int]]:
         """Wait for a frame that comes with descriptors."""
-        fds = array.array("i")
+        fds: list[int] = []
         data = bytearray()
         while not data.endswith(b"\n"):
-            space = socket.CMSG_SPACE(_MAX_FDS * fds.itemsize)
-            chunk, rights, _, _ = self.end.recvmsg(1 << 16, space)
+            chunk, came_along, _, _ = socket.recv_fds(self.end, 1 << 16, _MAX_FDS)
             if not chunk:
                 return None, []
-            for level, kind, payload in rights:
-                if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                    fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+            fds += came_along
             data += chunk
-        return decode(bytes(data)), list(fds)
+        return decode(bytes(data)), fds
 
 
 _FORK_AGAIN_S = 0.01

@@ -1,12 +1,12 @@
 #!/bin/sh
 # Makes a Docker image with newer CPython interpreters for the tracer's goldens.
 #
-# Usage: tests/make_python_images.sh [SUITE VERSION...]     (default: forky 3.13 3.14 3.15)
+# Usage: tests/make_python_images.sh [SUITE VERSION...]     (default: forky 3.13 3.14)
 # Needs root, debootstrap and a running Docker engine. The packages come from the Debian mirror that
 # the machine's own apt sources name. Does nothing when the image is there already.
 set -eu
 
-[ "$#" -gt 0 ] || set -- forky 3.13 3.14 3.15
+[ "$#" -gt 0 ] || set -- forky 3.13 3.14
 suite="$1"
 shift
 image="egbot-python:$suite"

@@ -23,14 +23,13 @@ from egbot.bounds import is_below, search_path
 from egbot.dependencies import Requirements, detect
 from egbot.errors import SandboxError
 from egbot.execution.cache import cache_folder, locked
-from egbot.execution.interpreter import Interpreter, describe
+from egbot.execution.interpreter import MINORS, Interpreter, describe, newest_in
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.packages import RETRY_S, install, make_readable, tell_left_out
 from egbot.records import Tree
 from egbot.uv import run_uv
 
 _NEXT_STEP = "install what the tests need into an environment, and name that with --python PATH"
-_MINORS = range(19, 7, -1)
 
 
 def choose_interpreter(
@@ -60,7 +59,7 @@ def base_python(requires_python: str, root: Path | None = None) -> Interpreter:
     None below ``root`` counts. Raises SandboxError.
     """
     wanted, places = SpecifierSet(requires_python), search_path(root)
-    found = [shutil.which(f"python3.{minor}", path=places) for minor in _MINORS]
+    found = [shutil.which(f"python3.{minor}", path=places) for minor in MINORS]
     own = getattr(sys, "_base_executable", None) or sys.executable
     for path in map(Path, filter(None, (own, *found))):
         if root is None or not is_below(path, root):
@@ -68,12 +67,18 @@ def base_python(requires_python: str, root: Path | None = None) -> Interpreter:
                 python = describe(path)
                 if wanted.contains(python.version, prereleases=True):
                     return python
-    releases = (f"3.{minor}.{patch}" for minor in _MINORS for patch in (99, 1, 0))
-    newest = next(iter(wanted.filter(releases)), "3.N.0").rpartition(".")[0]
+    asked = f"the repository asks for Python {requires_python}, and"
+    name_it = "name one that has the tests' packages with --python PATH"
+    newest = newest_in(requires_python)
+    if not newest:
+        raise SandboxError(
+            f"{asked} egbot needs 3.10 or a later 3.N",
+            hint=f"let its requires-python allow one of these, or {name_it}",
+        )
     raise SandboxError(
-        f"the repository asks for Python {requires_python}, and no such python3.N is on the PATH",
-        hint=f"install python{newest} so that it is on the PATH, or name one that has the tests' "
-        f"packages with --python PATH, or use --sandbox docker --image python:{newest}-slim",
+        f"{asked} no such python3.N is on the PATH",
+        hint=f"install python{newest} so that it is on the PATH, or {name_it}, "
+        f"or use --sandbox docker --image python:{newest}-slim",
     )
 
 

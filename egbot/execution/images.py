@@ -27,7 +27,7 @@ from egbot.execution.build import build, remove_old
 from egbot.execution.cache import cache_folder, locked
 from egbot.execution.confinement import host_config
 from egbot.execution.docker_engine import connected
-from egbot.execution.interpreter import QUESTION, Interpreter, read_answer
+from egbot.execution.interpreter import QUESTION, Interpreter, newest_in, read_answer
 from egbot.execution.link import LinkLostError
 from egbot.execution.options import Report, SandboxOptions
 from egbot.execution.packages import RETRY_S, install_for
@@ -41,7 +41,7 @@ ENVIRONMENT_PATH = "/opt/egbot/env"
 PYTHON_PATH = f"{ENVIRONMENT_PATH}/bin/python"
 RUNNER_PATH = "/opt/egbot/runner"
 _LEFT_OUT = "egbot.left-out"
-_FITTING = "name an image that is here and has Python 3.8 or newer with --image NAME"
+_FITTING = "name an image that is here and has Python 3.10 or newer with --image NAME"
 
 _DOCKERFILE = """\
 FROM {base}
@@ -182,9 +182,10 @@ def _build(
     target = target_of(base, options)
     wanted = requirements.requires_python
     if not SpecifierSet(wanted).contains(target.version, prereleases=True):
+        step = "name another with --image" if newest_in(wanted) else "egbot needs 3.10 or later"
         report(
             f"the repository asks for Python {wanted}, the image {base.name} has "
-            f"{target.version}: name another with --image"
+            f"{target.version}: {step}"
         )
     scripts = _scripts(options)
     steps = [f'RUN ["/bin/sh", "-e", "/opt/egbot/{name}"]\n' for name in scripts]

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -22,7 +23,7 @@ from egbot.errors import SandboxError
 QUESTION = """
 import contextlib, json, os, platform, re, sys
 version = platform.python_version().rstrip("+")
-if sys.version_info < (3, 8):
+if sys.version_info < (3, 10):
     sys.exit(print(json.dumps({"too_old": version})))
 for name in "bz2 ctypes curses dbm gdbm hashlib lzma sqlite3 ssl uuid".split():
     with contextlib.suppress(ImportError):
@@ -44,6 +45,9 @@ print(json.dumps({
     "installed": installed,
 }))
 """
+MINORS = range(19, 9, -1)
+"""Of the Python 3 that the code inside sandboxes runs in: all there are and some to come."""
+
 _GLIBC_MINORS = (17, 28, *range(31, 41))
 
 
@@ -78,7 +82,7 @@ def describe(path: Path) -> Interpreter:
     except (OSError, subprocess.TimeoutExpired, SandboxError) as error:
         raise SandboxError(
             f"{where} does not work as a Python interpreter: {error}",
-            hint="name another one, 3.8 or newer, with --python PATH",
+            hint="name another one, 3.10 or newer, with --python PATH",
         ) from error
     environment = where.parent.parent
     if not (environment / "pyvenv.cfg").is_file():
@@ -105,6 +109,12 @@ def read_answer(path: Path, answer: str | bytes) -> Interpreter:
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise SandboxError("no sensible answer") from error
+
+
+def newest_in(requires_python: str) -> str:
+    """Return the newest "3.N" of MINORS in the range; "" when it has none."""
+    releases = (f"3.{minor}.{patch}" for minor in MINORS for patch in (99, 1, 0))
+    return next(iter(SpecifierSet(requires_python).filter(releases)), "").rpartition(".")[0]
 
 
 def platform_name(libc: Sequence[str], machine: str) -> str:

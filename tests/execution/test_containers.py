@@ -101,12 +101,17 @@ def test_the_images_python_is_asked(options: SandboxOptions) -> None:
 def test_a_package_without_a_wheel_fails_the_build_with_uvs_reason(
     options: SandboxOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A range that the image's Python is not in is told before, with the step that helps."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     image_options = replace(options, setup=(f": {time.time_ns()}",))  # an image of its own
-    with pytest.raises(SandboxError, match="pytest was not found") as caught:
-        ensure_image(Requirements(("pytest",)), image_options, print)
-    assert "--image" in caught.value.hint
+    steps = {">=3.19": "name another with --image", "<3.10": "egbot needs 3.10 or later"}
+    for wanted, step in steps.items():
+        said: list[str] = []
+        with pytest.raises(SandboxError, match="pytest was not found") as caught:
+            ensure_image(Requirements(("pytest",), wanted), image_options, said.append)
+        assert "--image" in caught.value.hint
+        assert [one for one in said if f"asks for Python {wanted}" in one and step in one]
 
 
 @pytest.mark.docker

@@ -14,8 +14,7 @@ import sys
 from pathlib import Path
 
 LABEL = "egbot.pythons"
-MINORS = range(8, 16)
-VERSIONS = tuple(f"3.{minor}" for minor in MINORS)
+VERSIONS = tuple(f"3.{minor}" for minor in range(10, 15))
 LOCAL = f"3.{sys.version_info[1]}"
 PYENV = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
 

@@ -59,7 +59,7 @@ def test_a_frame_that_is_too_long_is_refused() -> None:
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: str(file.name))
 def test_the_runner_imports_only_the_standard_library(file: Path) -> None:
     """Except pytest, and that inside functions only: where it lies is known when it is started."""
-    tree = ast.parse(file.read_text(), feature_version=(3, 8))
+    tree = ast.parse(file.read_text(), feature_version=(3, 10))
     top_level = {id(node) for node in tree.body}
     for node in ast.walk(tree):
         names = []

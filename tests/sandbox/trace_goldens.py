@@ -1,6 +1,6 @@
 """Traces the programs of goldens/*.txt with every feed that the interpreter has.
 
-It is a script for any CPython from 3.8 on, with its standard library alone, and does not know what
+It is a script for any CPython from 3.10 on, with its standard library alone, and does not know what
 the traces should be. It reads one JSON object from the name FILES: file name to text, of the
 ``sandbox`` package and of the goldens; it prints one JSON object.
 """
