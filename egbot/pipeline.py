@@ -345,6 +345,7 @@ def _write(state: _State, target: Target, witness: Witness) -> Outcome:
     state.plain, state.tree = delivery.plain, delivery.tree
     state.proved |= frozenset(outcome.verdict.target_passed if outcome.verdict else ())
     state.passing |= state.proved
+    state.passing -= {one.node_id for one in outcome.left}
     state.failures = tuple(one for one in state.failures if one.node_id not in state.proved)
     return replace(outcome, patch=delivery.patch)
 
@@ -404,6 +405,7 @@ def _untold(state: _State) -> tuple[LeftTest, ...]:
     asked = {test for one in state.targets for test in one.tests}
     told = {one.node_id for one in state.left}
     for outcome in state.outcomes:
+        told.update(one.node_id for one in outcome.left)
         if outcome.reason != "patched":
             told.update(outcome.failing)
     return tuple(

@@ -427,7 +427,8 @@ class Verdict:
     """What a fresh sandbox said of the patch.
 
     ``regressions`` are tests that passed before and do not now; ``flaky`` changed between repeats.
-    ``proof`` are the target tests that fail without the function. ``unrun_lines`` are lines of the
+    ``proof`` are the target tests that fail without the function, ``unsteady`` those that were left
+    out, because their number changes with every collection. ``unrun_lines`` are lines of the
     file, in the accepted function, that no target test ran. ``cautions``: no target test was seen
     running it (``unwatched``), they call it with one example only, its result has nothing to do
     with its arguments.
@@ -440,6 +441,7 @@ class Verdict:
     vetoes: tuple[str, ...] = ()
     flaky: tuple[str, ...] = ()
     proof: tuple[str, ...] = ()
+    unsteady: tuple[str, ...] = ()
     unrun_lines: tuple[int, ...] = ()
     cautions: tuple[Caution, ...] = ()
 

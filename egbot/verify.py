@@ -9,13 +9,14 @@ run; the node ids asked for, the status of each and the number of repeats must a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from egbot.cautions import notice
 from egbot.ports import Executor, Sandbox
 from egbot.records import (
     FAILED,
+    Collection,
     Execution,
     Job,
     Limits,
@@ -29,6 +30,8 @@ from egbot.source.guard import vetoes
 from egbot.source.layout import read_source
 from egbot.source.splice import changed_outside, find
 from egbot.watched import run_watched
+
+_LOOKS = 4  # a number that is drawn anew is seldom the same so often
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ def verify(
 
     Accepted only if every target test passes ``repeats`` times, one of them at least fails without
     the function, no guard test fails, nothing but the function (and imports) changed and the guard
-    has no veto. Raises SandboxError when no sandbox can be had.
+    has no veto. Tests that are not there any more are left out where that is so without the function
+    as well. Raises SandboxError when no sandbox can be had.
     """
     file = claim.tree[claim.path]
     reasons = vetoes(file.data, claim.after, claim.qualname)
@@ -61,8 +65,10 @@ def verify(
     if reasons:
         return Verdict(accepted=False, target_passed=(), guard_passed=(), vetoes=reasons), ()
     patched = {**claim.tree, claim.path: TreeFile(claim.after, file.mode)}
-    modules = tuple(dict.fromkeys(test.partition("::")[0] for test in claim.tests))
-    with sandbox.open(patched, modules, limits) as executor:
+    with sandbox.open(patched, _modules(claim.tests), limits) as executor:
+        gone = vanished(executor.collection, claim.tests)
+        tests, unsteady = parted(claim.tests, _unsteady(sandbox, claim.tree, gone, limits))
+        claim = replace(claim, tests=tests)
         evidence = _traced(executor, claim, limits)
         repeated = [_untraced(executor, claim.tests, limits) for _ in range(repeats - 1)]
         passed, flaky = _agree(claim.tests, [evidence, *repeated])
@@ -71,7 +77,8 @@ def verify(
     guard_passed: tuple[str, ...] = ()
     regressions: tuple[str, ...] = ()
     if claim.guards and proof:
-        guard_passed, regressions = _check_guards(sandbox, patched, claim.guards, limits)
+        guard_passed, regressions, left = _check_guards(sandbox, claim, patched, limits)
+        unsteady += left
     verdict = Verdict(
         accepted=bool(proof) and not regressions,
         target_passed=passed,
@@ -79,6 +86,7 @@ def verify(
         regressions=regressions,
         flaky=flaky,
         proof=proof,
+        unsteady=unsteady,
     )
     if verdict.accepted:
         definition = find(claim.after, claim.qualname)
@@ -107,19 +115,75 @@ def _untraced(executor: Executor, tests: tuple[str, ...], limits: Limits) -> Exe
 
 
 def _check_guards(
-    sandbox: Sandbox, patched: Tree, guards: tuple[str, ...], limits: Limits
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The guard tests that pass and those that do not; a failure must show twice to count."""
-    modules = tuple(dict.fromkeys(test.partition("::")[0] for test in guards))
-    with sandbox.open(patched, modules, limits) as executor:
+    sandbox: Sandbox, claim: Claim, patched: Tree, limits: Limits
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The guard tests that pass, those that do not, and those left out.
+
+    A failure must show twice to count.
+    """
+    guards = claim.guards
+    with sandbox.open(patched, _modules(guards), limits) as executor:
         first = _passing(_untraced(executor, guards, limits))
         doubtful = tuple(test for test in guards if test not in first)
         again = _passing(_untraced(executor, doubtful, limits)) if doubtful else frozenset()
     kept = first | again
+    gone = vanished(executor.collection, doubtful)
+    _, left = parted(gone, _unsteady(sandbox, claim.tree, gone, limits))
     return (
         tuple(test for test in guards if test in kept),
-        tuple(test for test in guards if test not in kept),
+        tuple(test for test in guards if test not in kept and test not in left),
+        left,
     )
+
+
+# --- tests whose number changes with every collection --------------------------------------------
+
+
+def vanished(collection: Collection, tests: Iterable[str]) -> tuple[str, ...]:
+    """The tests that were not collected although others of their function were.
+
+    Sandboxes call tests by the same names, whatever their ids, while a function has as many.
+    """
+    known = frozenset(collection.node_ids)
+    functions = {_function(one) for one in known if one.endswith("]")}
+    return tuple(one for one in tests if one not in known and _function(one) in functions)
+
+
+def parted(
+    tests: tuple[str, ...], unsteady: Iterable[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The tests of other functions than those of ``unsteady``, and the tests of these."""
+    functions = {_function(one) for one in unsteady}
+    return (
+        tuple(one for one in tests if _function(one) not in functions),
+        tuple(one for one in tests if _function(one) in functions),
+    )
+
+
+def _unsteady(
+    sandbox: Sandbox, tree: Tree, gone: tuple[str, ...], limits: Limits
+) -> tuple[str, ...]:
+    """The functions of ``gone`` that have another number of tests with each look at one ``tree``."""
+    numbers: dict[str, set[int]] = {_function(one): set() for one in gone}
+    found: tuple[str, ...] = ()
+    for _ in range(_LOOKS):
+        if len(found) == len(numbers):
+            break
+        with sandbox.open(tree, _modules(gone), limits) as executor:
+            functions = [_function(one) for one in executor.collection.node_ids]
+        for function, seen in numbers.items():
+            seen.add(functions.count(function))
+        found = tuple(function for function, seen in numbers.items() if len(seen) > 1)
+    return found
+
+
+def _function(node_id: str) -> str:
+    path, separator, name = node_id.partition("::")
+    return path + separator + name.partition("[")[0]
+
+
+def _modules(tests: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(test.partition("::")[0] for test in tests))
 
 
 def _passing(execution: Execution) -> frozenset[str]:

@@ -20,6 +20,7 @@ from egbot.prompt import make_prompt
 from egbot.records import (
     Attempt,
     Guidance,
+    LeftTest,
     Limits,
     Outcome,
     Patch,
@@ -48,9 +49,10 @@ from egbot.synthesis.runs import Runs
 from egbot.synthesis.task import Task
 from egbot.synthesis.together import Open
 from egbot.synthesis.trimming import trimmed
-from egbot.verify import Claim, verify
+from egbot.verify import Claim, parted, vanished, verify
 
 _MAX_NAMED = 10
+_UNSTEADY = "was left out: its function has another number of tests with every collection"
 _EXCERPT_CHARS = 1600
 _LEAST_EXCERPT_CHARS = 400
 
@@ -108,23 +110,18 @@ def write_target(
         Stage("opening the sandbox", f"{bench.sandbox.backend}, {count(len(bench.tests), 'test')}")
     )
     limits = replace(bench.limits, deadline_s=bench.budget.deadline_s)
-    with (
-        bench.sandbox.open(bench.tree, modules, limits) as executor,
-        closing(
-            Runs(
-                executor=executor,
-                slot=slot,
-                before=bench.tree[bench.target.path].data,
-                target=bench.target,
-                tests=bench.tests,
-                limits=limits,
-            )
-        ) as runs,
-    ):
-        task = Task(frame, runs, bench.budget, bench.report, decoder.count_tokens)
-        result = _attempt(bench, task, decoder)
-    stats = _stats(result, runs, time.perf_counter() - start_s)
-    return _outcome(bench, result, stats), result.code
+    with bench.sandbox.open(bench.tree, modules, limits) as executor:
+        tests, unsteady = parted(bench.tests, vanished(executor.collection, bench.tests))
+        if unsteady and not tests:
+            detail, left = "none of its tests can be asked for again", _left(unsteady)
+            return Outcome("no_patch", bench.target, unsteady, detail=detail, left=left), None
+        bench = replace(bench, tests=tests)
+        before = bench.tree[bench.target.path].data
+        with closing(Runs(executor, slot, before, bench.target, tests, limits)) as runs:
+            task = Task(frame, runs, bench.budget, bench.report, decoder.count_tokens)
+            result = _attempt(bench, task, decoder)
+    outcome = _outcome(bench, result, _stats(result, runs, time.perf_counter() - start_s))
+    return replace(outcome, left=(*_left(unsteady), *outcome.left)), result.code
 
 
 def _attempt(bench: Workbench, task: Task, decoder: Decoder) -> _Result:
@@ -265,8 +262,13 @@ def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
         attempts=tuple(result.attempts),
         stats=stats,
         detail=detail,
+        left=_left(result.verdict.unsteady) if result.verdict else (),
         evidence=result.evidence,
     )
+
+
+def _left(unsteady: tuple[str, ...]) -> tuple[LeftTest, ...]:
+    return tuple(LeftTest(test, _UNSTEADY) for test in unsteady)
 
 
 def _is_cut(bench: Workbench, verdict: Verdict) -> bool:

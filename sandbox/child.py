@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from sandbox import kernel
+from sandbox.ids import renamed
 from sandbox.plugin import Plugin, Recorder
 from sandbox.program import Change, InvalidProgramError, examine
 from sandbox.reprs import Reprs
@@ -57,12 +58,16 @@ def make_sender(fd: int, nonce: str, output: int, mark: bytes) -> Send:
 
 
 class Work:
-    """One request: which program and tests, under which limits, in which repository."""
+    """One request: which program and tests, under which limits, in which repository.
+
+    ``siblings`` are all parameter sets of the tests' functions, in the order of their collection.
+    """
 
     def __init__(self, message: Message, root: str, send: Send) -> None:
         self.send = send
         self.root = root
         self.tests: list[str] = message["tests"]
+        self.siblings: list[str] = message["siblings"]
         self.limits: dict[str, Any] = message["limits"]
         self.program: dict[str, str] | None = message["program"]
         self.base: str | None = message["base"]
@@ -139,8 +144,9 @@ def _is_same(fd: int, other: int) -> bool:
 def run_tests(work: Work, plugin: Plugin, session: Any) -> None:
     """Run the tests in the order asked for and send one frame for each."""
     known: dict[str, Any] = {}
-    for item in session.items:
-        known.setdefault(item.nodeid, item)
+    names = renamed([item.nodeid for item in session.items], work.siblings)
+    for name, item in zip(names, session.items, strict=True):
+        known.setdefault(name, item)
     items = [known.get(test) for test in work.tests]
     work.send({"type": "placed"})
     for index, (test, item) in enumerate(zip(work.tests, items, strict=True)):
@@ -151,16 +157,16 @@ def run_tests(work: Work, plugin: Plugin, session: Any) -> None:
             work.send({"type": "outcome", "outcome": outcome, "trace": None})
             continue
         following = next((one for one in items[index + 1 :] if one is not None), None)
-        if not _run_one(work, plugin, item, following):
+        if not _run_one(work, plugin, test, item, following):
             work.send({"type": "stop"})
             return
     work.send({"type": "done"})
 
 
-def _run_one(work: Work, plugin: Plugin, item: Any, following: Any) -> bool:
+def _run_one(work: Work, plugin: Plugin, test: str, item: Any, following: Any) -> bool:
     """Run one test and send its outcome; False when the session cannot go on after it."""
     reprs = work.reprs()
-    recorder = Recorder(item.nodeid, work.root, reprs)
+    recorder = Recorder(test, work.root, reprs)
     tracer = work.tracer(reprs)
     plugin.watch(recorder, tracer)
     goes_on = True

@@ -17,6 +17,7 @@ import types
 from typing import Any, NoReturn
 
 from sandbox import kernel
+from sandbox.ids import by_function, function_of, renamed
 from sandbox.installed import lay_over
 from sandbox.scratch import Scratch, remove_tree
 from sandbox.session import Session
@@ -108,7 +109,9 @@ class Runner:
             raise self._why_ended()
         if answer["type"] == "broken":
             raise BrokenError(str(answer["message"]))
+        answer["node_ids"] = renamed(answer["node_ids"], opening["known"])
         self._node_ids = set(answer["node_ids"])
+        self._siblings = by_function(one for one in answer["node_ids"] if one[-1:] == "]")
         has_zygote = answer.pop("serves")
         self._supervisor = Supervisor(
             collected if has_zygote else None,
@@ -238,6 +241,11 @@ class Runner:
             "program": program,
             "base": base,
             "tests": tests,
+            "siblings": [
+                one
+                for function in dict.fromkeys(map(function_of, tests))
+                for one in self._siblings.get(function, ())
+            ],
             "trace": request["trace"],
             "limits": request["limits"],
             "patient": request["patient"],

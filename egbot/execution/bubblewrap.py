@@ -125,8 +125,8 @@ def command(
     limits = (num_processes, confinement.MAX_OPEN_FILES, confinement.MAX_FILE_BYTES)
     numbers = map(str, (_USER, *limits, options.memory_bytes, 0))
     python = str(interpreter.path)
-    launcher = [python, "-I", "-S", f"{_RUNNER}/sandbox/launch.py", *numbers]
-    bwrap = [str(program), *_namespaces(program, is_root=is_root), *arguments, "--", *launcher]
+    launch = [*confinement.launcher(python, _RUNNER), *numbers]
+    bwrap = [str(program), *_namespaces(program, is_root=is_root), *arguments, "--", *launch]
     shell = ["/bin/sh", "-c", _SHELL, f"{payload}/etc/filter.bpf"]
     return [*shell, *bwrap, python, *python_arguments]
 

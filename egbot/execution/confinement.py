@@ -42,6 +42,11 @@ def inner_environment(path: str, runner: str, work: str = WORK) -> dict[str, str
     }
 
 
+def launcher(python: str, runner: str) -> list[str]:
+    """Return the command that starts what follows with ``sandbox/launch.py`` below ``runner``."""
+    return [python, "-I", "-S", f"{runner}/sandbox/launch.py"]
+
+
 def host_config(
     options: SandboxOptions, *, volumes: Sequence[str] = (), seccomp: str = ""
 ) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from functools import partial
 
 from egbot.dependencies import detect
 from egbot.execution.attached import Attached, reap_containers
-from egbot.execution.confinement import WALLS, host_config, inner_environment
+from egbot.execution.confinement import WALLS, host_config, inner_environment, launcher
 from egbot.execution.docker_engine import connected, find_engine
 from egbot.execution.filters import docker_profile
 from egbot.execution.images import (
@@ -34,7 +34,7 @@ def started(image: Image, options: SandboxOptions, seccomp: str) -> Attached:
     # a runtime such as gVisor's has walls of its own, and no filter that can be seen inside
     is_filtered = bool(seccomp) and options.runtime is None
     walls = [wall for wall in WALLS if wall != "seccomp" or is_filtered]
-    command = [PYTHON_PATH, "-m", "sandbox.runner"]
+    command = [*launcher(PYTHON_PATH, RUNNER_PATH), PYTHON_PATH, "-m", "sandbox.runner"]
     return Attached(image.name, command, config, ENVIRONMENT, walls)
 
 

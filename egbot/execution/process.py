@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from egbot.errors import SandboxError
+from egbot.execution.confinement import launcher
 from egbot.execution.link import Child
 from egbot.execution.options import SandboxOptions
 from egbot.execution.payload import runner_files, write_files
@@ -47,7 +48,7 @@ def _started(python: str) -> Child:
                 hint="free some disk space or set TMPDIR",
             ) from error
         on_close = undo.pop_all().close
-    argv = (python, "-m", "sandbox.runner")
+    argv = (*launcher(python, str(folder / "runner")), python, "-m", "sandbox.runner")
     return Child(argv, _scrubbed(folder), str(folder / "work"), on_close=on_close)
 
 

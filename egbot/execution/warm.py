@@ -23,7 +23,7 @@ from egbot.execution.protocol import (
     render_run,
 )
 from egbot.projects import find_project
-from egbot.records import Collection, Execution, Job, Limits, TestOutcome, Tree
+from egbot.records import Collection, Execution, Job, Limits, TestOutcome, Tree, TreeFile
 
 _GRACE_S = 2.0  # a sandbox ends a job at its deadline by itself; it needs a moment to say so
 
@@ -45,13 +45,16 @@ _NEXT_STEPS = {
 class WarmSandbox:
     """The port ``Sandbox``: ``start`` gets a fresh sandbox, or raises SandboxError, SpaceError.
 
-    ``left_out`` are the requirements that could not be installed, and why.
+    ``left_out`` are the requirements that could not be installed, and why. ``known`` are the
+    parametrised tests that the last sandbox found in a file: the next one calls those whose ids
+    change with every collection by the same names.
     """
 
     backend: str
     options: SandboxOptions
     start: Callable[[], Link]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    known: dict[tuple[str, TreeFile], list[str]] = field(default_factory=dict)
 
     def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> WarmExecutor:
         """Start a sandbox and collect ``tests`` in it. Raises as ``WarmExecutor``."""
@@ -80,6 +83,7 @@ class WarmExecutor:
         self._tests = tuple(tests)
         self._limits = limits
         self._slack_s = slack_s
+        self._tree = tree
         self._tar = build_tar(tree)
         self._project = find_project(tree)[0]
         self._num_jobs = 0
@@ -138,6 +142,7 @@ class WarmExecutor:
             num_tar_bytes=len(self._tar),
             project=self._project,
             tests=self._tests,
+            known=self._known(),
             options=options.pytest_options,
             env=dict(options.env),
             limits=self._limits,
@@ -166,7 +171,25 @@ class WarmExecutor:
             self._drop()
             message = f"{answer.message}\n{link.stderr_text}".rstrip("\n")
             return answer.model_copy(update={"message": message})
+        self._remember(answer)
         return link, answer
+
+    def _known(self) -> list[str]:
+        """What earlier sandboxes found in the files that are collected, as far as they are equal."""
+        found = []
+        for (path, file), tests in self._sandbox.known.items():
+            if self._tree.get(path) == file and (not self._tests or path in self._tests):
+                found += tests
+        return found
+
+    def _remember(self, collection: Collection) -> None:
+        in_files: dict[str, list[str]] = {}
+        for test in collection.node_ids:
+            path = test.partition("::")[0]
+            if test.endswith("]") and path in self._tree:
+                in_files.setdefault(path, []).append(test)
+        for path, tests in in_files.items():
+            self._sandbox.known[path, self._tree[path]] = tests
 
     def _attempt(self, job: Job) -> Execution | LinkLostError | ProtocolError:
         """Run ``job`` in the sandbox at hand, or in a fresh one; on a fault, give it up."""

@@ -120,6 +120,7 @@ def _cut(outcome: Outcome, measure: int) -> Outcome:
             vetoes=head("vetoes", verdict.vetoes),
             flaky=head("flaky", verdict.flaky),
             proof=head("proof", verdict.proof),
+            unsteady=head("unsteady", verdict.unsteady),
         )
     return replace(
         outcome,
