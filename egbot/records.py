@@ -344,7 +344,8 @@ class Execution:
 class Collection:
     """What pytest found: the tests' node ids and the modules that could not be collected.
 
-    ``too_long`` are the beginnings of ids that are too long to ask for.
+    ``too_long`` are the beginnings of ids that are too long to ask for. ``renamed`` are the
+    functions with tests that go by the ids of an earlier collection, since theirs are others.
     """
 
     node_ids: tuple[str, ...]
@@ -352,6 +353,7 @@ class Collection:
     python_version: str = ""
     pytest_version: str = ""
     too_long: tuple[str, ...] = ()
+    renamed: tuple[str, ...] = ()
 
 
 # --- synthesis --------------------------------------------------------------------------------

@@ -109,7 +109,9 @@ class Runner:
             raise self._why_ended()
         if answer["type"] == "broken":
             raise BrokenError(str(answer["message"]))
-        answer["node_ids"] = renamed(answer["node_ids"], opening["known"])
+        own, names = answer["node_ids"], renamed(answer["node_ids"], opening["known"])
+        others = [name for one, name in zip(own, names, strict=True) if one != name]
+        answer |= {"node_ids": names, "renamed": [*by_function(others)]}
         self._node_ids = set(answer["node_ids"])
         self._siblings = by_function(one for one in answer["node_ids"] if one[-1:] == "]")
         has_zygote = answer.pop("serves")

@@ -101,10 +101,10 @@ def test_bystanders_with_such_ids_go_on_passing() -> None:
     assert {path: passed.count(path) > 1 for path in files} == dict.fromkeys(files, True)
 
 
-def test_such_ids_cost_no_sandbox() -> None:
+def test_such_ids_cost_one_look_and_others_none() -> None:
     plain, volatile = ids("['a', 'b']"), VOLATILE["random bytes"]
     counts = [solved({"core.py": SIZE, "test_it.py": one})[1] for one in (plain, volatile)]
-    assert counts == [3, 3]
+    assert counts == [3, 4]
 
 
 def test_a_conftest_may_make_them_and_a_run_may_collect_afresh() -> None:
@@ -153,6 +153,17 @@ def test_a_function_that_makes_tests_vanish_is_still_rejected() -> None:
     (outcome,) = run.outcomes
     assert (outcome.reason, outcome.left) == ("rejected", ())
     assert "test_names.py::test_name[b]" in outcome.detail
+
+
+def test_ids_that_change_because_of_the_patch_do_not_count() -> None:
+    """What a test is asked for then is not what passed before."""
+    source = EAGER + "\nCASES = [WIDTH + 1, WIDTH + 2]\n"
+    names = "import pytest\nfrom core import CASES\n\n@pytest.mark.parametrize('x', CASES)\n"
+    names += "def test_case(x):\n    assert x\n"
+    run, _ = solved({"core.py": source, "test_size.py": NEEDS_IT, "test_cases.py": names})
+    (outcome,) = run.outcomes
+    assert outcome.reason == "rejected"
+    assert "test_cases.py::test_case[1]" in outcome.detail
 
 
 # --- addresses ----------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ class _Collected(_Frame):
     type: Literal["collected"]
     node_ids: Annotated[tuple[str, ...], Items(max_length=500_000)]
     too_long: Annotated[tuple[str, ...], Items(max_length=2_000)] = ()
+    renamed: Annotated[tuple[str, ...], Items(max_length=500_000)] = ()
     errors: Annotated[tuple[FailingTest, ...], Items(max_length=100_000)] = ()
     python: Annotated[str, Field(max_length=64)] = ""
     pytest: Annotated[str, Field(max_length=64)] = ""
@@ -97,7 +98,8 @@ def parse_opening(line: bytes) -> Collection | Broken:
     found = _parsed(_OPENING, line)
     if isinstance(found, Broken):
         return found
-    return Collection(found.node_ids, found.errors, found.python, found.pytest, found.too_long)
+    known = (found.node_ids, found.errors, found.python, found.pytest)
+    return Collection(*known, found.too_long, found.renamed)
 
 
 def parse_result(line: bytes, number: int, job: Job) -> Execution:
