@@ -6,6 +6,7 @@ supervisor believes no other.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import signal
@@ -39,13 +40,16 @@ def make_sender(fd: int, nonce: str, output: int, mark: bytes) -> Send:
     busy: list[bool] = []
 
     def send(message: Message) -> None:
+        nonlocal output
         if getpid() != owner:
             leave(0)
         if busy:  # a signal handler may not break into a frame
             return
         busy.append(True)
         try:
-            if message["type"] == "outcome":
+            if message["type"] == "placed":
+                output = _one_copy(output)
+            elif message["type"] == "outcome":
                 os.set_blocking(output, True)  # a test may have changed that
                 write_all(output, mark)
             write_all(fd, encode(dict(message, nonce=nonce)))
@@ -111,16 +115,14 @@ def settle(message: Message, fds: list[int]) -> Send:
     """Make the forked process its own: streams, folders, limits. Returns its sender."""
     frames, output = fds
     faulthandler.disable()
-    spare = [fd for fd in map(int, os.listdir("/proc/self/fd")) if fd > 2 and _is_same(fd, 2)]
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
-    for fd in (1, 2, *spare):  # pytest keeps a copy of the harness's own, for faulthandler
-        os.dup2(output, fd)
     os.close(null)
-    if spare:
-        os.close(output)
-        output = spare[0]
-    for fd in (frames, *(spare or [output])):
+    for fd in _copies(2):  # pytest keeps one of the harness's own, for faulthandler
+        os.dup2(output, fd, inheritable=False)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    for fd in fds:
         os.set_inheritable(fd, False)
     send = make_sender(frames, message.pop("nonce"), output, message.pop("mark").encode())
     folder = message["tmp"]
@@ -134,11 +136,22 @@ def settle(message: Message, fds: list[int]) -> Send:
     return send
 
 
-def _is_same(fd: int, other: int) -> bool:
-    try:
-        return os.path.sameopenfile(fd, other)
-    except OSError:
-        return False
+def _copies(fd: int) -> list[int]:
+    """Return the descriptors beyond the standard ones, but this one, that are the same file."""
+    found = []
+    for other in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):  # the listing's own
+            if other > 2 and other != fd and os.path.sameopenfile(fd, other):
+                found.append(other)
+    return found
+
+
+def _one_copy(output: int) -> int:
+    """Close ``output`` where pytest has a copy of it, for faulthandler, and return that."""
+    for copy in _copies(output):
+        os.close(output)
+        return copy
+    return output
 
 
 def run_tests(work: Work, plugin: Plugin, session: Any) -> None:
