@@ -346,6 +346,7 @@ class Collection:
 
     ``too_long`` are the beginnings of ids that are too long to ask for. ``renamed`` are the
     functions with tests that go by the ids of an earlier collection, since theirs are others.
+    ``switched_off`` are the repository's own options of pytest that the sandbox does without.
     """
 
     node_ids: tuple[str, ...]
@@ -354,6 +355,7 @@ class Collection:
     pytest_version: str = ""
     too_long: tuple[str, ...] = ()
     renamed: tuple[str, ...] = ()
+    switched_off: tuple[str, ...] = ()
 
 
 # --- synthesis --------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ def survey(
     budgets = budgets or (endless, endless)
     bounded = replace(limits, deadline_s=budgets[1].deadline_s)
     with sandbox.open(tree, paths, bounded) as executor:
+        tell_switched_off(executor.collection, note)
         outcomes, why = _run(executor, bounded, budgets, note)
         collection = executor.collection
     known = {one.node_id for one in outcomes}
@@ -78,6 +79,13 @@ def survey(
         )
         + tuple(LeftTest(test[:200], _TOO_LONG) for test in collection.too_long),
     )
+
+
+def tell_switched_off(collection: Collection, note: Callable[[str], None]) -> None:
+    """Say which of the repository's own options of pytest do not count here."""
+    if collection.switched_off:
+        options = ", ".join(collection.switched_off)
+        note(f"without the options {options}: egbot runs each test in its own way")
 
 
 def joined(first: Survey, second: Survey) -> Survey:

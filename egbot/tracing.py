@@ -26,7 +26,7 @@ from egbot.source.reach import TestFunction, find_test, repository_functions
 from egbot.source.scopes import find_fixture, parameter_names
 from egbot.source.splice import prepare
 from egbot.source.symbols import Code, Function
-from egbot.survey import is_wanted
+from egbot.survey import is_wanted, tell_switched_off
 
 MAX_TESTS = 50
 _MAX_HELPERS = 20
@@ -83,6 +83,7 @@ def trace_order(order: TraceOrder, report: Report, effects: Effects | None = Non
     limits = Limits(test_s=settings.sandbox.test_s, memory_bytes=settings.sandbox.memory_mib * _MIB)
     report(Stage("tracing", f"{target.path}::{target.qualname}"))
     with sandbox.open(tree, (node_id.partition("::")[0],), limits) as executor:
+        tell_switched_off(executor.collection, lambda text: report(Stage("tracing", text)))
         tests = _matching(executor.collection, node_id)
         program = Program(target.path, target.qualname, text_of(tree[target.path].data))
         execution = executor.run(Job(tests, program, trace=True, limits=limits))

@@ -13,38 +13,16 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sandbox import kernel
+from sandbox.calm import FORKERS, calm
 from sandbox.faults import Fault, Recorded, compare, describe, plain_fault, relative_path
 from sandbox.reprs import Reprs, printable
 from sandbox.tracer import Tracer
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_PHASES = ("setup", "call", "teardown")
 
 TESTS_PER_MODULE = 4.0
 """Importing a test module may take as long as this many tests."""
-
-CALM: dict[str, Any] = {
-    "numprocesses": 0,  # pytest-xdist
-    "dist": "no",
-    "tx": [],
-    "looponfail": False,
-    "no_cov": True,  # pytest-cov
-    "cov_source": [],
-    "reruns": 0,  # pytest-rerunfailures
-    "maxfail": 0,
-    "lf": False,
-    "failedfirst": False,
-    "newfirst": False,
-    "stepwise": False,
-    "stepwise_skip": False,
-    "usepdb": False,
-    "trace": False,
-    "collectonly": False,
-    "setuponly": False,
-    "setupplan": False,
-    "pastebin": None,
-    "tbstyle": "value",  # the long traceback's text costs 15 ms a failure and is not used
-}
-"""Options that would hand the tests to other processes, stop early, or depend on earlier runs."""
 
 
 class ImportTooSlowError(BaseException):
@@ -80,6 +58,7 @@ class Plugin:
         self.root = root
         self._module_s = TESTS_PER_MODULE * test_s
         self.errors: list[dict[str, Any]] = []
+        self.switched_off: set[str] = set()
         self.internal_error = ""
         self.paths: list[str] = []
         self.on_file: Callable[[str], None] | None = None
@@ -98,7 +77,7 @@ class Plugin:
     @hook(hookwrapper=True, tryfirst=True)
     def pytest_load_initial_conftests(self, early_config: Any) -> Generator[None, Any, None]:
         """Calm the early options; keep the reason when a conftest.py cannot be imported."""
-        _calm(getattr(early_config, "known_args_namespace", None))
+        self.switched_off |= calm(getattr(early_config, "known_args_namespace", None))
         self._on_start()
         outcome = yield
         if outcome.excinfo is not None:
@@ -107,12 +86,14 @@ class Plugin:
     @hook(hookwrapper=True)
     def pytest_cmdline_main(self, config: Any) -> Generator[None, Any, None]:
         """Calm the final options before any plugin acts on them."""
-        _calm(config.option)
+        self.switched_off |= calm(config.option)
         yield
 
     @hook(trylast=True)
     def pytest_configure(self, config: Any) -> None:
-        """Keep pytest's own report out of what the tests print."""
+        """Keep pytest's own report out of what the tests print, and the tests in this process."""
+        for name in filter(config.pluginmanager.has_plugin, FORKERS):
+            config.pluginmanager.unregister(name=name)
         reporter = config.pluginmanager.getplugin("terminalreporter")
         writer = getattr(reporter, "_tw", None)
         if writer is not None:
@@ -266,7 +247,7 @@ class Recorder:
         if self._status in ("failed", "error"):
             return
         if report.outcome == "failed":
-            self._phase = report.when
+            self._phase = report.when if report.when in _PHASES else "call"  # a plugin's own report
             self._status = "failed" if report.when == "call" else "error"
             self._fault, self._comparison = self._details.get(report.when, (None, None))
             if self._fault is None:
@@ -307,12 +288,6 @@ def _time_limit(limit_s: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def _calm(namespace: Any) -> None:
-    for name, value in CALM.items():
-        if hasattr(namespace, name):
-            setattr(namespace, name, value)
 
 
 def _collect_error(node_id: str, fault: Fault) -> dict[str, Any]:

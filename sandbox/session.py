@@ -192,6 +192,7 @@ class Session:
             "node_ids": [one for one in node_ids if len(one) <= MAX_ID_CHARS],
             "too_long": [one[:MAX_ID_CHARS] for one in too_long[:MAX_LOCATED]],
             "errors": self._plugin.errors,
+            "switched_off": sorted(self._plugin.switched_off),
             "python": platform.python_version(),
             "pytest": str(pytest.__version__),
             "serves": session is not None,

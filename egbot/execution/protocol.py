@@ -55,6 +55,7 @@ class _Collected(_Frame):
     errors: Annotated[tuple[FailingTest, ...], Items(max_length=100_000)] = ()
     python: Annotated[str, Field(max_length=64)] = ""
     pytest: Annotated[str, Field(max_length=64)] = ""
+    switched_off: Annotated[tuple[str, ...], Items(max_length=100)] = ()
 
 
 class Broken(_Frame):
@@ -99,7 +100,7 @@ def parse_opening(line: bytes) -> Collection | Broken:
     if isinstance(found, Broken):
         return found
     known = (found.node_ids, found.errors, found.python, found.pytest)
-    return Collection(*known, found.too_long, found.renamed)
+    return Collection(*known, found.too_long, found.renamed, found.switched_off)
 
 
 def parse_result(line: bytes, number: int, job: Job) -> Execution:

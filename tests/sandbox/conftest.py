@@ -19,7 +19,7 @@ from egbot.execution.warm import WarmExecutor
 from egbot.records import Limits, TreeFile
 
 Opener = Callable[..., WarmExecutor]
-PLUGINS = ("pytest-xdist", "execnet", "pytest-asyncio")
+PLUGINS = ("pytest-xdist", "execnet", "pytest-asyncio", "pytest-forked", "pytest-timeout")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def open_sandbox() -> Iterator[Opener]:
 
 @pytest.fixture(scope="session")
 def plugins_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a Python with this one's packages, pytest-xdist and pytest-asyncio."""
+    """Return a Python with this one's packages and ``PLUGINS``."""
     folder = tmp_path_factory.mktemp("plugins")
     target = folder / "packages"
     install = [

@@ -22,6 +22,7 @@ from egbot.records import (
     TraceEvent,
     TreeFile,
 )
+from egbot.survey import tell_switched_off
 from egbot.verify import Claim, verify
 
 Opener = Callable[..., WarmExecutor]
@@ -335,26 +336,75 @@ def open_with(python: Path, files: dict[str, str]) -> WarmExecutor:
     return process_sandbox(str(python)).open(tree, (), Limits(test_s=20))
 
 
-@pytest.mark.parametrize("options", ["-n 2 --dist=loadscope", "-d --tx 2*popen"])
-def test_xdist_options_of_the_repository_do_no_harm(options: str, plugins_python: Path) -> None:
-    """Tests stay in our process, where they are traced."""
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("-n 2 --dist=loadscope", "--dist, -n"),
+        ("-d --tx 2*popen", "--tx"),
+        ("--forked -vv", "--forked"),
+        ("-x --lf --ff --sw --pdb", "--failed-first, --last-failed, --maxfail, --pdb, --stepwise"),
+        ("--co --timeout=9 --timeout-method=thread", "--collect-only, --timeout-method"),
+        ("-q -p no:terminal -p no:cacheprovider --strict-config --timeout 9", ""),
+    ],
+)
+def test_options_that_take_tests_away_are_switched_off_with_a_word(
+    options: str, told: str, plugins_python: Path
+) -> None:
+    """Tests stay in our process, where they are traced, as under plain pytest; so do marked ones."""
     files = {
         "pytest.ini": f"[pytest]\naddopts = {options}\n",
         "m.py": MODULE,
         "test_m.py": """
+            import pytest
             from m import f
 
             def test_right(worker_id):
                 assert (f(1), worker_id) == (2, "master")
 
+            @pytest.mark.forked
             def test_wrong():
                 assert f(1) == 3
             """,
     }
+    notes: list[str] = []
     with open_with(plugins_python, files) as executor:
         outcomes = run(executor)
+        tell_switched_off(executor.collection, notes.append)
     assert [one.status for one in outcomes.values()] == ["passed", "failed"]
     assert calls(outcomes["test_wrong"]) == [{"n": "1"}]
+    assert [note.partition(":")[0] for note in notes] == [f"without the options {told}"] * bool(
+        told
+    )
+
+
+def test_what_a_hang_did_is_known_whatever_stops_it(plugins_python: Path) -> None:
+    """pytest-timeout's other way ends the process, and takes the trace with it."""
+    files = {
+        "pytest.ini": "[pytest]\ntimeout = 0.3\ntimeout_method = thread\n",
+        "m.py": MODULE,
+        "test_m.py": "from m import f\n\ndef test_hang():\n    f(1)\n    while True: pass\n",
+    }
+    with open_with(plugins_python, files) as executor:
+        outcome = run(executor)["test_hang"]
+    assert (outcome.status, calls(outcome)) == ("failed", [{"n": "1"}])
+
+
+def test_a_report_of_a_plugin_s_own_phase_counts(open_sandbox: Opener) -> None:
+    """Plugins report a test's end under phases that pytest does not have."""
+    files = {
+        "conftest.py": """
+            import pytest
+
+            @pytest.hookimpl(hookwrapper=True)
+            def pytest_runtest_makereport():
+                done = yield
+                done.get_result().when += "?"
+            """,
+        "m.py": MODULE,
+        "test_m.py": "from m import f\n\ndef test_wrong():\n    assert f(1) == 3\n",
+    }
+    outcome = run(open_sandbox(files))["test_wrong"]
+    assert (outcome.status, outcome.phase) == ("error", "call")
 
 
 @pytest.mark.parametrize("mode", ["auto", "strict"])

@@ -1,0 +1,52 @@
+"""Owns which of a repository's own options of pytest do not count in the sandbox. It knows no test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CALM: dict[str, tuple[str, Any]] = {
+    "numprocesses": ("-n", 0),  # pytest-xdist
+    "dist": ("--dist", "no"),
+    "tx": ("--tx", []),
+    "looponfail": ("--looponfail", False),
+    "forked": ("--forked", False),  # pytest-forked
+    "isolate": ("--isolate", False),  # pytest-isolate
+    "workers": ("--workers", None),  # pytest-parallel
+    "tests_per_worker": ("--tests-per-worker", None),
+    "timeout_method": ("--timeout-method", "signal"),  # pytest-timeout; the other ends the process
+    "no_cov": ("", True),  # pytest-cov
+    "cov_source": ("--cov", []),
+    "reruns": ("--reruns", 0),  # pytest-rerunfailures
+    "maxfail": ("--maxfail", 0),
+    "lf": ("--last-failed", False),
+    "failedfirst": ("--failed-first", False),
+    "newfirst": ("--new-first", False),
+    "stepwise": ("--stepwise", False),
+    "stepwise_skip": ("--stepwise-skip", False),
+    "usepdb": ("--pdb", False),
+    "trace": ("--trace", False),
+    "collectonly": ("--collect-only", False),
+    "setuponly": ("--setup-only", False),
+    "setupplan": ("--setup-plan", False),
+    "pastebin": ("--pastebin", None),
+    "tbstyle": ("", "value"),  # the long traceback's text costs 15 ms a failure and is not used
+}
+"""Options that would hand the tests to other processes, stop early, or depend on earlier runs.
+
+Each with what the bot is told where it was given ("": nothing), and with its calm value.
+"""
+
+FORKERS = ("pytest_forked", "pytest_isolate", "xdist.boxed")
+"""Plugins that run a test in a process of its own, for a marker too: ours could not be traced."""
+
+
+def calm(namespace: Any) -> set[str]:
+    """Give the options in ``namespace`` their calm values; return what to tell of those given."""
+    told: set[str] = set()
+    for name, (flag, value) in CALM.items():
+        given = getattr(namespace, name, None)
+        if flag and given and given != value:
+            told.add(flag)
+        if hasattr(namespace, name):
+            setattr(namespace, name, value)
+    return told
