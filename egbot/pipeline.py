@@ -14,6 +14,7 @@ from egbot import __version__
 from egbot.config import Settings
 from egbot.dependencies import declared_imports
 from egbot.errors import EgbotError, InterruptedRunError, OutOfTimeError
+from egbot.nodeids import files_of
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import FailuresFound, Report, Stage, TargetEnded, TargetStarted
 from egbot.records import (
@@ -253,7 +254,7 @@ def _named(state: _State) -> tuple[Target, ...]:
 
 def _run_again(state: _State) -> None:
     """Run the modules of the failing tests once more: some pass by now, others show more."""
-    modules = tuple(dict.fromkeys(one.node_id.partition("::")[0] for one in state.failures))
+    modules = files_of(one.node_id for one in state.failures)
     if not modules:
         return
     share = state.budget.share(_AGAIN)

@@ -344,16 +344,17 @@ class Execution:
 class Collection:
     """What pytest found: the tests' node ids and the modules that could not be collected.
 
-    ``too_long`` are the beginnings of ids that are too long to ask for. ``renamed`` are the
-    functions with tests that go by the ids of an earlier collection, since theirs are others.
-    ``switched_off`` are the repository's own options of pytest that the sandbox does without.
+    ``unaskable`` are the beginnings of ids that are too long to ask for, or no text. ``renamed``
+    are the functions with tests that go by the ids of an earlier collection, since theirs are
+    others. ``switched_off`` are the repository's own options of pytest that the sandbox does
+    without.
     """
 
     node_ids: tuple[str, ...]
     errors: tuple[FailingTest, ...] = ()
     python_version: str = ""
     pytest_version: str = ""
-    too_long: tuple[str, ...] = ()
+    unaskable: tuple[str, ...] = ()
     renamed: tuple[str, ...] = ()
     switched_off: tuple[str, ...] = ()
 

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from egbot.dependencies import declared_imports
 from egbot.errors import UsageError
 from egbot.formatting import formatted, formatter_of
+from egbot.nodeids import file_of
 from egbot.records import Patch, Tree, TreeFile
 from egbot.source.diff import unified_diff
 from egbot.source.imports import add_imports
@@ -149,7 +150,7 @@ def stubs_json(made: Stubs, diff: str) -> str:
 def _chosen_files(tree: Tree, tests: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for spec in tests:
-        path = spec.partition("::")[0]
+        path = file_of(spec)
         if path in tree:
             found.setdefault(path)
             continue

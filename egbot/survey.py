@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 
 from egbot.errors import UsageError
 from egbot.intake.failures import failing_tests
+from egbot.nodeids import file_of, files_of, without_row
 from egbot.ports import Executor, Sandbox
 from egbot.records import (
     Collection,
@@ -28,8 +29,9 @@ from egbot.records import (
 )
 from egbot.synthesis.budget import Budget
 
-_TOO_LONG = (
-    "was not run: its id is too long; give its parameters short ids (pytest.param(..., id=...))"
+_UNASKABLE = (
+    "was not run: its id is too long or no text; give its parameters short ids "
+    "(pytest.param(..., id=...))"
 )
 _PORTION = 200
 """Tests in one job: between two jobs the budget is looked at and progress is told."""
@@ -77,7 +79,7 @@ def survey(
             for test in collection.node_ids
             if test not in known
         )
-        + tuple(LeftTest(test[:200], _TOO_LONG) for test in collection.too_long),
+        + tuple(LeftTest(test[:200], _UNASKABLE) for test in collection.unaskable),
     )
 
 
@@ -149,7 +151,7 @@ def _run(
 def _portions(node_ids: tuple[str, ...]) -> list[tuple[str, ...]]:
     """The tests in jobs of about ``_PORTION``; a module stays whole, for its fixtures' sake."""
     portions: list[tuple[str, ...]] = []
-    for _, module in groupby(node_ids, lambda test: test.partition("::")[0]):
+    for _, module in groupby(node_ids, file_of):
         tests = tuple(module)
         if portions and len(portions[-1]) + len(tests) <= _PORTION:
             portions[-1] += tests
@@ -163,13 +165,12 @@ def _portions(node_ids: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 def is_wanted(node_id: str, selection: tuple[str, ...]) -> bool:
     """Whether a failing test (or a module that cannot be collected) was asked for."""
-    path = node_id.partition("::")[0]
+    path = file_of(node_id)
     if PurePosixPath(path).name == "conftest.py" and path == node_id:
         return not selection or any(_is_below(one, path) for one in selection)
     return not selection or any(
-        node_id == one
-        or one in (".", path)
-        or node_id.startswith((f"{one}::", f"{one}[", f"{one}/"))
+        one in (".", path, node_id, without_row(node_id))
+        or node_id.startswith((f"{one}::", f"{one}/"))
         or (node_id == path and one.startswith(f"{path}::"))
         for one in selection
     )
@@ -178,15 +179,15 @@ def is_wanted(node_id: str, selection: tuple[str, ...]) -> bool:
 def _is_below(spec: str, conftest: str) -> bool:
     """Whether a conftest.py that cannot be imported keeps ``spec`` from being collected."""
     folder = PurePosixPath(conftest).parent
-    asked = PurePosixPath(spec.partition("::")[0])
+    asked = PurePosixPath(file_of(spec))
     return asked.is_relative_to(folder) or folder.is_relative_to(asked)
 
 
 def unseen_files(found: Survey, selection: tuple[str, ...], tree: Tree) -> tuple[str, ...]:
     """Files that were asked for and that pytest leaves out unless they are named."""
     errors = tuple(one.node_id for one in found.collection.errors)
-    seen = {test.partition("::")[0] for test in found.collection.node_ids + errors}
-    paths = dict.fromkeys(spec.partition("::")[0] for spec in selection)
+    seen = files_of(found.collection.node_ids + errors)
+    paths = files_of(selection)
     is_broken = any(PurePosixPath(path).name == "conftest.py" for path in errors)
     return tuple(p for p in paths if p in tree and p not in seen and not is_broken)
 

@@ -14,6 +14,7 @@ from egbot.consent import settings_of
 from egbot.errors import UsageError
 from egbot.intake.failures import selected_tests
 from egbot.local import Effects
+from egbot.nodeids import file_of, without_row
 from egbot.progress import Report, Stage
 from egbot.records import Collection, Execution, Job, Limits, Program, Target, TestOutcome, Tree
 from egbot.report.story import Shown
@@ -82,7 +83,7 @@ def trace_order(order: TraceOrder, report: Report, effects: Effects | None = Non
     sandbox = effects.make_sandbox(settings, tree, repository, report)
     limits = Limits(test_s=settings.sandbox.test_s, memory_bytes=settings.sandbox.memory_mib * _MIB)
     report(Stage("tracing", f"{target.path}::{target.qualname}"))
-    with sandbox.open(tree, (node_id.partition("::")[0],), limits) as executor:
+    with sandbox.open(tree, (file_of(node_id),), limits) as executor:
         tell_switched_off(executor.collection, lambda text: report(Stage("tracing", text)))
         tests = _matching(executor.collection, node_id)
         program = Program(target.path, target.qualname, text_of(tree[target.path].data))
@@ -170,7 +171,7 @@ def _example(tree: Tree, path: str) -> str:
 
 def _matching(collection: Collection, node_id: str) -> tuple[str, ...]:
     """The collected tests that ``node_id`` names: one, or the rows of one. Raises UsageError."""
-    path = node_id.partition("::")[0]
+    path = file_of(node_id)
     found = [one for one in collection.node_ids if is_wanted(one, (node_id,))]
     if not found:
         broken = next((one.fault for one in collection.errors if one.node_id == path), None)
@@ -182,7 +183,7 @@ def _matching(collection: Collection, node_id: str) -> tuple[str, ...]:
         raise UsageError(
             f"pytest collects no test {node_id}", hint="see its tests: pytest --collect-only"
         )
-    if len({one.partition("[")[0] for one in found}) > 1:
+    if len(set(map(without_row, found))) > 1:
         raise UsageError(
             f"{node_id} names {len(found)} tests", hint=f"name one of them, for example {found[0]}"
         )

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from egbot.cautions import notice
+from egbot.nodeids import files_of, without_row
 from egbot.ports import Executor, Sandbox
 from egbot.records import (
     FAILED,
@@ -65,7 +66,7 @@ def verify(
     if reasons:
         return Verdict(accepted=False, target_passed=(), guard_passed=(), vetoes=reasons), ()
     patched = {**claim.tree, claim.path: TreeFile(claim.after, file.mode)}
-    with sandbox.open(patched, _modules(claim.tests), limits) as executor:
+    with sandbox.open(patched, files_of(claim.tests), limits) as executor:
         gone = vanished(executor.collection, claim.tests)
         tests, unsteady = parted(claim.tests, _unsteady(sandbox, claim.tree, gone, limits))
         claim = replace(claim, tests=tests)
@@ -73,7 +74,7 @@ def verify(
         repeated = [_untraced(executor, claim.tests, limits) for _ in range(repeats - 1)]
         passed, flaky = _agree(claim.tests, [evidence, *repeated])
         changed = _changed(sandbox, claim.tree, executor.collection, limits)
-        passed = tuple(one for one in passed if _function(one) not in changed)
+        passed = tuple(one for one in passed if without_row(one) not in changed)
         is_right = len(passed) == len(claim.tests) > 0
         proof = _failing_without(executor, claim, limits) if is_right else ()
     guard_passed: tuple[str, ...] = ()
@@ -124,12 +125,12 @@ def _check_guards(
     A failure must show twice to count.
     """
     guards = claim.guards
-    with sandbox.open(patched, _modules(guards), limits) as executor:
+    with sandbox.open(patched, files_of(guards), limits) as executor:
         first = _passing(_untraced(executor, guards, limits))
         doubtful = tuple(test for test in guards if test not in first)
         again = _passing(_untraced(executor, doubtful, limits)) if doubtful else frozenset()
     changed = _changed(sandbox, claim.tree, executor.collection, limits)
-    kept = frozenset(one for one in first | again if _function(one) not in changed)
+    kept = frozenset(one for one in first | again if without_row(one) not in changed)
     gone = vanished(executor.collection, doubtful)
     _, left = parted(gone, _unsteady(sandbox, claim.tree, gone, limits))
     return (
@@ -152,7 +153,7 @@ def _changed(
     waiting = frozenset(collection.renamed)
     for _ in range(_LOOKS):
         if waiting:
-            with sandbox.open(tree, _modules(waiting), limits) as executor:
+            with sandbox.open(tree, files_of(waiting), limits) as executor:
                 waiting -= frozenset(executor.collection.renamed)
     return waiting
 
@@ -163,18 +164,18 @@ def vanished(collection: Collection, tests: Iterable[str]) -> tuple[str, ...]:
     Sandboxes call tests by the same names, whatever their ids, while a function has as many.
     """
     known = frozenset(collection.node_ids)
-    functions = {_function(one) for one in known if one.endswith("]")}
-    return tuple(one for one in tests if one not in known and _function(one) in functions)
+    functions = {without_row(one) for one in known if one.endswith("]")}
+    return tuple(one for one in tests if one not in known and without_row(one) in functions)
 
 
 def parted(
     tests: tuple[str, ...], unsteady: Iterable[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The tests of other functions than those of ``unsteady``, and the tests of these."""
-    functions = {_function(one) for one in unsteady}
+    functions = {without_row(one) for one in unsteady}
     return (
-        tuple(one for one in tests if _function(one) not in functions),
-        tuple(one for one in tests if _function(one) in functions),
+        tuple(one for one in tests if without_row(one) not in functions),
+        tuple(one for one in tests if without_row(one) in functions),
     )
 
 
@@ -182,26 +183,17 @@ def _unsteady(
     sandbox: Sandbox, tree: Tree, gone: tuple[str, ...], limits: Limits
 ) -> tuple[str, ...]:
     """The functions of ``gone`` that have another number of tests with each look at one ``tree``."""
-    numbers: dict[str, set[int]] = {_function(one): set() for one in gone}
+    numbers: dict[str, set[int]] = {without_row(one): set() for one in gone}
     found: tuple[str, ...] = ()
     for _ in range(_LOOKS):
         if len(found) == len(numbers):
             break
-        with sandbox.open(tree, _modules(gone), limits) as executor:
-            functions = [_function(one) for one in executor.collection.node_ids]
+        with sandbox.open(tree, files_of(gone), limits) as executor:
+            functions = [without_row(one) for one in executor.collection.node_ids]
         for function, seen in numbers.items():
             seen.add(functions.count(function))
         found = tuple(function for function, seen in numbers.items() if len(seen) > 1)
     return found
-
-
-def _function(node_id: str) -> str:
-    path, separator, name = node_id.partition("::")
-    return path + separator + name.partition("[")[0]
-
-
-def _modules(tests: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(test.partition("::")[0] for test in tests))
 
 
 def _passing(execution: Execution) -> frozenset[str]:

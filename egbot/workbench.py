@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from egbot.config import Settings
 from egbot.errors import ModelError
+from egbot.nodeids import files_of
 from egbot.ports import Decoder, DecodeSession, GroupDecoder, Sandbox, SessionGroup
 from egbot.progress import Report, Stage
 from egbot.prompt import make_prompt
@@ -102,7 +103,7 @@ def write_target(
         return Outcome("contradictory_tests", bench.target, bench.tests, detail=detail), None
     slot = prepare(bench.tree[bench.target.path].data, bench.target.qualname, bench.target.path)
     frame = _frame(slot, bench.target, _text(bench))
-    modules = tuple(dict.fromkeys(test.partition("::")[0] for test in bench.tests))
+    modules = files_of(bench.tests)
     if bench.target.path in modules:
         modules = ()  # examples in docstrings: pytest rewrites a file that is named by itself
     decoder = load_decoder()

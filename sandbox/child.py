@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from sandbox import kernel
-from sandbox.ids import renamed
+from sandbox.ids import file_of, renamed
 from sandbox.plugin import Plugin, Recorder
 from sandbox.program import Change, InvalidProgramError, examine
 from sandbox.reprs import Reprs
@@ -94,9 +94,8 @@ class Work:
         return True
 
     def test_paths(self) -> list[str]:
-        """Return the files that hold the tests, as far as they are there."""
-        paths = dict.fromkeys(test.split("::", 1)[0] for test in self.tests)
-        return [path for path in paths if os.path.exists(os.path.join(self.root, path))]
+        """Return the files that hold the tests."""
+        return list(dict.fromkeys(map(file_of, self.tests)))
 
     def reprs(self) -> Reprs:
         """Return the maker of one test's texts."""
@@ -222,10 +221,10 @@ def _restore_signal(previous: Any) -> None:
 
 def collect_fault(test: str, plugin: Plugin) -> dict[str, Any] | None:
     """Return why the module (or conftest.py, or package) that should hold ``test`` failed."""
-    path = test.split("::", 1)[0]
+    path = file_of(test)
     fallback = None
     for error in plugin.errors:
-        where = error["node_id"].split("::", 1)[0]
+        where = file_of(error["node_id"])
         if where == path:
             fault: dict[str, Any] = error["fault"]
             return fault

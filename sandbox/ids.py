@@ -1,8 +1,17 @@
-"""Owns the names of tests whose ids change with every collection (addresses, random data, times)."""
+"""Owns tests' ids: taken apart, named to pytest, and matched where they change with every collection.
+
+pytest's command line takes a bracket or ``::`` for a part of a test's id, wherever it stands.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+
+
+def file_of(node_id: str) -> str:
+    """The path of the file that holds a test; of a path, itself."""
+    return node_id.partition("::")[0]
 
 
 def function_of(node_id: str) -> str:
@@ -35,3 +44,27 @@ def renamed(node_ids: list[str], known: list[str]) -> list[str]:
         if len(ids) == len(gone.get(function, ())):
             found.update(zip(ids, gone[function], strict=True))
     return [found.get(one, one) for one in node_ids]
+
+
+def arguments(root: str, tests: Iterable[str]) -> list[str]:
+    """What to call pytest with in ``root`` to collect ``tests``, ids or paths.
+
+    For a file that it cannot name this is a folder above.
+    """
+    return list(dict.fromkeys(_argument(root, test) for test in tests))
+
+
+def _argument(root: str, test: str) -> str:
+    path = file_of(test)
+    while path and ("[" in path or not os.path.exists(os.path.join(root, path))):
+        path = test = os.path.dirname(path)
+    # a file whose name begins as an option's is a file
+    return os.path.join(os.curdir, test) if test[:1] in ("", "-") else test
+
+
+def is_below(path: str, tests: Iterable[str]) -> bool:
+    """Whether a file holds one of ``tests`` or lies below one; a path may have been cut at ``::``."""
+    return any(
+        one in (os.curdir, path) or path.startswith((one + "::", one + "/"))
+        for one in map(file_of, tests)
+    )

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from sandbox import kernel
 from sandbox.calm import FORKERS, calm
 from sandbox.faults import Fault, Recorded, compare, describe, plain_fault, relative_path
+from sandbox.ids import arguments, is_below
 from sandbox.reprs import Reprs, printable
 from sandbox.tracer import Tracer
 
@@ -51,6 +52,7 @@ class Plugin:
     def __init__(
         self,
         root: str,
+        paths: list[str],
         test_s: float,
         on_start: Callable[[], None],
         on_loop: Callable[[Any], None],
@@ -60,7 +62,7 @@ class Plugin:
         self.errors: list[dict[str, Any]] = []
         self.switched_off: set[str] = set()
         self.internal_error = ""
-        self.paths: list[str] = []
+        self.paths = paths
         self.on_file: Callable[[str], None] | None = None
         self._on_start = on_start
         self._on_loop = on_loop
@@ -106,7 +108,7 @@ class Plugin:
     def pytest_collection(self, session: Any) -> Generator[None, Any, None]:
         """Collect only what this run needs."""
         if self.paths:
-            session.config.args = list(self.paths)
+            session.config.args = arguments(self.root, self.paths)
         yield
 
     @hook(hookwrapper=True, tryfirst=True)
@@ -117,6 +119,11 @@ class Plugin:
         if not isinstance(collector, pytest.File):
             yield
             return
+        is_folder = isinstance(collector, pytest.Package)  # so it is, before pytest 8
+        if self.paths and not is_folder and not is_below(collector.nodeid, self.paths):
+            vars(collector)["collect"] = (
+                list  # only the folder that holds what was asked for has a name
+            )
         if self.on_file is not None:
             self.on_file(collector.nodeid)
         with _time_limit(self._module_s):

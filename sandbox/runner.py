@@ -137,9 +137,8 @@ class Runner:
                 os.close(fd)
             for channel in (collected, fresh):
                 channel.end.close()
-            arguments = [*self._args, *map(_no_option, tests)]
             channels = (their_collected, their_fresh)
-            Session(self._root, arguments, plugins, self._test_s, channels).run()
+            Session(self._root, self._args, tests, plugins, self._test_s, channels).run()
 
         self._pids.add(spawn(body))
         their_collected.end.close()
@@ -260,11 +259,6 @@ class Runner:
             afresh=program is not None and not known,
             afresh_s=5.0 + 2.0 * self._collect_s,
         )
-
-
-def _no_option(path: str) -> str:
-    """A file whose name begins as an option's is a file."""
-    return os.path.join(os.curdir, path) if path.startswith("-") else path
 
 
 def _not_run(test: str) -> dict[str, Any]:

@@ -20,20 +20,22 @@ from sandbox.called import CallWatch
 from sandbox.child import Work, collect_fault, never_ran, run_tests, settle
 from sandbox.faults import plain_fault
 from sandbox.inherited import RandomState, warm_hypothesis
+from sandbox.ids import arguments
 from sandbox.plugin import Plugin
+from sandbox.reprs import printable
 from sandbox.swap import AfreshError, modules_below, swap
 from sandbox.wire import Message
 from sandbox.zygote import EXIT_HARNESS, EXIT_MEMORY, Channel, ZygoteLostError, serve
 
 MAX_ID_CHARS = 8192
-"""A test with a longer id is left out: an id travels with each of its runs."""
+"""A test with a longer id is left out, as is one that is no text: an id travels with each of its runs."""
 
 MAX_LOCATED = 2000
 """So many tests' places are looked up ahead, which takes a tenth of a millisecond each."""
 
 
 class Session:
-    """pytest in ``root`` with ``args``; serves over ``channels``: the collected zygote's, the other's.
+    """pytest in ``root`` with ``args`` over ``tests``; serves over ``channels``: the collected zygote's, the other's.
 
     A test may take ``test_s`` seconds, importing a module some times as long. ``plugins`` are the
     entry points of pytest plugins that the repository itself provides: pytest imports them as it
@@ -44,19 +46,20 @@ class Session:
         self,
         root: str,
         args: list[str],
+        tests: list[str],
         plugins: dict[str, str],
         test_s: float,
         channels: tuple[Channel, Channel],
     ) -> None:
         self._root = root
-        self._args = args
+        self._args = [*args, *arguments(root, tests)]
         self._plugins = plugins
         self._collected, self._fresh = channels
         self._watch: CallWatch | None = None
         self._work: Work | None = None
         self._random: RandomState | None = None
         on_start = _nothing if plugins else self._split
-        self._plugin = Plugin(root, test_s, on_start, self._on_loop)
+        self._plugin = Plugin(root, tests, test_s, on_start, self._on_loop)
 
     def run(self) -> NoReturn:
         """Run pytest; every process that comes of it ends here."""
@@ -186,11 +189,15 @@ class Session:
         import pytest
 
         node_ids = [] if session is None else [str(item.nodeid) for item in session.items]
-        too_long = [one for one in node_ids if len(one) > MAX_ID_CHARS]
+        askable = [one for one in node_ids if len(one) <= MAX_ID_CHARS and _is_text(one)]
+        known = set(askable)
+        others = [
+            printable(one[:MAX_ID_CHARS])[:MAX_ID_CHARS] for one in node_ids if one not in known
+        ]
         return {
             "type": "collected",
-            "node_ids": [one for one in node_ids if len(one) <= MAX_ID_CHARS],
-            "too_long": [one[:MAX_ID_CHARS] for one in too_long[:MAX_LOCATED]],
+            "node_ids": askable,
+            "unaskable": others[:MAX_LOCATED],
             "errors": self._plugin.errors,
             "switched_off": sorted(self._plugin.switched_off),
             "python": platform.python_version(),
@@ -201,6 +208,11 @@ class Session:
 
 def _nothing() -> None:
     return
+
+
+def _is_text(node_id: str) -> bool:
+    """Can it be sent? A half of a pair (a surrogate) cannot."""
+    return not any("\ud800" <= char <= "\udfff" for char in node_id)
 
 
 def _locate(items: list[Any]) -> None:

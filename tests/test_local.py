@@ -22,6 +22,7 @@ from egbot.errors import (
     SurroundingsError,
     UsageError,
 )
+from egbot.execution.process import process_sandbox
 from egbot.local import Effects, Order, run_order, versions
 from egbot.output import RUN_FILE
 from egbot.ports import Decoder
@@ -532,3 +533,20 @@ def test_an_issue_without_tests_is_the_person_s_mistake(repository: Path) -> Non
 def test_the_tests_of_an_issue_are_not_written_unless_asked(repository: Path) -> None:
     carry_out(repository, issue_text=issue_file(repository.parent, ISSUE))
     assert git(repository, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"tests/[x]/test_a.py": STUB["test_calc.py"]},
+        {"test_[x].py": STUB["test_calc.py"]},
+        {"test_calc.py": STUB["test_calc.py"], "forms/[name]/test_t.py": "def test_t(): pass\n"},
+        {"test_calc.py": STUB["test_calc.py"], "forms/a::b/test_t.py": "def test_t(): pass\n"},
+    ],
+)
+def test_a_bracket_in_a_path_ends_no_run(tmp_path: Path, files: dict[str, str]) -> None:
+    """Neither in a target's own test nor in one that passes and is looked after."""
+    repository = lay_out(tmp_path / "repository", {"calc.py": STUB["calc.py"], **files})
+    order = Order(repository, tmp_path / "out", OVERRIDES, tests=tuple(files)[:1])
+    effects = Effects(lambda *_: process_sandbox(), effects_of().load_decoder)
+    assert reasons(run_order(order, silent, effects)) == [("double", "patched")]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from egbot.execution.process import process_sandbox
+from egbot.intake.failures import selected_tests
+from egbot.nodeids import files_of, names_of, without_row
 from egbot.records import Execution, Fault, Job, Limits, TestOutcome, Tree
-from egbot.survey import survey
+from egbot.survey import is_wanted, survey
 from egbot.synthesis.budget import Budget
 from egbot.testing import ReplaySandbox
 from tests.shelf import tree_of
 
+RAW_IDS = "disable_test_id_escaping_and_forfeit_all_rights_to_community_support"
 BIG = tree_of(
     {
         f"test_{name}.py": "".join(f"def test_{n}():\n    pass\n" for n in range(size))
@@ -105,13 +108,57 @@ def test_a_small_suite_is_one_job_without_notes() -> None:
     assert (len(jobs_of(sandbox)), notes) == (1, [])
 
 
-def test_a_test_whose_id_is_too_long_is_said() -> None:
+@pytest.mark.parametrize(
+    ("odd", "told"), [("x" * 9_000, "x" * (200 - 19)), ("\ud800" * 9, "\\ud800" * 9 + "]")]
+)
+def test_a_test_that_cannot_be_asked_for_by_its_id_is_said(odd: str, told: str) -> None:
     """It is left out by itself: the others run, and a person reads how to mend it."""
-    sandbox = process_sandbox()
-    text = "import pytest\n\n@pytest.mark.parametrize('a', 'ab', ids=['x' * 9_000, 'y'])\ndef test_f(a):\n    assert a\n"
-    found = survey(sandbox, tree_of({"test_it.py": text}), (), Limits())
+    text = f"import pytest\n\n@pytest.mark.parametrize('a', 'ab', ids=[{odd!r}, 'y'])\ndef test_f(a):\n    assert a\n"
+    tree = tree_of({"pytest.ini": f"[pytest]\n{RAW_IDS} = true\n", "test_it.py": text})
+    found = survey(process_sandbox(), tree, (), Limits())
     assert found.passing == {"test_it.py::test_f[y]"}
     (left,) = found.unclear
-    assert left.node_id.startswith("test_it.py::test_f[xxx")
-    assert len(left.node_id) == 200
+    assert left.node_id == f"test_it.py::test_f[{told}"
     assert "its id is too long" in left.why
+
+
+@pytest.mark.parametrize(
+    "place", ["[x]/test_a.py", "t/[x]/test_a.py", "t/test_[x].py", "t/a::b/test_a.py"]
+)
+def test_files_that_pytest_cannot_name_are_run_alone(place: str) -> None:
+    """Its command line takes what stands in a bracket or after ``::`` for a part of a test's id."""
+    others = dict.fromkeys(("test_b.py", "t/test_b.py", "t/[y]/test_b.py"), "raise SystemExit\n")
+    files = {**others, place: "def test_it():\n    pass\n"}
+    found = survey(process_sandbox(), tree_of(files), files_of([place]), Limits())
+    assert found.passing == {f"{place}::test_it"}
+    assert not found.failing
+
+
+@pytest.mark.parametrize("row", ["[", "]", "a::b", "a/b.py::c", "a b", "µ", "\n", "[a]::[b]"])
+def test_a_row_s_id_may_hold_anything(row: str) -> None:
+    text = f"import pytest\n\n@pytest.mark.parametrize('a', 'ab', ids=[{row!r}, 'y'])\ndef test_f(a):\n    assert a\n"
+    tree = tree_of({"pytest.ini": f"[pytest]\n{RAW_IDS} = true\n", "t/[x]/test_it.py": text})
+    found = survey(process_sandbox(), tree, ("t/[x]/test_it.py",), Limits())
+    function = "t/[x]/test_it.py::test_f"
+    assert found.passing == {f"{function}[{row}]", f"{function}[y]"}
+    assert {without_row(one) for one in found.passing} == {function}
+    assert names_of(f"{function}[{row}]") == ["test_f"]
+    assert selected_tests([f"{function}[{row}]"], tree) == (f"{function}[{row}]",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "node_id", "wanted"),
+    [
+        ("t", "t/[x]/test_a.py::test_f[a]", True),
+        ("t/[x]", "t/[x]/test_a.py::test_f[a]", True),
+        ("t/[x]/test_a.py::test_f", "t/[x]/test_a.py::test_f[a]", True),
+        ("t/[x]/test_a.py::test_f", "t/[x]/test_a.py::test_f[]::[]", True),
+        ("t", "t[x]/test_a.py::test_f", False),
+        ("t/test", "t/test[x].py::test_f", False),
+        ("t/test_a.py::test_f[a]", "t/test_a.py::test_f[a][b]", False),
+    ],
+)
+def test_what_was_asked_for_is_told_by_an_id_s_parts(
+    asked: str, node_id: str, wanted: bool
+) -> None:
+    assert is_wanted(node_id, (asked,)) is wanted

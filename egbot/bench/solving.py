@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from egbot.bench.results import Result, Status, Try
 from egbot.bench.tasks import JUDGE, SOLUTION, VISIBLE, BlankedFunction, Function, Task
 from egbot.config import GuidanceSettings, Settings
+from egbot.nodeids import files_of
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import AttemptEnded, Progress
 from egbot.records import Guidance, Job, Limits, Outcome, Tree, TreeFile
@@ -131,7 +132,7 @@ def check_reference(work: Function, tools: Tools, limits: Limits) -> Check:
         return Check()
     tree = {**work.tree, **work.hidden, SOLUTION: TreeFile(work.reference)}
     tests = (*work.visible, *work.judges)
-    modules = tuple(dict.fromkeys(test.partition("::")[0] for test in tests))
+    modules = files_of(tests)
     limits = replace(limits, test_s=max(limits.test_s, _LEAST_CHECK_S))
     with tools.sandbox(work.tree).open(tree, modules, limits) as executor:
         outcomes = executor.run(Job(tests, trace=False, limits=limits)).outcomes

@@ -50,7 +50,7 @@ class _Result(_Frame):
 class _Collected(_Frame):
     type: Literal["collected"]
     node_ids: Annotated[tuple[str, ...], Items(max_length=500_000)]
-    too_long: Annotated[tuple[str, ...], Items(max_length=2_000)] = ()
+    unaskable: Annotated[tuple[str, ...], Items(max_length=2_000)] = ()
     renamed: Annotated[tuple[str, ...], Items(max_length=500_000)] = ()
     errors: Annotated[tuple[FailingTest, ...], Items(max_length=100_000)] = ()
     python: Annotated[str, Field(max_length=64)] = ""
@@ -100,7 +100,7 @@ def parse_opening(line: bytes) -> Collection | Broken:
     if isinstance(found, Broken):
         return found
     known = (found.node_ids, found.errors, found.python, found.pytest)
-    return Collection(*known, found.too_long, found.renamed, found.switched_off)
+    return Collection(*known, found.unaskable, found.renamed, found.switched_off)
 
 
 def parse_result(line: bytes, number: int, job: Job) -> Execution:

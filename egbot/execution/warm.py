@@ -22,6 +22,7 @@ from egbot.execution.protocol import (
     render_open,
     render_run,
 )
+from egbot.nodeids import file_of
 from egbot.projects import find_project
 from egbot.records import Collection, Execution, Job, Limits, TestOutcome, Tree, TreeFile
 
@@ -185,7 +186,7 @@ class WarmExecutor:
     def _remember(self, collection: Collection) -> None:
         in_files: dict[str, list[str]] = {}
         for test in collection.node_ids:
-            path = test.partition("::")[0]
+            path = file_of(test)
             if test.endswith("]") and path in self._tree:
                 in_files.setdefault(path, []).append(test)
         for path, tests in in_files.items():

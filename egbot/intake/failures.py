@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from egbot.errors import UsageError
+from egbot.nodeids import names_of
 from egbot.records import FAILED, Collection, FailingTest, Fault, TestOutcome, Tree
 from egbot.source.layout import text_of
 
@@ -54,7 +55,7 @@ def selected_tests(wanted: Iterable[str], tree: Tree) -> tuple[str, ...]:
 def _checked(spec: str, tree: Tree) -> str:
     path, separator, rest = spec.partition("::")
     pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or "\\" in path or _has_control(spec):
+    if pure.is_absolute() or ".." in pure.parts or "\\" in path or _has_control(path):
         raise UsageError(f"{spec!r} does not lie in the repository", hint="give a path inside it")
     clean = str(pure)
     is_folder = clean == "." or any(name.startswith(f"{clean}/") for name in tree)
@@ -67,7 +68,7 @@ def _checked(spec: str, tree: Tree) -> str:
 
 def _check_name(path: str, rest: str, tree: Tree) -> None:
     """A misspelt test is told early; names that are made at run time are given the benefit."""
-    name = rest.partition("[")[0].rpartition("::")[2]
+    name = (names_of(f"{path}::{rest}") or [""])[-1]
     text = text_of(tree[path].data)
     if not name:
         raise UsageError(f"{path}:: names no test", hint="write PATH::test_name")

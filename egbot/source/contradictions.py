@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
+from egbot.nodeids import files_of, without_row
 from egbot.records import Target, Tree
 from egbot.source.calls import shape
 from egbot.source.examples import Example, Key, examples
@@ -46,8 +47,8 @@ def contradictions(
     """
     if "." in target.qualname:
         return ()
-    wanted = {node_id.partition("[")[0] for node_id in node_ids or target.tests}
-    paths = sorted({node_id.partition("::")[0] for node_id in wanted})
+    wanted = set(map(without_row, node_ids or target.tests))
+    paths = sorted(files_of(wanted))
     key = (target.path, target.qualname)
     calls: dict[str, list[_Expectation]] = {}
     for example in examples(Code(tree), key, paths):

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from egbot.nodeids import names_of, without_row
 from egbot.records import Target, Tree
 from egbot.source.examples import Example, Key, examples
 from egbot.source.layout import text_of
@@ -40,7 +41,7 @@ def test_excerpt(target: Target, tree: Tree, node_ids: Iterable[str], max_chars:
     """
     code = Code(tree)
     key = (target.path, target.qualname)
-    wanted = list(dict.fromkeys(i.partition("[")[0] for i in node_ids))
+    wanted = list(dict.fromkeys(map(without_row, node_ids)))
     blocks: list[_Block] = []
     fixtures: dict[str, str] = {}
     for node_id in wanted:
@@ -62,7 +63,7 @@ test_excerpt.__test__ = False  # type: ignore[attr-defined]  # not a test, whate
 
 def _assert_lines(code: Code, key: Key, test: TestFunction, node_id: str) -> list[str]:
     """The test as plain asserts, or [] when it does more than that."""
-    name = node_id.partition("::")[2]
+    name = "::".join(names_of(node_id))
     found = [item for item in examples(code, key, [test.path]) if item.test == name]
     if not found or not all(_stands_alone(code, item) for item in found):
         return []

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from egbot.nodeids import file_of
 from egbot.records import FailingTest, Fault
 from egbot.source.absent import Need, missing_imports
 from egbot.source.examples import Key
@@ -45,7 +46,7 @@ def read_failure(
 
     ``left_out`` are the requirements that are not installed, and why.
     """
-    path = failing.node_id.partition("::")[0]
+    path = file_of(failing.node_id)
     if failing.status in {"timeout", "crash"}:
         return Reading(why=_STOPPED[failing.status])
     if path.endswith(".py") and path in code.tree and code.problem(path):
@@ -132,7 +133,7 @@ def _first_needs(code: Code, importers: tuple[str, ...]) -> tuple[Need, ...]:
 def _importers(failing: FailingTest) -> tuple[str, ...]:
     """The files whose imports may have failed: of the traceback, innermost first, then the test."""
     frames = [frame.path for frame in reversed(failing.fault.frames)]
-    return tuple(dict.fromkeys([*frames, failing.node_id.partition("::")[0]]))
+    return tuple(dict.fromkeys([*frames, file_of(failing.node_id)]))
 
 
 # --- attributes and names ---------------------------------------------------------------------
@@ -321,7 +322,7 @@ def _plain(failing: FailingTest) -> str:
     where = f" at {fault.frames[-1].path}:{fault.frames[-1].line}" if fault.frames else ""
     if failing.phase == "collect":
         return f"the file cannot be collected ({what}{where}), and no function is missing"
-    if failing.node_id.partition("::")[0].endswith(".py"):
+    if file_of(failing.node_id).endswith(".py"):
         return f"fails with {what}{where}, and every function that it calls is written"
     return f"fails with {what}{where}; tests of this kind are not followed"
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from egbot.errors import UsageError
+from egbot.nodeids import file_of
 from egbot.records import FailingTest, LeftTest, Origin, Target, Tree, TreeFile
 from egbot.source.absent import Need
 from egbot.source.examples import Key
@@ -226,7 +227,7 @@ def _without_collected(
     """Replace module paths among the tests by the tests of those modules, once they are known."""
     broken = {failing.node_id for failing in failures if "::" not in failing.node_id}
     collected = {
-        failing.node_id.partition("::")[0] for failing in failures if "::" in failing.node_id
+        file_of(failing.node_id) for failing in failures if "::" in failing.node_id
     } - broken
     kept: dict[Key, _Wanted] = {}
     for key, want in wanted.items():

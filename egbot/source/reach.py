@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from egbot.nodeids import file_of, names_of
 from egbot.records import Frame
 from egbot.source.examples import Key
 from egbot.source.members import operator_uses
@@ -48,7 +49,7 @@ class TestFunction:
 
 def find_test(code: Code, node_id: str) -> TestFunction | None:
     """The function that a node id names, or None (a doctest, a file, or nothing that is there)."""
-    path, *names = node_id.partition("[")[0].split("::")
+    path, names = file_of(node_id), names_of(node_id)
     if not names:
         return None
     owner = code.definition(path, ".".join(names[:-1])) if len(names) > 1 else None

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from types import ModuleType, TracebackType
 
+from egbot.nodeids import file_of, names_of
 from egbot.records import Comparison, FailingTest, Fault, Frame, TestOutcome, Tree
 
 _SKIPPED = frozenset({"Skipped", "SkipTest"})
@@ -36,7 +37,7 @@ def collect(tree: Tree, tests: Sequence[str]) -> tuple[tuple[str, ...], tuple[Fa
 
 def run_test(tree: Tree, node_id: str) -> TestOutcome:
     """Run one test in modules of its own."""
-    path, *names = node_id.partition("[")[0].split("::")
+    path, names = file_of(node_id), names_of(node_id)
 
     def run() -> ModuleType:
         module = Modules(tree).load(path)

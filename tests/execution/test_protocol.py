@@ -89,10 +89,11 @@ FRAMES: dict[str, dict[str, Any]] = {
     "collected": {
         "type": "collected",
         "node_ids": ["t.py::a"],
-        "too_long": ["t.py::b"],
+        "unaskable": ["t.py::b"],
         "errors": [asdict(ERROR)],
         "python": "3.11.2",
         "pytest": "9.2.0",
+        "switched_off": ["-n"],
     },
     "broken": {"type": "broken", "message": ""},
 }
@@ -122,7 +123,8 @@ HOSTILE: list[tuple[tuple[object, ...], str]] = [
     ((*NO_LIST, None, GONE), "R.outcomes T.trace.events C.node_ids"),
     (([{"node_id": "", "status": "passed"}] * 200_001,), "R.outcomes"),
     (([""] * 500_001,), "C.node_ids"),
-    ((*NO_LIST, None, [""] * 2_001, [1], ["x" * 8_193]), "C.too_long"),
+    ((*NO_LIST, None, [""] * 2_001, [1], ["x" * 8_193]), "C.unaskable"),
+    ((*NO_LIST, None, [""] * 101, [1], ["x" * 8_193]), "C.switched_off"),
     ((*NO_LIST, None, [asdict(FAULT)]), "C.errors"),
     ((*NO_LIST, None, [asdict(FAULT.frames[0])] * 1_001), "F.frames G.frames"),
     ((*NO_PAIRS, None, LONG_PAIR, [["a", "b"]] * 33), "F.attributes G.attributes"),
@@ -165,7 +167,7 @@ def test_a_frame_that_is_not_as_agreed_is_refused(place: str, values: tuple[obje
 
 
 def test_a_collection_becomes_the_records_it_was() -> None:
-    whole = Collection(("t.py::a",), (ERROR,), "3.11.2", "9.2.0", ("t.py::b",))
+    whole = Collection(("t.py::a",), (ERROR,), "3.11.2", "9.2.0", ("t.py::b",), ("-n",))
     assert parse_opening(line(FRAMES["collected"])) == whole
 
 

@@ -541,5 +541,5 @@ def test_a_test_with_an_id_that_is_too_long_is_left_out_alone(open_sandbox: Open
     collection = open_sandbox(DEEP).collection
     ids = [one for one in collection.node_ids if "test_id" in one]
     assert ids == ["test_fib.py::test_id[short]"]
-    assert [len(one) for one in collection.too_long] == [8_192, 8_192]
+    assert [len(one) for one in collection.unaskable] == [8_192, 8_192]
     assert len(collection.node_ids) == 302

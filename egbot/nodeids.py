@@ -1,0 +1,29 @@
+"""Owns how a test's id is taken apart: a file, then ``::`` names, then what tells a row from others.
+
+A row's text may hold anything, ``::`` and brackets too, and so may a file's path hold brackets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def file_of(node_id: str) -> str:
+    """The path of the file that holds a test; of a path, itself."""
+    return node_id.partition("::")[0]
+
+
+def files_of(node_ids: Iterable[str]) -> tuple[str, ...]:
+    """The files that hold the tests, each once, in the order of the tests."""
+    return tuple(dict.fromkeys(map(file_of, node_ids)))
+
+
+def names_of(node_id: str) -> list[str]:
+    """The names of the classes around a test, and its own; none for a path."""
+    rest = node_id.partition("::")[2].partition("[")[0]
+    return rest.split("::") if rest else []
+
+
+def without_row(node_id: str) -> str:
+    """The id that all rows of a test have in common."""
+    return "::".join([file_of(node_id), *names_of(node_id)])
