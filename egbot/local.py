@@ -22,7 +22,7 @@ from egbot.errors import EgbotError, UsageError
 from egbot.execution.options import options_of
 from egbot.execution.select import choose
 from egbot.intake.failures import selected_tests
-from egbot.intake.issue import tests_in_issue
+from egbot.intake.issue import named_tests, tests_in_issue
 from egbot.intake.junit import junit_failures
 from egbot.output import Saver, held
 from egbot.pipeline import Request, Tools, check_request, solve
@@ -79,7 +79,7 @@ def run_order(order: Order, report: Report, effects: Effects | None = None) -> R
     settings = order.settings or settings_of(tree, order.overrides, repository.root)
     refuse_forbidden(settings, order.overrides, repository.root)
     refuse_links(order.output, repository.root)
-    request = _request(order, tree)
+    request = _request(order, tree, report)
     budget = Budget(settings.max_seconds, settings.max_tokens, time.monotonic)
     budget.start_s = start_s
     check_request(request, settings)
@@ -128,7 +128,7 @@ def _solved(
 # --- what is asked for -------------------------------------------------------------------------
 
 
-def _request(order: Order, tree: Tree) -> Request:
+def _request(order: Order, tree: Tree, report: Report) -> Request:
     tests = selected_tests(order.tests, tree)
     if order.junit is not None:
         failing = junit_failures(_read(order.junit), order.junit.name, tree)
@@ -145,7 +145,15 @@ def _request(order: Order, tree: Tree) -> Request:
             f"{order.issue_text.name} holds no test and names none",
             hint="put a test into a ```python block, or write its path (tests/test_it.py)",
         )
-    tests += selected_tests(issue.named, tree)
+    named, problems = named_tests(issue, tree)
+    for problem in problems:
+        report(Stage("reading the issue", f"left out: {problem}"))
+    if not issue.blocks and not named:
+        raise UsageError(
+            f"no test that {order.issue_text.name} names is in the repository: {problems[0]}",
+            hint="write the tests' paths as git has them (tests/test_it.py::test_it)",
+        )
+    tests += named
     if not issue.blocks:
         return Request(tree, tests, order.targets)
     patch, tree = _with_tests(tree, "\n\n".join(issue.blocks))

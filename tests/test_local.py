@@ -26,7 +26,7 @@ from egbot.execution.process import process_sandbox
 from egbot.local import Effects, Order, run_order, versions
 from egbot.output import RUN_FILE
 from egbot.ports import Decoder
-from egbot.progress import Progress, silent
+from egbot.progress import Progress, Stage, silent
 from egbot.records import Execution, Job, Run, Tree
 from egbot.report.files import read_run
 from egbot.testing import ReplaySandbox, Script
@@ -523,6 +523,20 @@ def test_an_issue_may_name_tests(repository: Path) -> None:
     run = carry_out(repository, issue_text=issue_file(repository.parent, text))
     assert reasons(run) == [("double", "patched")]
     assert run.tests_added == ()
+
+
+def test_what_an_issue_names_wrongly_is_told_and_the_rest_is_done(repository: Path) -> None:
+    """Nothing but wrong names leaves nothing to do, which is the person's mistake."""
+    wrong = "FAIL: test_gone (tests.test_gone.Case)"
+    right = r"test_double in C:\work\shop\test_calc.py::test_double"
+    told: list[Progress] = []
+    file = issue_file(repository.parent, f"{wrong}\n{right}")
+    order = Order(repository, repository.parent / "out", OVERRIDES, issue_text=file)
+    assert reasons(run_order(order, told.append, effects_of())) == [("double", "patched")]
+    (stage,) = [one for one in told if isinstance(one, Stage) and one.name == "reading the issue"]
+    assert "tests.test_gone.Case.test_gone" in stage.detail
+    with pytest.raises(UsageError, match=r"no test that issue\.md names .*test_gone"):
+        carry_out(repository, issue_text=issue_file(repository.parent, wrong))
 
 
 def test_an_issue_without_tests_is_the_person_s_mistake(repository: Path) -> None:

@@ -10,6 +10,13 @@ import re
 import textwrap
 from dataclasses import dataclass
 
+from egbot.errors import UsageError
+from egbot.intake.failures import selected_tests
+from egbot.intake.junit import split_dotted
+from egbot.intake.tracebacks import repository_path
+from egbot.nodeids import file_of
+from egbot.records import Tree
+from egbot.source.modules import Modules, read_modules
 from egbot.source.quiet import quietly
 
 MAX_TEXT_CHARS = 65_536  # an issue's body has no more
@@ -18,16 +25,20 @@ MAX_BLOCK_CHARS = 20_000
 MAX_NAMED = 50
 _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})[ \t]*([^\n`]*)$")
 _NODE_ID = re.compile(
-    r"(?<![\w/.-])((?:[\w.-]{1,100}/){0,12}[\w.-]{1,100}\.py)"
-    r"((?:::[A-Za-z_]\w{0,200}){0,4}(?:\[[^\]\s`]{1,200}\])?)"
+    r"(?:(?<![\w/.:\\-])(?:[A-Za-z]:)?[/\\]{1,2}|(?<![\w/.\\-]))"
+    r"((?:[\w.-]{1,100}[/\\]{1,2}){0,12}[\w.-]{1,100}\.py)"
+    r"((?:::[A-Za-z_]\w{0,200}){0,4})((?:\[[^\s`]{1,200}\](?=[\s`,.;:)'\"]|$))?)"
+)
+_UNITTEST = re.compile(
+    r"(?<![\w.])((?:FAIL|ERROR): )?([\w.]{1,200}) \(((?:[A-Za-z_]\w{0,100}\.){1,12}\w{1,200})\)"
 )
 _LANGUAGES = frozenset({"", "python", "python3", "py", "pytest"})
 
 
 @dataclass(frozen=True, slots=True)
 class IssueTests:
-    """``blocks`` are the sources of the fenced blocks that hold tests; ``named`` are node ids or
-    paths of tests in the order in which the text names them.
+    """``blocks`` are the sources of the fenced blocks that hold tests; ``named`` are node ids,
+    paths or (from unittest) dotted names of tests in the order in which the text names them.
     """
 
     blocks: tuple[str, ...]
@@ -93,13 +104,51 @@ def _is_test_class(node: ast.ClassDef) -> bool:
 
 
 def _named(prose: str) -> tuple[str, ...]:
-    found: dict[str, None] = {}
+    found: dict[int, str] = {}
     for match in _NODE_ID.finditer(prose):
-        path, rest = match[1], match[2]
+        path, names, row = match.groups()
+        path = re.sub(r"[/\\]+", "/", path).removeprefix("./")
         stem = path.rpartition("/")[2]
-        is_test = stem.startswith("test_") or stem.endswith("_test.py") or "::" in rest
+        is_test = stem.startswith("test_") or stem.endswith("_test.py") or names
         if is_test and ".." not in path.split("/"):
-            found.setdefault(f"{path.removeprefix('./')}{rest}")
-        if len(found) >= MAX_NAMED:
-            break
-    return tuple(found)
+            found[match.start()] = f"{path}{names}{row if names else ''}"
+    for match in _UNITTEST.finditer(prose):
+        failed, name, dotted = match.groups()
+        if dotted.startswith("unittest.loader._FailedTest"):
+            found[match.start()] = name
+        elif failed and not name.startswith("test"):  # a fixture of a class or a module
+            found[match.start()] = dotted
+        elif name.startswith("test"):
+            found[match.start()] = dotted if dotted.endswith(f".{name}") else f"{dotted}.{name}"
+    return tuple(dict.fromkeys(found[place] for place in sorted(found)))[:MAX_NAMED]
+
+
+def named_tests(issue: IssueTests, tree: Tree) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The node ids and paths that an issue names, and why some of its names are none."""
+    modules = read_modules(tree)
+    found: list[str] = []
+    problems: list[str] = []
+    for name in issue.named:
+        try:
+            found += selected_tests((_in_tree(name, modules, tree),), tree)
+        except UsageError as error:
+            problems.append(f"{error.message} ({error.hint})")
+    return tuple(dict.fromkeys(found)), tuple(problems)
+
+
+def _in_tree(name: str, modules: Modules, tree: Tree) -> str:
+    """The node id that ``name``, of whatever folder or machine, stands for; else ``name``."""
+    path = file_of(name)
+    if path.endswith(".py"):
+        ends = [one for one in tree if one.endswith(f"/{path}")]
+        place = repository_path(path, tree) or (ends[0] if len(ends) == 1 else path)
+        return f"{place}{name.removeprefix(path)}"
+    parts = name.split(".")
+    for start in range(len(parts)):
+        module, names = split_dotted(".".join(parts[start:]), modules)
+        if module and not module.endswith("__init__.py"):
+            return "::".join([module, *names])
+    return name
+
+
+named_tests.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever its name says

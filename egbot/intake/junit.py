@@ -138,7 +138,7 @@ def _node_id(case: ElementTree.Element, modules: Modules, tree: Tree) -> tuple[s
     if path is not None:
         classes = _classes_after(classname, path)
         return "::".join([path, *classes, name]), False
-    path, classes = _split(classname, modules)
+    path, classes = split_dotted(classname, modules)
     return (None, False) if path is None or not name else ("::".join([path, *classes, name]), False)
 
 
@@ -156,9 +156,9 @@ def _classes_after(classname: str, path: str) -> list[str]:
     return [part for part in parts if part[:1].isupper()]
 
 
-def _split(classname: str, modules: Modules) -> tuple[str | None, list[str]]:
-    """The longest prefix that is a module of the tree, and the classes behind it."""
-    parts = [part for part in classname.split(".") if part]
+def split_dotted(dotted: str, modules: Modules) -> tuple[str | None, list[str]]:
+    """The file of the longest prefix that is a module of the tree, and the names behind it."""
+    parts = [part for part in dotted.split(".") if part]
     for length in range(len(parts), 0, -1):
         path = _module_path(".".join(parts[:length]), modules)
         if path is not None:
