@@ -19,8 +19,8 @@ from sandbox import kernel
 from sandbox.called import CallWatch
 from sandbox.child import Work, collect_fault, never_ran, run_tests, settle
 from sandbox.faults import plain_fault
-from sandbox.inherited import RandomState, warm_hypothesis
 from sandbox.ids import arguments
+from sandbox.inherited import RandomState, warm_hypothesis
 from sandbox.plugin import Plugin
 from sandbox.reprs import printable
 from sandbox.swap import AfreshError, modules_below, swap

@@ -167,7 +167,9 @@ def test_a_frame_that_is_not_as_agreed_is_refused(place: str, values: tuple[obje
 
 
 def test_a_collection_becomes_the_records_it_was() -> None:
-    whole = Collection(("t.py::a",), (ERROR,), "3.11.2", "9.2.0", ("t.py::b",), ("-n",))
+    whole = Collection(
+        ("t.py::a",), (ERROR,), "3.11.2", "9.2.0", ("t.py::b",), switched_off=("-n",)
+    )
     assert parse_opening(line(FRAMES["collected"])) == whole
 
 
