@@ -34,6 +34,7 @@ from egbot.repository import (
     apply,
     check_identity,
     commit,
+    ignored_modules,
     is_clean,
     open_repository,
     snapshot,
@@ -79,7 +80,7 @@ def run_order(order: Order, report: Report, effects: Effects | None = None) -> R
     settings = order.settings or settings_of(tree, order.overrides, repository.root)
     refuse_forbidden(settings, order.overrides, repository.root)
     refuse_links(order.output, repository.root)
-    request = _request(order, tree, report)
+    request = replace(_request(order, tree, report), ignored=_ignored(repository, report))
     budget = Budget(settings.max_seconds, settings.max_tokens, time.monotonic)
     budget.start_s = start_s
     check_request(request, settings)
@@ -129,6 +130,7 @@ def _solved(
 
 
 def _request(order: Order, tree: Tree, report: Report) -> Request:
+    """What is asked for, of the tests and of the issue. Raises UsageError."""
     tests = selected_tests(order.tests, tree)
     if order.junit is not None:
         failing = junit_failures(_read(order.junit), order.junit.name, tree)
@@ -158,6 +160,17 @@ def _request(order: Order, tree: Tree, report: Report) -> Request:
         return Request(tree, tests, order.targets)
     patch, tree = _with_tests(tree, "\n\n".join(issue.blocks))
     return Request(tree, (*tests, patch.path), order.targets, (patch,))
+
+
+def _ignored(repository: Repository, report: Report) -> tuple[str, ...]:
+    """The modules that git ignores; those that lie beside others are named, as tests may need them."""
+    ignored = ignored_modules(repository)
+    files = [one for one in ignored if not one.endswith("/")]
+    if files:
+        more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+        text = f"left out, as git ignores them: {', '.join(files[:5])}{more}"
+        report(Stage("reading the repository", text))
+    return ignored
 
 
 def _with_tests(tree: Tree, text: str) -> tuple[Patch, Tree]:

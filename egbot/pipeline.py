@@ -43,19 +43,24 @@ _AGAIN = 4  # and running the failing tests again one of so many parts of what i
 _LEAST_SHARE_S = 10.0  # so much a target gets while there is any: less serves none of many
 _PROOF = 1.5  # a proof runs the suite once, and the target's tests some more times
 _MIB = 1024 * 1024
+_IGNORED = (
+    "git ignores it; take it out of .gitignore or add it (git add -f), or have the tests do without"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What was asked for: a repository's files, and optionally which tests and functions.
 
-    ``tests_added`` are the files of ``tree`` that the person's working tree does not have yet.
+    ``tests_added`` are the files of ``tree`` that the person's working tree does not have yet,
+    ``ignored`` the modules and folders (with a / at the end) that it has and git ignores.
     """
 
     tree: Tree
     tests: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     tests_added: tuple[Patch, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +228,7 @@ def _location(state: _State) -> Location:
         state.failures,
         state.tree,
         state.targets,
-        state.tools.sandbox.left_out,
+        {**state.tools.sandbox.left_out, **dict.fromkeys(state.request.ignored, _IGNORED)},
         declared_imports(state.tree),
         lambda: share.is_late,
     )

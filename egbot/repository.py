@@ -89,6 +89,19 @@ def snapshot(repository: Repository, *, note: Callable[[str], None] = lambda _: 
     return tree
 
 
+def ignored_modules(repository: Repository) -> tuple[str, ...]:
+    """The Python modules that git ignores, so that no snapshot has them; a folder of such ends with /."""
+    options = ("--others", "--ignored", "--exclude-standard", "--directory")
+    printed = ask_git(repository.root, "ls-files", "-z", *options)
+    paths = printed.decode(errors="replace").split("\0")[:-1]
+    return tuple(
+        one
+        for one in paths
+        if one.endswith((".py", ".so", ".pyd"))
+        or (one.endswith("/") and any((repository.root / one).glob("*.py")))
+    )
+
+
 def _listed(root: Path) -> list[bytes]:
     """The paths that git lists, sorted; another repository's folder is one of them.
 

@@ -564,3 +564,35 @@ def test_a_bracket_in_a_path_ends_no_run(tmp_path: Path, files: dict[str, str]) 
     order = Order(repository, tmp_path / "out", OVERRIDES, tests=tuple(files)[:1])
     effects = Effects(lambda *_: process_sandbox(), effects_of().load_decoder)
     assert reasons(run_order(order, silent, effects)) == [("double", "patched")]
+
+
+@pytest.mark.parametrize(
+    ("needed", "files"),
+    [
+        ("_version.py", {"test_calc.py": "import _version\n" + STUB["test_calc.py"]}),
+        ("pkg/_version.py", {"pkg/__init__.py": "from ._version import version\n"}),
+        ("src/pkg/made.py", {"src/pkg/__init__.py": "", "conftest.py": "from pkg import made\n"}),
+        ("pkg/_fast.so", {"pkg/__init__.py": "from pkg import _fast\n"}),
+        ("local/", {"conftest.py": "from local.conf import DEBUG\n"}),
+    ],
+)
+def test_a_module_that_git_ignores_is_named_and_never_written(
+    tmp_path: Path, needed: str, files: dict[str, str]
+) -> None:
+    """It is on the disk, so that the tests pass there; a stub in its place would be wrong."""
+    ignored = ".gitignore", "_version.py\nmade.py\n*.so\nlocal/\n"
+    uses = {"test_calc.py": f"import pkg\n{STUB['test_calc.py']}"} if "pkg/" in needed else {}
+    repository = lay_out(
+        tmp_path / "repository", dict([ignored, *{**STUB, **uses, **files}.items()])
+    )
+    place = repository / (f"{needed}conf.py" if needed.endswith("/") else needed)
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("version = '1.0'\n")
+    told: list[Progress] = []
+    effects = Effects(lambda *_: process_sandbox(), effects_of().load_decoder)
+    run = run_order(Order(repository, tmp_path / "out", OVERRIDES), told.append, effects)
+    (left,) = run.outcomes[-1].left
+    assert left.why.startswith(f"needs {needed}, which was left out: git ignores it")
+    assert not any(one.patch for one in run.outcomes)
+    notes = [one.detail for one in told if isinstance(one, Stage)]
+    assert (f"left out, as git ignores them: {needed}" in notes) is not needed.endswith("/")

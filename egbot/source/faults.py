@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -44,17 +44,36 @@ def read_failure(
 ) -> Reading:
     """Which functions the failure asks for, in the order in which the test would call them.
 
-    ``left_out`` are the requirements that are not installed, and why.
+    ``left_out`` are the requirements that are not installed and the modules (paths; of a folder's
+    with a / at the end) that are not in the tree, and why.
     """
     path = file_of(failing.node_id)
     if failing.status in {"timeout", "crash"}:
         return Reading(why=_STOPPED[failing.status])
     if path.endswith(".py") and path in code.tree and code.problem(path):
         return Reading(why=code.problem(path))
+    place = _left_out_module(failing.fault, left_out)
+    if place:
+        return Reading(why=f"needs {place}, which was left out: {left_out[place]}")
     reader = _READERS.get(failing.fault.type_name.rpartition(".")[2], _read_other)
     reading = reader(code, failing)
     lacking = "" if reading.needs else _lacking_package(failing.fault, left_out)
     return Reading(why=lacking) if lacking else reading
+
+
+def _left_out_module(fault: Fault, left_out: Iterable[str]) -> str:
+    """Which of the paths in ``left_out`` holds the module that a failed import asks for, or ""."""
+    module, name = _NO_MODULE.search(fault.message), _IMPORT_NAME.search(fault.message)
+    dotted = module[1] if module else f"{name[2]}.{name[1]}" if name else ""
+    parts = dotted.split(".") if dotted else []
+    ways = ["/" + "/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+    for place in left_out:
+        folder, _, last = f"/{place}".rpartition("/")
+        stem = f"{folder}/{last.partition('.')[0]}".removesuffix("/__init__").removesuffix("/")
+        is_module = place.endswith((".py", ".so", ".pyd", "/"))
+        if is_module and any(stem.endswith(way) for way in (ways[-1:] if last else ways)):
+            return place
+    return ""
 
 
 def _lacking_package(fault: Fault, left_out: Mapping[str, str]) -> str:
