@@ -21,7 +21,7 @@ from egbot.engine.model import check_model, load
 from egbot.errors import EgbotError, UsageError
 from egbot.execution.options import options_of
 from egbot.execution.select import choose
-from egbot.intake.failures import selected_tests
+from egbot.intake.failures import from_root, selected_tests
 from egbot.intake.issue import named_tests, tests_in_issue
 from egbot.intake.junit import junit_failures
 from egbot.output import Saver, held
@@ -51,6 +51,7 @@ class Order:
 
     ``settings``, where given, stand for those of the working tree's own pyproject.toml; they hold
     ``overrides`` already, which then only say what was named. ``trigger`` is what on GitHub asked.
+    ``tests`` and ``targets`` may be named from ``folders``, the first of which counts most.
     """
 
     repository: Path
@@ -64,6 +65,7 @@ class Order:
     commit: bool = False
     settings: Settings | None = None
     trigger: Trigger | None = None
+    folders: tuple[Path, ...] = ()
 
 
 def run_order(order: Order, report: Report, effects: Effects | None = None) -> Run:
@@ -80,7 +82,9 @@ def run_order(order: Order, report: Report, effects: Effects | None = None) -> R
     settings = order.settings or settings_of(tree, order.overrides, repository.root)
     refuse_forbidden(settings, order.overrides, repository.root)
     refuse_links(order.output, repository.root)
-    request = replace(_request(order, tree, report), ignored=_ignored(repository, report))
+    request = replace(
+        _request(order, tree, repository.root, report), ignored=_ignored(repository, report)
+    )
     budget = Budget(settings.max_seconds, settings.max_tokens, time.monotonic)
     budget.start_s = start_s
     check_request(request, settings)
@@ -129,9 +133,10 @@ def _solved(
 # --- what is asked for -------------------------------------------------------------------------
 
 
-def _request(order: Order, tree: Tree, report: Report) -> Request:
+def _request(order: Order, tree: Tree, root: Path, report: Report) -> Request:
     """What is asked for, of the tests and of the issue. Raises UsageError."""
-    tests = selected_tests(order.tests, tree)
+    tests = selected_tests(from_root(order.tests, tree, root, order.folders), tree)
+    targets = from_root(order.targets, tree, root, order.folders)
     if order.junit is not None:
         failing = junit_failures(_read(order.junit), order.junit.name, tree)
         tests += tuple(one.node_id for one in failing)
@@ -140,7 +145,7 @@ def _request(order: Order, tree: Tree, report: Report) -> Request:
                 f"{order.junit.name} reports no failing test", hint="give a report of a failed run"
             )
     if order.issue_text is None:
-        return Request(tree, tests, order.targets)
+        return Request(tree, tests, targets)
     issue = tests_in_issue(_read(order.issue_text).decode("utf-8", "replace"))
     if not issue.blocks and not issue.named:
         raise UsageError(
@@ -157,9 +162,9 @@ def _request(order: Order, tree: Tree, report: Report) -> Request:
         )
     tests += named
     if not issue.blocks:
-        return Request(tree, tests, order.targets)
+        return Request(tree, tests, targets)
     patch, tree = _with_tests(tree, "\n\n".join(issue.blocks))
-    return Request(tree, (*tests, patch.path), order.targets, (patch,))
+    return Request(tree, (*tests, patch.path), targets, (patch,))
 
 
 def _ignored(repository: Repository, report: Report) -> tuple[str, ...]:

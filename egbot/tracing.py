@@ -12,7 +12,7 @@ from pathlib import Path
 
 from egbot.consent import settings_of
 from egbot.errors import UsageError
-from egbot.intake.failures import selected_tests
+from egbot.intake.failures import from_root, selected_tests
 from egbot.local import Effects
 from egbot.nodeids import file_of, without_row
 from egbot.progress import Report, Stage
@@ -38,13 +38,15 @@ _MIB = 1024 * 1024
 class TraceOrder:
     """What a person asked for. ``target`` is PATH::QUALNAME, or "" for one that is chosen.
 
-    ``overrides`` are settings as the command line gave them.
+    ``overrides`` are settings as the command line gave them; test and target may be named from
+    ``folders``, the first of which counts most.
     """
 
     repository: Path
     node_id: str
     overrides: Mapping[str, object]
     target: str = ""
+    folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,12 @@ def trace_order(order: TraceOrder, report: Report, effects: Effects | None = Non
     repository = open_repository(order.repository)
     tree = snapshot(repository, note=lambda text: report(Stage("left out", text)))
     settings = settings_of(tree, order.overrides, repository.root)
-    (node_id,) = selected_tests((order.node_id,), tree) or ("",)
+    asked = from_root((order.node_id, order.target), tree, repository.root, order.folders)
+    (node_id,) = selected_tests(asked[:1], tree) or ("",)
     if "::" not in node_id:
         raise UsageError(f"{order.node_id!r} names no test", hint=_example(tree, node_id))
     functions = () if order.target else functions_of(Code(tree), node_id)
-    target = named_target(order.target or _first(functions, node_id), tree)
+    target = named_target(asked[1] or _first(functions, node_id), tree)
     sandbox = effects.make_sandbox(settings, tree, repository, report)
     limits = Limits(test_s=settings.sandbox.test_s, memory_bytes=settings.sandbox.memory_mib * _MIB)
     report(Stage("tracing", f"{target.path}::{target.qualname}"))

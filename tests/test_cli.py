@@ -242,3 +242,35 @@ def test_ctrl_c_ends_with_130_and_a_saved_run(
     assert "error: interrupted" in errors
     assert "Traceback" not in errors
     assert not read_run(tmp_path / "out" / "run.json").finished
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("solve test_a.py::test_gone", "tests/test_a.py has no test test_gone"),
+        ("solve --tests test_a.py::test_gone", "tests/test_a.py has no test test_gone"),
+        ("solve tests/test_a.py::test_gone", "tests/test_a.py has no test test_gone"),
+        ("solve ../lib/test_b.py --tests test_gone.py", "there is no test file test_gone.py"),
+        ("solve ../tests/test_gone.py::test_b", "there is no test file tests/test_gone.py"),
+        ("solve test_a.py --target ../lib/test_b.py::gone", "lib/test_b.py has no function gone"),
+        ("solve test_a.p", "test_a.p does not exist"),
+        ("solve " + "x" * 300, "does not exist"),
+        ("stubs test_a.py::test_gone", "tests/test_a.py has no test test_gone"),
+        ("trace test_a.py::test_gone", "tests/test_a.py has no test test_gone"),
+        (
+            "trace test_a.py::test_a --target ../lib/test_b.py::gone",
+            "lib/test_b.py has no function",
+        ),
+    ],
+)
+def test_tests_and_functions_are_named_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, told: str
+) -> None:
+    for path, name in (("tests/test_a.py", "test_a"), ("lib/test_b.py", "test_b")):
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).write_text(f"def {name}():\n    pass\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path / "tests")
+    result = invoke(*words.split())
+    assert result.exit_code == 2
+    assert told in result.output

@@ -596,3 +596,15 @@ def test_a_module_that_git_ignores_is_named_and_never_written(
     assert not any(one.patch for one in run.outcomes)
     notes = [one.detail for one in told if isinstance(one, Stage)]
     assert (f"left out, as git ignores them: {needed}" in notes) is not needed.endswith("/")
+
+
+def test_tests_and_targets_are_meant_from_the_folder_that_the_person_is_in(tmp_path: Path) -> None:
+    tests = {"tests/test_calc.py": STUB["test_calc.py"], "test_calc.py": "def test_no(): pass\n"}
+    repository = lay_out(tmp_path / "repository", {"calc.py": STUB["calc.py"], **tests})
+    run = carry_out(
+        repository,
+        tests=("test_calc.py::test_double",),
+        targets=("../calc.py::double",),
+        folders=(repository / "tests",),
+    )
+    assert reasons(run) == [("double", "patched")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from egbot.commands.shared import (
     sandbox_overrides,
 )
 from egbot.demo import DEMO_AGENTS, lay_out
-from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED
+from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED, UsageError
 from egbot.local import Order, run_order
+from egbot.nodeids import file_of
 from egbot.output import held
 from egbot.records import Run
 from egbot.report.files import run_json
@@ -62,7 +64,7 @@ def _run_options(command: Command) -> Command:
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("repo", type=click.Path(exists=True, path_type=Path), default=".")
+@click.argument("repo", type=click.Path(), default=".", metavar="[REPO|TEST]")
 @click.option(
     "--tests",
     multiple=True,
@@ -110,7 +112,7 @@ def _run_options(command: Command) -> Command:
 )
 @guarded
 def solve(
-    repo: Path,
+    repo: str,
     tests: tuple[str, ...],
     targets: tuple[str, ...],
     junit: Path | None,
@@ -124,27 +126,31 @@ def solve(
 ) -> int:
     """Write the functions that the failing tests of REPO ask for (default: here).
 
-    Without --tests the whole suite runs and what fails is taken. The working tree is left alone
+    Without a TEST and --tests the whole suite runs and what fails is taken. Tests are files, folders or node
+    ids, from the current folder or from the repository's root. The working tree is left alone
     unless --apply or --commit says otherwise.
 
     \b
     Examples:
       egbot solve
+      egbot solve tests/test_text.py::test_vowels
       egbot solve --tests tests/test_text.py --apply
       egbot solve ../shop --target shop/cart.py::Cart.total --max-seconds 120
       egbot solve --junit report.xml --json > run.json
       egbot solve --agents greedy,samples:16,guided:gamma=0.5:s=4:d=6
     """
+    folder, named = _place(repo)
     order = Order(
-        repository=repo,
+        repository=folder,
         output=output,
         overrides=_overrides(options),
-        tests=tests,
+        tests=(*named, *tests),
         targets=targets,
         junit=junit,
         issue_text=issue_text,
         apply=apply_,
         commit=commit,
+        folders=(Path(), folder),
     )
     return _run(order, plain=plain, as_json=as_json)
 
@@ -177,6 +183,19 @@ def demo(output: Path, plain: bool, **options: Any) -> int:
     overrides = _overrides({**options, "agents": DEMO_AGENTS})
     order = Order(repository=repository, output=output, overrides=overrides)
     return _run(order, plain=plain, as_json=False)
+
+
+def _place(argument: str) -> tuple[Path, tuple[str, ...]]:
+    """The folder that ``solve`` is called for, and the test where its argument names one."""
+    path = Path(file_of(argument))
+    with suppress(OSError):  # as of a name that is too long: nothing has it
+        if path.is_dir() and "::" not in argument:
+            return path, ()
+        if path.is_file():
+            return path.parent, (argument,)
+    if "::" in argument:
+        return Path(), (argument,)
+    raise UsageError(f"{argument} does not exist", hint="give a repository or one of its tests")
 
 
 def _run(order: Order, *, plain: bool, as_json: bool) -> int:

@@ -9,7 +9,7 @@ import click
 from egbot.commands.output import put, put_json
 from egbot.commands.shared import EXIT_CODES, guarded, say
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED, UsageError
-from egbot.intake.failures import selected_tests
+from egbot.intake.failures import from_root, selected_tests
 from egbot.report.text import visible
 from egbot.repository import apply, open_repository, snapshot
 from egbot.stubbing import check_writable, installed_place, make_stubs, patches_of, stubs_json
@@ -45,7 +45,8 @@ def stubs(
         raise UsageError("--write and --check exclude each other", hint="give one of them")
     repository = open_repository(repo)
     tree = snapshot(repository, note=lambda text: say(f"left out: {text}"))
-    made = make_stubs(tree, selected_tests(tests, tree), installed_place(repository.root))
+    chosen = selected_tests(from_root(tests, tree, repository.root, (Path(), repo)), tree)
+    made = make_stubs(tree, chosen, installed_place(repository.root))
     patches = patches_of(made, tree, repository.root)
     diff = "".join(patch.unified_diff for patch in patches)
     for problem in made.problems:

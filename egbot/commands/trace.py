@@ -83,7 +83,7 @@ def trace(
     if html is not None:
         refuse_links(html, open_repository(repo).root)
     view = PlainView(Console(stderr=True))
-    traced = trace_order(TraceOrder(repo, node_id, overrides, target), view)
+    traced = trace_order(TraceOrder(repo, node_id, overrides, target, (Path(), repo)), view)
     versions = {"egbot": __version__, **traced.versions}
     if html is not None:
         write_text(html, render_trace_html(traced.seen, traced.target, versions))

@@ -6,12 +6,13 @@ It knows nothing of why a test fails or of what would mend it.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from egbot.errors import UsageError
-from egbot.nodeids import names_of
+from egbot.nodeids import file_of, names_of
 from egbot.records import FAILED, Collection, FailingTest, Fault, TestOutcome, Tree
 from egbot.source.layout import text_of
 
@@ -52,14 +53,45 @@ def selected_tests(wanted: Iterable[str], tree: Tree) -> tuple[str, ...]:
     return tuple(found)
 
 
+def from_root(
+    specs: Iterable[str], tree: Tree, root: Path, folders: Iterable[Path]
+) -> tuple[str, ...]:
+    """Tests or functions (PATH::NAME) that are named from one of ``folders``, by paths in the tree.
+
+    ``root`` is the repository's, without links. The first folder from which a path leads into
+    ``tree`` is meant; a path that leads nowhere stays, so that it is told as it was written.
+    """
+    folders = tuple(folders)
+    return tuple(_from_root(spec.strip(), tree, root, folders) for spec in specs)
+
+
+def _from_root(spec: str, tree: Tree, root: Path, folders: tuple[Path, ...]) -> str:
+    path = file_of(spec)
+    if not path or "\\" in path or _has_control(path):
+        return spec
+    # a link on the way counts by its own name where git has it, else by where it leads
+    starts = (os.path.realpath(folder) for folder in (*folders, root))
+    ways = (os.path.join(start, path) for start in starts)  # noqa: PTH118  it keeps ..
+    found = (place for way in ways for place in (os.path.normpath(way), os.path.realpath(way)))
+    inside = [os.path.relpath(one, root) for one in found if Path(one).is_relative_to(root)]
+    for place in inside:
+        if place in tree or _is_folder(place, tree):
+            return place + spec.removeprefix(path)
+    is_plain = not path.startswith("/") and ".." not in path.split("/")
+    return spec if is_plain or not inside else inside[0] + spec.removeprefix(path)
+
+
+def _is_folder(path: str, tree: Tree) -> bool:
+    return path == "." or any(name.startswith(f"{path}/") for name in tree)
+
+
 def _checked(spec: str, tree: Tree) -> str:
     path, separator, rest = spec.partition("::")
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or "\\" in path or _has_control(path):
         raise UsageError(f"{spec!r} does not lie in the repository", hint="give a path inside it")
     clean = str(pure)
-    is_folder = clean == "." or any(name.startswith(f"{clean}/") for name in tree)
-    if clean not in tree and not (is_folder and not separator):
+    if clean not in tree and (separator or not _is_folder(clean, tree)):
         raise UsageError(f"there is no test file {clean}", hint=_near(clean, tree))
     if separator:
         _check_name(clean, rest, tree)

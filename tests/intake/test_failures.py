@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from egbot.errors import UsageError
-from egbot.intake.failures import failing_tests, selected_tests
+from egbot.intake.failures import failing_tests, from_root, selected_tests
 from egbot.records import Collection, FailingTest, Fault, TestOutcome, TreeFile
 
 TREE = {
@@ -62,3 +64,51 @@ def test_wrong_names_are_refused_with_advice(spec: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         selected_tests([spec], TREE)
     assert hint in caught.value.hint
+
+
+PLACES = (
+    "tests/test_words.py",
+    "tests/sub/test_more.py",
+    "sub/test_words.py",
+    "test_words.py",
+    "way",
+)
+
+
+@pytest.mark.parametrize(
+    ("folder", "spec", "found"),
+    [
+        (".", "tests/test_words.py::test_a", "tests/test_words.py::test_a"),
+        ("tests", "test_words.py::test_a[b/../c]", "tests/test_words.py::test_a[b/../c]"),
+        ("tests", "./sub", "tests/sub"),
+        ("tests", ".", "tests"),
+        ("tests/sub", "..", "tests"),
+        ("tests/sub", "../test_words.py", "tests/test_words.py"),
+        ("tests/sub", "test_words.py", "test_words.py"),  # there is none here: from the root
+        ("tests/sub", "tests/test_words.py", "tests/test_words.py"),
+        ("sub", "test_words.py", "sub/test_words.py"),
+        ("sub", "../tests/test_gone.py", "tests/test_gone.py"),
+        ("sub", "test_gone.py", "test_gone.py"),
+        ("sub", "../../elsewhere.py", "../../elsewhere.py"),
+        ("..", "repo/tests/test_words.py", "tests/test_words.py"),
+        ("..", "tests/test_words.py", "tests/test_words.py"),
+        (".", "ROOT/tests/sub", "tests/sub"),
+        (".", "ROOT/../elsewhere.py", "ROOT/../elsewhere.py"),
+        ("../link/tests", "test_words.py", "tests/test_words.py"),
+        (".", "ROOT/../link/tests/test_words.py", "tests/test_words.py"),
+        (".", "way", "way"),
+    ],
+)
+def test_a_path_is_meant_from_the_current_folder_else_from_the_root(
+    tmp_path: Path, folder: str, spec: str, found: str
+) -> None:
+    """As pytest and git take it; a link of the repository stays what git has it for."""
+    root = tmp_path / "repo"
+    for place in PLACES[:-1]:
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).touch()
+    (root / "way").symlink_to("test_words.py")
+    (tmp_path / "link").symlink_to(root)
+    tree = dict.fromkeys(PLACES, TreeFile(b""))
+    spec, found = (text.replace("ROOT", str(root)) for text in (spec, found))
+    assert from_root([f" {spec} "], tree, root, [root / folder]) == (found,)
