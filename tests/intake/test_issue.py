@@ -104,7 +104,7 @@ EVEN = f"{CORE}::TestEven::test_even"
         (r"tests\test_core.py::test_x", f"{CORE}::test_x"),
         (r"C:\My work\shop\tests\test_core.py:12: AssertionError", CORE),
         (r'"tests\\test_core.py::test_x"', f"{CORE}::test_x"),
-        ("/home/ada/shop/tests/test_core.py:7: AssertionError", CORE),
+        ("/srv/shop/tests/test_core.py:7: AssertionError", CORE),
         ("test_lib.py::test_lib - NameError", "lib/test_lib.py::test_lib"),
         # rows
         (f"FAILED {CORE}::test_x['str' object has no 'read'] - x", f"{CORE}::test_x"),
