@@ -1,4 +1,4 @@
-"""Owns which of a repository's own options of pytest do not count in the sandbox. It knows no test."""
+"""Owns which of a repository's own options of pytest do not count in the sandbox."""
 
 from __future__ import annotations
 

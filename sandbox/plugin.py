@@ -121,9 +121,8 @@ class Plugin:
             return
         is_folder = isinstance(collector, pytest.Package)  # so it is, before pytest 8
         if self.paths and not is_folder and not is_below(collector.nodeid, self.paths):
-            vars(collector)["collect"] = (
-                list  # only the folder that holds what was asked for has a name
-            )
+            # pytest was given a folder, which holds what was asked for and more
+            vars(collector)["collect"] = list
         if self.on_file is not None:
             self.on_file(collector.nodeid)
         with _time_limit(self._module_s):

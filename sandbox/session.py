@@ -28,14 +28,16 @@ from sandbox.wire import Message
 from sandbox.zygote import EXIT_HARNESS, EXIT_MEMORY, Channel, ZygoteLostError, serve
 
 MAX_ID_CHARS = 8192
-"""A test with a longer id is left out, as is one that is no text: an id travels with each of its runs."""
+"""A test with a longer id is left out, as is one that is no text: it travels with each run."""
 
 MAX_LOCATED = 2000
 """So many tests' places are looked up ahead, which takes a tenth of a millisecond each."""
 
 
 class Session:
-    """pytest in ``root`` with ``args`` over ``tests``; serves over ``channels``: the collected zygote's, the other's.
+    """pytest in ``root`` with ``args`` over ``tests``.
+
+    It serves over ``channels``: the collected zygote's, the other's.
 
     A test may take ``test_s`` seconds, importing a module some times as long. ``plugins`` are the
     entry points of pytest plugins that the repository itself provides: pytest imports them as it

@@ -126,9 +126,9 @@ def solve(
 ) -> int:
     """Write the functions that the failing tests of REPO ask for (default: here).
 
-    Without a TEST and --tests the whole suite runs and what fails is taken. Tests are files, folders or node
-    ids, from the current folder or from the repository's root. The working tree is left alone
-    unless --apply or --commit says otherwise.
+    Without a TEST and --tests the whole suite runs and what fails is taken. Tests are files,
+    folders or node ids, from the current folder or from the repository's root. The working tree
+    is left alone unless --apply or --commit says otherwise.
 
     \b
     Examples:

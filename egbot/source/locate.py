@@ -58,8 +58,8 @@ def locate(
     ``known`` are the targets of earlier rounds: they keep their origin, and the tests that need
     them are added to. A known target that only a file's collection asked for goes when that
     file's tests now fail without needing it. ``left_out`` are requirements that are not installed
-    and modules that are not in the tree, and why; ``declared`` are the import names (lower case) of the repository's dependencies: no
-    stub takes their place. Once ``is_over``, no more is read or written.
+    and modules that are not in the tree, and why; ``declared`` are the import names (lower case) of
+    the repository's dependencies: no stub takes their place. Once ``is_over``, no more is read or written.
     """
     code = Code(tree, declared)
     needs: dict[str, tuple[Need, ...]] = {}
