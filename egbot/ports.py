@@ -15,6 +15,7 @@ from egbot.records import (
     GuidedText,
     Job,
     Limits,
+    Probe,
     Prompt,
     Sample,
     Tree,
@@ -191,9 +192,12 @@ class Sandbox(Protocol):
         """The requirement lines of the repository that could not be installed, and why."""
         ...
 
-    def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> Executor:
+    def open(
+        self, tree: Tree, tests: Iterable[str], limits: Limits, probe: Probe | None = None
+    ) -> Executor:
         """Start a fresh sandbox holding ``tree`` and collect ``tests`` (empty: the whole suite).
 
+        With a ``probe``, recorders stand in for what is missing, and tell what they saw.
         Raises SandboxError when the sandbox cannot start or pytest cannot run in it at all.
         """
         ...

@@ -112,11 +112,29 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A call of a target that really happened, as Python text, and what the test expects of it.
+
+    ``relation`` is one of an Expectation's, or "" where nothing is expected of it; ``expected`` is
+    Python text, of "raises" and "warns" the class. ``exact`` says that all of it are literals.
+    """
+
+    call: Annotated[str, Field(max_length=2_000)]
+    relation: Annotated[str, Field(max_length=40)]
+    expected: Annotated[str, Field(max_length=2_000)]
+    test: Text
+    path: str
+    line: LineNumber
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A function to write. ``path`` and ``span`` speak of the file once its stub is in place.
 
-    ``header`` is the definition up to and with its colon (decorators included), dedented;
-    ``docstring`` is the docstring's cleaned text or "". ``tests`` are the node ids that need it.
+    It is the ``ordinal``-th definition of its name in the file, from 0. ``header`` is the
+    definition up to and with its colon (decorators included), dedented; ``docstring`` is the
+    docstring's cleaned text or "". ``tests`` are the node ids that need it.
     """
 
     path: str
@@ -128,6 +146,8 @@ class Target:
     file_sha256: str
     tests: tuple[str, ...]
     evidence: tuple[str, ...] = ()
+    ordinal: Annotated[int, Field(strict=True, ge=0, le=100_000)] = 0
+    examples: Annotated[tuple[Example, ...], Items(max_length=200)] = ()
 
 
 # --- prompts and guidance ---------------------------------------------------------------------
@@ -256,10 +276,138 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of one file's text. Columns count UTF-8 bytes from 0, the last one is not in it."""
+
+    path: str
+    line: LineNumber
+    column: LineNumber = 0
+    end_line: LineNumber = 0
+    end_column: LineNumber = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StubPlace:
+    """A function whose body is to be written: the ``ordinal``-th definition of its name, from 0.
+
+    One that is ``silent`` returns instead of raising: it may be meant so.
+    """
+
+    path: str
+    qualname: str
+    ordinal: int = 0
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Another way to stand in for something missing, for one test ("": for all).
+
+    ``kind`` and ``key`` are the sandbox's own words, which it gave as a suggestion.
+    """
+
+    kind: str
+    key: str
+    value: Text = ""
+    test: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a sandbox needs to know to put recorders in place of all that is missing.
+
+    ``own`` are top-level import names that the repository provides, whatever else is installed by
+    that name; ``declared`` are those of its dependencies, which nothing stands in for. No recorder
+    takes the place of anything in ``test_paths``. ``lessons`` hold while tests are collected, too.
+    """
+
+    own: tuple[str, ...] = ()
+    declared: tuple[str, ...] = ()
+    test_paths: tuple[str, ...] = ()
+    stubs: tuple[StubPlace, ...] = ()
+    lessons: tuple[Lesson, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A value that a recorder met: its repr (cut), its type's name, and itself where it is literal.
+
+    ``literal`` is Python text that can be read back, "" without one. ``who`` is set where the value
+    is a recorder itself.
+    """
+
+    text: Annotated[str, Field(max_length=400)]
+    type_name: Annotated[str, Field(max_length=200)]
+    literal: Annotated[str, Field(max_length=2_000)] = ""
+    who: Annotated[str, Field(max_length=400)] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a test expects of a call's result, or of what ``via`` (``.x``, ``[0]``) leads to from it.
+
+    ``relation``: eq ne lt le gt ge is approx contains lacks true false isinstance len str raises
+    warns unpacks iterates shows (a doctest's text), or "argument N becomes" with N from 0.
+    """
+
+    via: Annotated[str, Field(max_length=200)]
+    relation: Annotated[str, Field(max_length=40)]
+    value: Seen
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One thing that happened to a recorder.
+
+    ``who`` is a path: ``module:qualname`` and then steps ``.name``, ``()``, ``[key]``; a stub's one
+    that is not the first of its name has ``@ordinal`` behind the qualname. ``kind``: module, name,
+    member, stub (it was asked for and is missing); call get set delete item iterate enter await
+    subclass raise decorate class operator (it took part in that); ``detail`` says more: of a name
+    "star", of a member "instance" or "class" and "called" or "read", of class the base's name, of an
+    operator its name, of a call "instance" or "class" for a method, "coroutine" where it was awaited.
+    """
+
+    kind: Annotated[str, Field(max_length=20)]
+    who: Annotated[str, Field(max_length=400)]
+    detail: Annotated[str, Field(max_length=200)] = ""
+    place: Place | None = None
+    function: Annotated[str, Field(max_length=400)] = ""
+    args: Annotated[tuple[Seen, ...], Items(max_length=40)] = ()
+    kwargs: Annotated[tuple[tuple[str, Seen], ...], Items(max_length=40)] = ()
+    expected: Annotated[tuple[Expectation, ...], Items(max_length=20)] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A function of the repository that a test entered, by the line on which its definition begins."""
+
+    path: str
+    qualname: Annotated[str, Field(max_length=400)]
+    line: LineNumber
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What recorders saw during one test, or while tests were collected. Nothing of it is believed.
+
+    ``suggestions`` are what to try next, the surest first. ``progress`` grows where a test came
+    further: its own last line, then how much happened. ``notes`` name what could not be followed.
+    """
+
+    sights: Annotated[tuple[Sight, ...], Items(max_length=2_000)] = ()
+    entered: Annotated[tuple[Entered, ...], Items(max_length=2_000)] = ()
+    suggestions: Annotated[tuple[Lesson, ...], Items(max_length=40)] = ()
+    progress: tuple[LineNumber, LineNumber] = (0, 0)
+    notes: Annotated[tuple[Annotated[str, Field(max_length=400)], ...], Items(max_length=40)] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """Run ``tests`` (node ids) with ``program`` in place of its file, or untouched without one.
 
     Unless it is ``patient``, a test that runs out of time ends the job: the others are not run.
+    ``lessons`` are for a sandbox that was opened with a probe.
     """
 
     tests: tuple[str, ...]
@@ -267,6 +415,7 @@ class Job:
     trace: bool = True
     limits: Limits = Limits()
     patient: bool = True
+    lessons: tuple[Lesson, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +472,7 @@ class TestOutcome:
     comparison: Comparison | None = None
     output: Annotated[str, Field(max_length=1_000_000)] = ""
     trace: Trace | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +497,7 @@ class Collection:
     ``unaskable`` are the beginnings of ids that are too long to ask for, or no text. ``renamed``
     are the functions with tests that go by the ids of an earlier collection, since theirs are
     others. ``switched_off`` are the repository's own options of pytest that the sandbox does
-    without.
+    without. ``evidence`` is what recorders saw meanwhile, in a sandbox that was opened with a probe.
     """
 
     node_ids: tuple[str, ...]
@@ -357,6 +507,7 @@ class Collection:
     unaskable: tuple[str, ...] = ()
     renamed: tuple[str, ...] = ()
     switched_off: tuple[str, ...] = ()
+    evidence: Evidence | None = None
 
 
 # --- synthesis --------------------------------------------------------------------------------
