@@ -24,7 +24,7 @@ from egbot.execution.protocol import (
 )
 from egbot.nodeids import file_of
 from egbot.projects import find_project
-from egbot.records import Collection, Execution, Job, Limits, TestOutcome, Tree, TreeFile
+from egbot.records import Collection, Execution, Job, Limits, Probe, TestOutcome, Tree, TreeFile
 
 _GRACE_S = 2.0  # a sandbox ends a job at its deadline by itself; it needs a moment to say so
 
@@ -57,9 +57,11 @@ class WarmSandbox:
     left_out: Mapping[str, str] = field(default_factory=dict)
     known: dict[tuple[str, TreeFile], list[str]] = field(default_factory=dict)
 
-    def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> WarmExecutor:
+    def open(
+        self, tree: Tree, tests: Iterable[str], limits: Limits, probe: Probe | None = None
+    ) -> WarmExecutor:
         """Start a sandbox and collect ``tests`` in it. Raises as ``WarmExecutor``."""
-        return WarmExecutor(self, tree, tests, limits)
+        return WarmExecutor(self, tree, tests, limits, probe=probe)
 
 
 class WarmExecutor:
@@ -79,7 +81,9 @@ class WarmExecutor:
         tests: Iterable[str],
         limits: Limits,
         slack_s: float = 60.0,
+        probe: Probe | None = None,
     ) -> None:
+        self._probe = probe
         self._sandbox = sandbox
         self._tests = tuple(tests)
         self._limits = limits

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from egbot.errors import SandboxError
-from egbot.records import Collection, Execution, Job, Limits, TestOutcome, Tree, TreeFile
+from egbot.records import Collection, Execution, Job, Limits, Probe, TestOutcome, Tree, TreeFile
 from egbot.testing.inprocess import collect, run_test
 
 Answer = Callable[[Tree, Job], Execution | None]
@@ -95,7 +95,13 @@ class ReplaySandbox:
         """Nothing: there is no environment."""
         return {}
 
-    def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> ReplayExecutor:
+    def open(
+        self,
+        tree: Tree,
+        tests: Iterable[str],
+        limits: Limits,
+        probe: Probe | None = None,  # noqa: ARG002
+    ) -> ReplayExecutor:
         """Collect ``tests`` of ``tree``. ``limits`` are not kept: nothing here can be stopped."""
         del limits
         executor = ReplayExecutor(tree, tuple(tests), self._answer)

@@ -23,7 +23,7 @@ from egbot.bench.summary import summarise, summary_markdown
 from egbot.config import Settings
 from egbot.errors import InterruptedRunError, ModelError, SandboxError, UsageError
 from egbot.ports import Decoder, Sandbox
-from egbot.records import Limits, Prompt, Tree
+from egbot.records import Limits, Probe, Prompt, Tree
 from egbot.testing import ReplaySandbox, Script, ScriptedDecoder
 from egbot.testing.replay import ReplayExecutor
 from tests.bench.sets import HUMANEVAL, MBPP, Shelf, adders, in_process, jsonl, order_of
@@ -363,10 +363,12 @@ def test_a_lost_sandbox_gets_a_second_chance_and_ends_the_run_when_lost_again(
 
     class Fragile(ReplaySandbox):
         @override
-        def open(self, tree: Tree, tests: Iterable[str], limits: Limits) -> ReplayExecutor:
+        def open(
+            self, tree: Tree, tests: Iterable[str], limits: Limits, probe: Probe | None = None
+        ) -> ReplayExecutor:
             if self.executors and len(self.executors) % 3 == 0 and next(failures, False):
                 raise SandboxError("the sandbox is gone")
-            return super().open(tree, tests, limits)
+            return super().open(tree, tests, limits, probe)
 
     sandbox = Fragile()
     bench = Shelf(ScriptedDecoder(adding), lambda settings, tree, say: sandbox)
