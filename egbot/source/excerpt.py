@@ -1,168 +1,131 @@
-"""Owns the text of the failing tests as a small language model should see it.
-
-It knows nothing of prompts or models; it returns Python text within a limit of characters.
-"""
+"""Owns the text of the failing tests as a small language model should see it."""
 
 from __future__ import annotations
 
 import ast
 import re
 import textwrap
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 
-from egbot.nodeids import names_of, without_row
-from egbot.records import Target, Tree
-from egbot.source.examples import Example, Key, examples
+from egbot.nodeids import without_row
+from egbot.records import Example, Target, Tree
 from egbot.source.layout import text_of
-from egbot.source.reach import TestFunction, find_test
-from egbot.source.scopes import find_fixture, parameter_names
-from egbot.source.stubs import plain_text
-from egbot.source.symbols import Code, Function
-from egbot.source.tables import literal, unparse
+from egbot.source.testtext import (
+    SETUPS,
+    Function,
+    TestText,
+    find_test,
+    parameters,
+    preparations,
+    test_at,
+)
 
 _MAX_LINE_CHARS = 240
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """A piece of the excerpt; ``rank`` 0 is wanted most."""
-
-    rank: int
-    text: str
+_SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "is": "is"}
+_FORMS = {
+    **{name: f"assert {{call}} {sign} {{expected}}" for name, sign in _SIGNS.items()},
+    "approx": "assert {call} == pytest.approx({expected})",
+    "contains": "assert {expected} in {call}",
+    "lacks": "assert {expected} not in {call}",
+    "true": "assert {call}",
+    "false": "assert not {call}",
+    "len": "assert len({call}) == {expected}",
+    "raises": "with pytest.raises({expected}): {call}",
+    "warns": "with pytest.warns({expected}): {call}",
+}
 
 
 def test_excerpt(target: Target, tree: Tree, node_ids: Iterable[str], max_chars: int) -> str:
     """The tests ``node_ids`` that need the target, as short Python text.
 
-    Asserts that stand alone are written out with their rows' values, one a line, in the order of
-    the tests; other tests appear as source, without decorators, after the fixtures that they use.
-    What does not fit into ``max_chars`` is left out, whole asserts or tests at a time.
+    Asserts that stand alone are written out one a line, those of a table with the values that the
+    target's examples have; other tests appear as source, without decorators, after the fixtures
+    that they use. What does not fit into ``max_chars`` is left out, whole asserts or tests at a time.
     """
-    code = Code(tree)
-    key = (target.path, target.qualname)
-    wanted = list(dict.fromkeys(map(without_row, node_ids)))
-    blocks: list[_Block] = []
-    fixtures: dict[str, str] = {}
-    for node_id in wanted:
-        test = find_test(code, node_id)
-        if test is None:
-            continue
-        lines = _assert_lines(code, key, test, node_id)
-        if lines:
-            blocks.extend(_Block(place, line) for place, line in enumerate(lines))
-        else:
-            fixtures.update(_fixture_texts(code, test))
-            blocks.append(_Block(0, _source(code, test.path, test.function)))
-    blocks = [*(_Block(1, text) for text in fixtures.values()), *blocks]
-    return _fitted(list(dict.fromkeys(blocks)), max_chars)
+    fixtures: dict[str, None] = {}
+    blocks: dict[str, int] = {}  # the texts, and their ranks: 0 is wanted most
+    for node_id in dict.fromkeys(map(without_row, node_ids)):
+        own = [one for one in target.examples if without_row(one.test) == node_id]
+        test = find_test(tree, node_id)
+        if test is None and own:  # inherited from another file
+            test = test_at(tree, own[0].path, own[0].line)
+        prepared = [*preparations(tree, test)] if test is not None else []
+        lines = _assert_lines(test, own, {node.name for _, node in prepared})
+        for rank, line in enumerate(lines):
+            blocks.setdefault(line, rank)
+        if test is not None and not lines:
+            for path, node in prepared:
+                head = "" if node.name in SETUPS else "# fixture\n"
+                fixtures.setdefault(head + _source(tree, path, node))
+            blocks.setdefault(_source(tree, test.path, test.function), 0)
+    return _fitted([*((text, 1) for text in fixtures), *blocks.items()], max_chars)
 
 
 test_excerpt.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever its name says
 
 
-def _assert_lines(code: Code, key: Key, test: TestFunction, node_id: str) -> list[str]:
-    """The test as plain asserts, or [] when it does more than that."""
-    name = "::".join(names_of(node_id))
-    found = [item for item in examples(code, key, [test.path]) if item.test == name]
-    if not found or not all(_stands_alone(code, item) for item in found):
+def _assert_lines(
+    test: TestText | None, own: Sequence[Example], fixtures: Collection[str]
+) -> list[str]:
+    """The test as lines that stand alone, or [] where it does more than assert."""
+    num_checks = 0
+    if test is not None:
+        wanted = set(parameters(test.function))
+        body = [one for one in test.function.body if not _is_text(one)]
+        used = {one.id for part in body for one in ast.walk(part) if isinstance(one, ast.Name)}
+        asserts = [one for one in body if isinstance(one, ast.Assert)]
+        if len(body) == len(asserts) and {"self", "cls"} - used >= wanted:
+            return _short([ast.unparse(ast.Assert(one.test)) for one in asserts])
+        if wanted.intersection(fixtures):
+            return []  # which may do something, too
+        num_checks = sum(map(_checks, ast.walk(test.function)))
+    is_known = num_checks <= len({(one.path, one.line) for one in own})
+    if not is_known or not all(one.exact and one.relation in _FORMS for one in own):
         return []
-    if len(_simple_statements(test.function)) > len({item.line for item in found}):
-        return []
-    lines = [_assert_line(key, item) for item in found]
-    fits = all(line and len(line) <= _MAX_LINE_CHARS for line in lines)
-    return list(dict.fromkeys(lines)) if fits else []
+    return _short([_assert_line(one) for one in own])
 
 
-def _simple_statements(function: Function) -> list[ast.stmt]:
-    """The statements that check something; assignments and docstrings only prepare."""
-    return [
-        node
-        for node in ast.walk(function)
-        if isinstance(node, ast.Assert | ast.Raise | ast.Delete | ast.Global)
-        or (isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant))
-    ]
+def _assert_line(example: Example) -> str:
+    """The example as one statement; its relation must be one that a line can say."""
+    is_single = example.relation == "eq" and example.expected in {"None", "True", "False"}
+    form = _FORMS["is" if is_single else example.relation]
+    return form.format(call=example.call, expected=example.expected)
 
 
-def _stands_alone(code: Code, example: Example) -> bool:
-    if not example.certain or example.relation == "called":
-        return False
-    inner = {
-        getattr(part, "id", getattr(part, "arg", ""))
-        for part in ast.walk(example.subject)
-        if isinstance(part, ast.arg) or (isinstance(part, ast.Name) and _is_bound(part))
-    }
-    names = {
-        part.id
-        for root in (example.subject, example.expected)
-        for part in (ast.walk(root) if root is not None else ())
-        if isinstance(part, ast.Name)
-    }
-    return not (names - inner) & _local_names(code, example.path, example.test)
+def _short(lines: list[str]) -> list[str]:
+    """The lines, each once, or [] where one is too long for a line."""
+    is_short = all(len(line) <= _MAX_LINE_CHARS and "\n" not in line for line in lines)
+    return list(dict.fromkeys(lines)) if is_short else []
 
 
-def _is_bound(node: ast.Name) -> bool:
-    return isinstance(node.ctx, ast.Store)
+def _checks(node: ast.AST) -> bool:
+    """Whether a statement may check something; assignments and docstrings only prepare."""
+    is_call = isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant)
+    return is_call or isinstance(node, ast.Assert | ast.Raise | ast.Delete | ast.Global)
 
 
-def _local_names(code: Code, path: str, test: str) -> set[str]:
-    node = code.definition(path, test.replace("::", "."))
-    if not isinstance(node, Function):
-        return set()
-    stored = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and _is_bound(n)}
-    return stored | set(parameter_names(node))
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _assert_line(key: Key, example: Example) -> str:
-    subject = plain_text(key, example)
-    expected = unparse(example.expected) if example.expected is not None else ""
-    if not subject:
-        return ""
-    if example.relation == "raises":
-        return f"with pytest.raises({expected}): {subject}"
-    if example.relation in {"true", "false"}:
-        return f"assert {subject}" if example.relation == "true" else f"assert not ({subject})"
-    if example.relation == "approx" and example.expected is not None and literal(example.expected):
-        expected = f"pytest.approx({expected})"
-    operator = "is" if expected in {"None", "True", "False"} else "=="
-    return f"assert {subject} {operator} {expected}"
+def _source(tree: Tree, path: str, function: Function) -> str:
+    """The function's own text, dedented, without decorators."""
+    lines = re.split(r"\r\n|\r|\n", text_of(tree[path].data))
+    return textwrap.dedent("\n".join(lines[function.lineno - 1 : function.end_lineno])).rstrip()
 
 
-def _fixture_texts(code: Code, test: TestFunction) -> dict[str, str]:
-    found: dict[str, str] = {}
-    waiting = list(parameter_names(test.function))
-    while waiting and len(found) < 8:
-        name = waiting.pop(0)
-        fixture = find_fixture(code, test.path, name, test.owner)
-        if fixture is not None and name not in found:
-            path, function = fixture
-            found[name] = "# fixture\n" + _source(code, path, function)
-            waiting.extend(parameter_names(function))
-    for node in test.owner.body if test.owner is not None else []:
-        if isinstance(node, Function) and node.name in {"setUp", "setup_method"}:
-            found[node.name] = _source(code, test.path, node)
-    return found
-
-
-def _source(code: Code, path: str, function: Function) -> str:
-    """The function's own text, dedented, without decorators, docstring lines kept."""
-    text = text_of(code.tree[path].data)
-    lines = re.split(r"\r\n|\r|\n", text)[function.lineno - 1 : function.end_lineno]
-    return textwrap.dedent("\n".join(lines)).rstrip()
-
-
-def _fitted(blocks: list[_Block], max_chars: int) -> str:
+def _fitted(blocks: Sequence[tuple[str, int]], max_chars: int) -> str:
     """The blocks of the best ranks that fit, in their own order."""
     kept: set[int] = set()
     left = max_chars
-    for place in sorted(range(len(blocks)), key=lambda place: (blocks[place].rank, place)):
-        size = len(blocks[place].text) + 2
+    for place in sorted(range(len(blocks)), key=lambda place: (blocks[place][1], place)):
+        size = len(blocks[place][0]) + 2
         if size <= left:
             kept.add(place)
             left -= size
     parts: list[str] = []
     for place in sorted(kept):
-        text = blocks[place].text
+        text = blocks[place][0]
         if parts and ("\n" in text or "\n" in parts[-1]):
             parts.append("")
         parts.append(text)

@@ -6,10 +6,7 @@ import ast
 import doctest
 import textwrap
 
-import pytest
-
-from egbot.records import Span, Target, TreeFile
-from egbot.source.excerpt import test_excerpt as excerpt
+from egbot.records import TreeFile
 from egbot.source.signatures import Parameter, Signature
 from egbot.source.stubs import missing_stub, stub_code
 from egbot.source.symbols import Code
@@ -125,54 +122,3 @@ def test_stub_code_writes_every_kind_of_parameter() -> None:
         "@staticmethod\nasync def f(a: int, *rest, b=None, **more) -> int:\n"
         "    raise NotImplementedError\n"
     )
-
-
-# --- the excerpt ------------------------------------------------------------------------------
-
-TESTS = """
-import pytest
-import mod
-
-@pytest.fixture
-def words():
-    return ["a", "b"]
-
-@pytest.mark.parametrize("text, expected", [("abc", "cba"), ("", "")])
-@pytest.mark.slow
-def test_rows(text, expected):
-    assert mod.f(text) == expected
-
-def test_fixture(words):
-    assert mod.f(words) == ["b", "a"]
-
-def test_error():
-    with pytest.raises(TypeError):
-        mod.f(None)
-"""
-
-
-def excerpt_of(names: list[str], max_chars: int = 2000) -> str:
-    code = code_of(TESTS, "def f(x):\n    raise NotImplementedError\n")
-    target = Target("mod.py", "f", "stub", "def f(x):", "", Span(0, 0, 1, 1), "", ())
-    return excerpt(target, code.tree, [f"test_mod.py::{name}" for name in names], max_chars)
-
-
-def test_rows_are_written_out_as_asserts() -> None:
-    assert excerpt_of(["test_rows[abc-cba]", "test_rows[-]", "test_error"]) == (
-        "assert f('abc') == 'cba'\nassert f('') == ''\nwith pytest.raises(TypeError): f(None)"
-    )
-
-
-def test_fixtures_are_shown_with_the_tests_that_use_them() -> None:
-    assert excerpt_of(["test_fixture"]) == (
-        '# fixture\ndef words():\n    return ["a", "b"]\n\n'
-        'def test_fixture(words):\n    assert mod.f(words) == ["b", "a"]'
-    )
-
-
-@pytest.mark.parametrize("limit", [0, 10, 30, 60, 200])
-def test_the_limit_is_kept_by_whole_blocks(limit: int) -> None:
-    text = excerpt_of(["test_rows", "test_fixture", "test_error"], limit)
-    assert len(text) <= limit
-    if text:
-        ast.parse(text)
