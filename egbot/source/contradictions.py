@@ -1,40 +1,37 @@
 """Owns the search for tests that contradict each other: one call, two different expectations.
 
-It knows nothing of runs. It reports only what no implementation of a plain function could satisfy:
-equal literal arguments, unequal literal expectations, in tests without fixtures or conditions.
+It reports only what no implementation of a plain function could satisfy: equal literal arguments,
+unequal literal expectations, in tests that nothing prepares and that look at no clock or mock.
 """
 
 from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-from egbot.nodeids import files_of, without_row
-from egbot.records import Target, Tree
-from egbot.source.calls import shape
-from egbot.source.examples import Example, Key, examples
-from egbot.source.symbols import Code
-from egbot.source.tables import last_name, literal, unparse
+from egbot.nodeids import file_of, without_row
+from egbot.records import Example, Target, Tree
+from egbot.source.testtext import find_test, last_name, parameters, preparations
 
-_UNSTEADY = frozenset({"random", "time", "datetime", "uuid", "secrets", "monkeypatch", "patch"})
-_APPROX_RELATIVE = 1e-6  # pytest.approx's default; absolute 1e-12
-_APPROX_ABSOLUTE = 1e-12
 MAX_SENTENCES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class _Expectation:
-    """``value`` is the literal's value; for ``raises`` the exception's name."""
-
-    example: Example
-    value: object
-
-    @property
-    def place(self) -> str:
-        return f"{self.example.path}:{self.example.line}"
+_UNSTEADY = frozenset(
+    {"random", "time", "datetime", "uuid", "secrets", "environ", "chdir", "patch", "mock"}
+    | {"AssertionError"}  # which a test may want
+)
+_MARKS = frozenset({"parametrize", "asyncio", "staticmethod"})
+_WORDS = {
+    "eq": "to be {}",
+    "is": "to be {}",
+    "approx": "to be about {}",
+    "true": "to be true",
+    "false": "to be false",
+    "raises": "to raise {}",
+}
+_UNKNOWN = object()
+_Expectation = tuple[Example, object]
+"""An example with the value that it expects, or for ``true`` and ``false`` with that."""
 
 
 def contradictions(
@@ -42,119 +39,84 @@ def contradictions(
 ) -> tuple[str, ...]:
     """Sentences, each naming two places that expect different results of the same call.
 
-    Only the tests ``node_ids`` (default: the target's own) are looked at, all rows of each. Only
-    plain functions are judged: a method may answer differently each time.
+    Only the examples of the tests ``node_ids`` (default: the target's own) are looked at, all rows
+    of each. Only plain functions are judged: a method may answer differently each time.
     """
-    if "." in target.qualname:
-        return ()
-    wanted = set(map(without_row, node_ids or target.tests))
-    paths = sorted(files_of(wanted))
-    key = (target.path, target.qualname)
+    wanted = set(map(without_row, target.tests if node_ids is None else node_ids))
+    steady: dict[str, bool] = {}
     calls: dict[str, list[_Expectation]] = {}
-    for example in examples(Code(tree), key, paths):
-        names = {example.path, f"{example.path}::{example.test}"}
-        made = _expectation(example) if names & wanted else None
-        if made is not None:
-            calls.setdefault(_arguments(example), []).append(made)
-    found = (_sentences(key, group) for group in calls.values())
-    return tuple(sentence for sentences in found for sentence in sentences)[:MAX_SENTENCES]
+    for example in () if "." in target.qualname else target.examples:
+        test = without_row(example.test)
+        arguments = _arguments(example.call)
+        if not example.exact or not arguments or not {file_of(test), test} & wanted:
+            continue
+        if test not in steady:
+            steady[test] = _is_steady(tree, test)
+        value = _value(example)
+        if steady[test] and value is not _UNKNOWN:
+            calls.setdefault(arguments, []).append((example, value))
+    found = [_sentences(f"{target.qualname}({key})", group) for key, group in calls.items()]
+    return tuple(dict.fromkeys(one for sentences in found for one in sentences))[:MAX_SENTENCES]
 
 
-def _sentences(key: Key, group: list[_Expectation]) -> list[str]:
-    clashes = [(a, b) for a, b in combinations(group, 2) if _clash(a, b)]
-    tables = all(_is_table(a.example, b.example) for a, b in clashes)
-    if any(a.example.test == b.example.test for a, b in clashes) and not tables:
-        # one test that asks twice and wants two answers means that the function has a state
-        return []
-    found: dict[str, None] = {}
-    for first, second in clashes:
-        call = f"{key[1]}({_arguments(first.example)})"
-        found.setdefault(
-            f"{first.place} expects {call} {_said(first)}, "
-            f"but {second.place} expects it {_said(second)}"
-        )
-    return list(found)
+def _sentences(call: str, group: Sequence[_Expectation]) -> list[str]:
+    clashes = [(a[0], b[0]) for a, b in combinations(group, 2) if _clash(a, b)]
+    if any(a.test == b.test for a, b in clashes):
+        return []  # one test that asks twice and wants two answers: the function has a state
+    return [
+        f"{a.path}:{a.line} expects {call} {_said(a)}, but {b.path}:{b.line} expects it {_said(b)}"
+        for a, b in clashes
+    ]
 
 
-def _is_table(first: Example, second: Example) -> bool:
-    """Rows of one table run as separate tests, so that they are as good as two tests."""
-    return first.path != second.path or first.test != second.test or first.line == second.line
+def _said(example: Example) -> str:
+    text = example.expected if len(example.expected) <= 80 else f"{example.expected[:77]}..."
+    return _WORDS[example.relation].format(text)
 
 
-def _said(expectation: _Expectation) -> str:
-    example = expectation.example
-    if example.relation == "raises":
-        return f"to raise {expectation.value}"
-    if example.relation in {"true", "false"}:
-        return f"to be {example.relation}"
-    text = unparse(example.expected) if example.expected is not None else "None"
-    return f"to be {'about ' if example.relation == 'approx' else ''}{_value_text(text)}"
+def _arguments(call: str) -> str:
+    """A call's arguments as canonical text: 1 and 1.0 and True are told apart, keywords are sorted.
 
-
-def _value_text(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _expectation(example: Example) -> _Expectation | None:
-    """The example as a value that can be compared, or None where it cannot be judged."""
-    if not (example.exact and example.isolated and example.certain) or _is_unsteady(example):
-        return None
-    call = example.call
-    if not isinstance(call, ast.Call) or not (call.args or call.keywords):
-        return None
-    arguments = shape(call)
-    values = [*arguments.positional, *(value for _, value in arguments.keywords)]
-    if arguments.open_positional or arguments.open_keywords or not all(map(literal, values)):
-        return None
-    if example.relation == "raises":
-        name = last_name(example.expected) if example.expected is not None else ""
-        return _Expectation(example, name) if name else None
-    if example.relation in {"true", "false"}:
-        return _Expectation(example, example.relation == "true")
-    expected = example.expected
-    if example.relation == "approx" and isinstance(expected, ast.Call):
-        expected = expected.args[0] if len(expected.args) == 1 and not expected.keywords else None
-    if example.relation not in {"equal", "approx"} or expected is None or not literal(expected):
-        return None
+    "" for a call without any, which may answer differently each time, and for what is no call.
+    """
     try:
-        return _Expectation(example, ast.literal_eval(expected))
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return None
-
-
-def _is_unsteady(example: Example) -> bool:
-    names = {
-        last_name(part)
-        for part in ast.walk(example.subject)
-        if isinstance(part, ast.Name | ast.Attribute)
-    }
-    return bool(names & _UNSTEADY)
-
-
-def _arguments(example: Example) -> str:
-    """The arguments as canonical text: 1 and 1.0 and True are told apart, keywords are sorted."""
-    call = example.call
-    if not isinstance(call, ast.Call):
+        node = ast.parse(call, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
-    given = shape(call)
-    keywords = sorted(f"{name}={unparse(value)}" for name, value in given.keywords)
-    return ", ".join([*map(unparse, given.positional), *keywords])
+    node = node.value if isinstance(node, ast.Await) else node
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        return ""
+    return ", ".join([*map(ast.unparse, node.args), *sorted(map(ast.unparse, node.keywords))])
+
+
+def _is_steady(tree: Tree, node_id: str) -> bool:
+    """Whether a test's text shows nothing that could make a call answer otherwise than elsewhere."""
+    test = find_test(tree, node_id)
+    if test is None or next(preparations(tree, test), None) is not None:
+        return False
+    marks = [mark for node in (test.function, *test.owners) for mark in node.decorator_list]
+    tables = [one.args[0] for one in marks if isinstance(one, ast.Call) and one.args]
+    texts = [str(getattr(part, "value", "")) for one in tables for part in ast.walk(one)]
+    columns = {name.strip() for text in texts for name in text.split(",")}
+    nodes = list(ast.walk(test.function))
+    names = {getattr(one, "id", getattr(one, "attr", "")) for one in nodes}
+    return (
+        set(map(last_name, marks)) <= _MARKS
+        and columns | {"self", "cls"} >= set(parameters(test.function))
+        and not names & _UNSTEADY
+        and not any(isinstance(one, ast.Try | ast.TryStar) for one in nodes)
+    )
 
 
 def _clash(first: _Expectation, second: _Expectation) -> bool:
-    kinds = {first.example.relation, second.example.relation}
+    kinds = {first[0].relation, second[0].relation}
     if "raises" in kinds:
         # two exceptions may be related by inheritance; only an answer clashes with a raise
         return len(kinds) == 2
     if kinds & {"true", "false"}:
-        return _truth(first) != _truth(second)
-    if "approx" in kinds:
-        return not _near(first.value, second.value)
-    return not _equal(first.value, second.value)
-
-
-def _truth(expectation: _Expectation) -> bool:
-    return bool(expectation.value)
+        return bool(first[1]) != bool(second[1])
+    agrees = _near if "approx" in kinds else _equal
+    return not agrees(first[1], second[1])
 
 
 def _equal(first: object, second: object) -> bool:
@@ -164,11 +126,20 @@ def _equal(first: object, second: object) -> bool:
 
 
 def _near(first: object, second: object) -> bool:
+    """Whether both may be meant, each off by pytest.approx's tolerance; no false alarm."""
     if isinstance(first, int | float) and isinstance(second, int | float):
-        # each side may be off by its own tolerance
-        allowed = 2 * max(_APPROX_RELATIVE * max(abs(first), abs(second)), _APPROX_ABSOLUTE)
+        allowed = 2 * max(1e-6 * max(abs(first), abs(second)), 1e-12)
         return _equal(first, second) or abs(first - second) <= allowed
     if isinstance(first, list | tuple) and isinstance(second, list | tuple):
         return len(first) == len(second) and all(map(_near, first, second))
-    # other shapes cannot be judged; no false alarm
     return True
+
+
+def _value(example: Example) -> object:
+    """What is expected, as a value; _UNKNOWN where that cannot be judged."""
+    if example.relation in {"raises", "true", "false"}:
+        return example.relation == "true"
+    try:
+        return ast.literal_eval(example.expected) if example.relation in _WORDS else _UNKNOWN
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return _UNKNOWN
