@@ -9,6 +9,8 @@ import ast
 import re
 
 from egbot.records import Target
+from egbot.source.layout import SourceSyntaxError, parse_text
+from egbot.source.testtext import definitions, named
 from egbot.source.unwritten import is_stub
 
 MAX_CHARS = 1500
@@ -36,6 +38,7 @@ def surroundings(source: str, target: Target, mentioned: str, max_chars: int = M
 def class_preamble(source: str, target: Target, max_chars: int = MAX_CHARS) -> str:
     """What stands above a method: the headers of its classes and the members that are written.
 
+    Of other definitions of its name (a property's getter, overloads) those that stand above it.
     Without the docstrings when they do not fit, with the class header alone when nothing does.
     "" for a function. Canonical: four spaces a level.
     """
@@ -43,9 +46,13 @@ def class_preamble(source: str, target: Target, max_chars: int = MAX_CHARS) -> s
     if owner is None:
         return ""
     name = target.qualname.rpartition(".")[2]
-    members = [
-        one for one in owner.body if getattr(one, "name", "") != name and not is_stub(one, owner)
-    ]
+    members: list[ast.stmt] = []
+    num_same = 0
+    for one in owner.body:
+        same = [found for found in definitions(ast.Module([one], [])) if found.name == name]
+        num_same += len(same)
+        if (not same or num_same <= target.ordinal) and not is_stub(one, owner):
+            members.append(one)
     shells = (_shell(owner, members), _shell(owner, [one for one in members if _is_state(one)]))
     for shell in shells:
         if len(shell) <= max_chars:
@@ -55,22 +62,17 @@ def class_preamble(source: str, target: Target, max_chars: int = MAX_CHARS) -> s
 
 def _parse(source: str) -> ast.Module:
     try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError):
-        return ast.Module(body=[], type_ignores=[])
+        return parse_text(source)
+    except SourceSyntaxError:
+        return ast.Module([], [])
 
 
 def _owner(module: ast.Module, qualname: str) -> ast.ClassDef | None:
     """The class that holds the method ``qualname``, nested ones by their dotted names."""
-    body: list[ast.stmt] = module.body
-    owner: ast.ClassDef | None = None
+    owner: ast.AST | None = module
     for name in qualname.split(".")[:-1]:
-        found = [one for one in body if isinstance(one, ast.ClassDef) and one.name == name]
-        if not found:
-            return None
-        owner = found[-1]
-        body = owner.body
-    return owner
+        owner = named(owner, name) if owner is not None else None
+    return owner if isinstance(owner, ast.ClassDef) else None
 
 
 def _shell(owner: ast.ClassDef, members: list[ast.stmt]) -> str:

@@ -41,13 +41,13 @@ def find_test(tree: Tree, node_id: str) -> TestText | None:
     module = parsed(tree, path)
     scope: ast.AST | None = module
     for name in names[:-1]:
-        scope = _named(scope, name) if scope is not None else None
+        scope = named(scope, name) if scope is not None else None
     owners = [scope] if isinstance(scope, ast.ClassDef) else []
     for owner in owners:  # which grows meanwhile
-        bases = [_named(module, last_name(base)) for base in owner.bases]
+        bases = [named(module, last_name(base)) for base in owner.bases]
         owners += [one for one in bases if isinstance(one, ast.ClassDef) and one not in owners]
     scopes = owners if names[1:] else [module]
-    found = [_named(one, names[-1]) for one in scopes] if names else []
+    found = [named(one, names[-1]) for one in scopes] if names else []
     functions = [node for node in found if isinstance(node, Function)]
     return TestText(path, module, tuple(owners), functions[0]) if functions else None
 
@@ -77,7 +77,7 @@ def preparations(tree: Tree, test: TestText) -> Iterator[tuple[str, Function]]:
     waiting = parameters(test.function)
     fixtures: dict[str, tuple[str, Function]] = {}
     for path, scope in scopes:
-        for node in _definitions(scope):
+        for node in definitions(scope):
             if not isinstance(node, Function):
                 continue
             if node.name in SETUPS and path == test.path:
@@ -113,17 +113,18 @@ def _fixture(node: Function) -> tuple[str, bool]:
     return "", False
 
 
-def _definitions(scope: ast.AST) -> Iterator[Function | ast.ClassDef]:
+def definitions(scope: ast.AST) -> Iterator[Function | ast.ClassDef]:
     """The functions and classes of one scope, also those under ``if``, ``try`` and the like."""
     for node in ast.iter_child_nodes(scope):
         if isinstance(node, Function | ast.ClassDef):
             yield node
         elif isinstance(node, _PARTS):
-            yield from _definitions(node)
+            yield from definitions(node)
 
 
-def _named(scope: ast.AST, name: str) -> Function | ast.ClassDef | None:
-    return next((one for one in reversed([*_definitions(scope)]) if one.name == name), None)
+def named(scope: ast.AST, name: str) -> Function | ast.ClassDef | None:
+    """The last definition of that name in one scope."""
+    return next((one for one in reversed([*definitions(scope)]) if one.name == name), None)
 
 
 def parsed(tree: Tree, path: str) -> ast.Module:

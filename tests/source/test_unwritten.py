@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 
-from egbot.records import TreeFile
+from egbot.records import Span, Target, TreeFile
 from egbot.source.context import class_preamble, surroundings
 from egbot.source.locate import named_target
 from egbot.source.unwritten import is_silent, is_stub
@@ -144,3 +145,49 @@ def test_the_prompt_shows_what_is_written_and_hides_what_is_not() -> None:
         "def currency(self):",
     ]
     assert surroundings(SHOP, target, "log later") == "def log(text):\n    print(text)"
+
+
+PROPERTY = """class C:
+    if LOUD:
+        def say(self): return 1
+    else:
+        def say(self): return 2
+
+    @property
+    def v(self):
+        return 5
+
+    @v.setter
+    def v(self, value):
+        raise NotImplementedError
+
+    @v.deleter
+    def v(self):
+        del self.x
+
+    class D:
+        def deep(self): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("qualname", "ordinal", "shown"),
+    [
+        ("C.v", 0, ["say", "say"]),
+        ("C.v", 1, ["say", "say", "v"]),
+        ("C.v", 2, ["say", "say", "v"]),
+        ("C.say", 0, ["v", "v"]),
+        ("C.say", 1, ["v", "v"]),
+        ("C.D.deep", 0, []),
+        ("C.gone.deep", 0, []),
+    ],
+)
+def test_of_definitions_of_one_name_those_above_are_shown(
+    qualname: str, ordinal: int, shown: list[str]
+) -> None:
+    """The getter above the setter that is to be written; never the definition itself."""
+    span = Span(0, 0, 1, 1)
+    target = Target("c.py", qualname, "stub", "", "", span, "", (), ordinal=ordinal)
+    preamble = class_preamble(PROPERTY, target)
+    assert re.findall(r"def (\w+)", preamble.replace("def deep", "")) == shown
+    assert "NotImplementedError" not in preamble
