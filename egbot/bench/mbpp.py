@@ -10,7 +10,8 @@ import ast
 import builtins
 import textwrap
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
+from itertools import zip_longest
 
 from egbot.bench.tasks import (
     JUDGE,
@@ -28,9 +29,15 @@ from egbot.bench.tasks import (
     text_field,
     tree_of,
 )
-from egbot.source.signatures import gather, infer_signature
-from egbot.source.stubs import header
-from egbot.source.symbols import Code
+
+_NAMES = {
+    **dict.fromkeys(("list", "tuple", "set"), "items"),
+    **dict.fromkeys(("int", "float"), "number"),
+    "str": "text",
+    "dict": "mapping",
+    "bool": "flag",
+}
+"""What to call a parameter of a type."""
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -51,7 +58,8 @@ def make_task(record: Record) -> Task:
     visible, visible_names = test_module(head, tests, "test")
     judging, judge_names = test_module(head, tests, "test_judge")
     context = "\n\n\n".join(ast.unparse(defined[one]) for one in helpers)
-    stub = _stub(name, visible, text_field(record, "text", "prompt"))
+    description = docstring_lines(text_field(record, "text", "prompt"))
+    stub = f"{_header(name, checks)}\n{description}\n    raise NotImplementedError\n"
     return Task(
         task_id=id_field(record, "task_id"),
         place=record.place,
@@ -70,12 +78,61 @@ def _setup(record: Record) -> str:
     return text_field(record, "test_setup_code", default="")
 
 
-def _stub(name: str, tests: str, text: str) -> str:
-    """The signature is what the tests show: the set's own solution must not give names away."""
-    key = (SOLUTION, name)
-    tree = tree_of({VISIBLE: tests, SOLUTION: ""})
-    signature = infer_signature(key, gather(Code(tree), key))
-    return f"{header(signature)}\n{docstring_lines(text)}\n    raise NotImplementedError\n"
+def _header(name: str, checks: Sequence[ast.Module]) -> str:
+    """A signature that every call in ``checks`` fits; parameters are named by what they are given.
+
+    The set's own solution must not give names away.
+    """
+    nodes = [node for check in checks for node in ast.walk(check)]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and _is_named(node.func, name)]
+    keywords = Counter(one.arg for call in calls for one in call.keywords)
+    if any(isinstance(one, ast.Starred) for call in calls for one in call.args):
+        parts = ["*args"]
+    else:
+        parts = _positional(zip_longest(*(call.args for call in calls)), keywords)
+        parts += ["*"] if any(keywords) else []
+    for keyword in filter(None, keywords):
+        parts.append(keyword if keywords[keyword] == len(calls) else f"{keyword}=None")
+    parts += ["**kwargs"] if None in keywords else []
+    compared = (node for node in nodes if isinstance(node, ast.Compare))
+    kind = _kind(
+        one.comparators[0]
+        for one in compared
+        if isinstance(one.left, ast.Call) and _is_named(one.left.func, name)
+    )
+    return f"def {name}({', '.join(parts)}){f' -> {kind}' if kind else ''}:"
+
+
+def _positional(
+    columns: Iterable[Sequence[ast.expr | None]], taken: Container[str | None]
+) -> list[str]:
+    """A parameter for each position; None stands where a call ends before it."""
+    parts: list[str] = []
+    names: Counter[str] = Counter()
+    for values in columns:
+        given = [one for one in values if one is not None]
+        kind = _kind(given)
+        base = _NAMES.get(kind, "value")
+        names[base] += 1
+        name = {1: base, 2: f"other_{base}"}.get(names[base], f"{base}_{names[base]}")
+        name = f"{name}_" if name in taken else name
+        default = "" if len(given) == len(values) else " = None" if kind else "=None"
+        parts.append(f"{name}: {kind}{default}" if kind else f"{name}{default}")
+    return parts
+
+
+def _kind(values: Iterable[ast.expr]) -> str:
+    """The name of the type that all ``values`` have; "" where they differ or are no literals."""
+    try:
+        kinds = {type(ast.literal_eval(one)).__name__ for one in values}
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return ""
+    kinds -= {"int"} if kinds == {"int", "float"} else set()
+    return kinds.pop() if len(kinds) == 1 and kinds <= _NAMES.keys() else ""
+
+
+def _is_named(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def _definitions(code: str) -> dict[str, _Definition]:

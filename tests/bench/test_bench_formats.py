@@ -76,6 +76,31 @@ def test_a_right_answer_is_solved_and_a_wrong_one_is_not(
     assert (wrong.solved, wrong.status) == (False, "no_patch")
 
 
+@pytest.mark.parametrize(
+    ("tests", "header"),
+    [
+        (["assert f(1, 2) == 3"], "def f(number: int, other_number: int) -> int:"),
+        (["assert f([1]) == (1,)", "assert f([]) == ()"], "def f(items: list) -> tuple:"),
+        (["assert f(1) == 1.5", "assert f(2.5) == 2"], "def f(number: float) -> float:"),
+        (["assert f('a') == 1", "assert f('a', x) == 1"], "def f(text: str, value=None) -> int:"),
+        (["assert f(P(1)) is None", "assert f(f({})) == g()"], "def f(value):"),
+        (["assert f(*xs)", "assert f(1)"], "def f(*args):"),
+        (["assert f(key=1)", "assert f(key=2, text=3)"], "def f(*, key, text=None):"),
+        (
+            ["assert f('a', text=1)", "assert f('b', **more)"],
+            "def f(text_: str, *, text=None, **kwargs):",
+        ),
+        (["assert f() == {'a': 1}"], "def f() -> dict:"),
+    ],
+)
+def test_mbpp_signature_is_what_the_tests_show(
+    tmp_path: Path, tests: list[str], header: str
+) -> None:
+    fields: Fields = {"task_id": 1, "text": "Do it.", "test_list": tests}
+    _, work = function_of(tmp_path, fields)
+    assert work.tree["solution.py"].data.decode().split("\n")[0] == header
+
+
 def test_a_snippet_may_set_another_variable_or_none(tmp_path: Path) -> None:
     """DS-1000's contexts take ``result`` from any name, or from nowhere where a plot is drawn."""
     context = str(DS1000["code_context"])
