@@ -268,11 +268,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A candidate: the whole text of one file in which the function ``qualname`` is new."""
+    """A candidate: the whole text of one file in which the function ``qualname`` is new.
+
+    Of several definitions of that name it is the one that is not as in the repository's file; where
+    all are, ``ordinal`` tells which is followed, from 0 (None: the last).
+    """
 
     path: str
     qualname: str
     source: str
+    ordinal: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

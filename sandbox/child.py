@@ -73,7 +73,7 @@ class Work:
         self.tests: list[str] = message["tests"]
         self.siblings: list[str] = message["siblings"]
         self.limits: dict[str, Any] = message["limits"]
-        self.program: dict[str, str] | None = message["program"]
+        self.program: dict[str, Any] | None = message["program"]
         self.base: str | None = message["base"]
         self.wants_trace = bool(message["trace"]) and self.program is not None
         self.change: Change | None = None
@@ -85,9 +85,9 @@ class Work:
         if self.program is None:
             return True
         try:
-            self.change = examine(
-                self.path, self.program["qualname"], self.program["source"], self.base
-            )
+            program = self.program
+            text, ordinal = program["source"], program["ordinal"]
+            self.change = examine(self.path, program["qualname"], text, self.base, ordinal)
         except InvalidProgramError as error:
             self.send({"type": "invalid", "detail": str(error)[:4000]})
             return False

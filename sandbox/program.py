@@ -37,9 +37,12 @@ class Change(NamedTuple):
     why_afresh: str
 
 
-def examine(path: str, qualname: str, source: str, base: str | None) -> Change:
+def examine(
+    path: str, qualname: str, source: str, base: str | None, ordinal: int | None = None
+) -> Change:
     """Compare a candidate's text with its file's; ``path`` becomes its code's file name.
 
+    ``ordinal`` tells which definition of the name is meant where none differs; None: the last.
     Raises InvalidProgramError when the candidate does not compile or lacks the function.
     """
     tree, code = _compile(path, source)
@@ -56,7 +59,8 @@ def examine(path: str, qualname: str, source: str, base: str | None) -> Change:
     base_nodes = find_functions(base_tree, qualname)
     if len(base_nodes) != len(nodes):
         return whole._replace(why_afresh="the function is defined another number of times")
-    index = _changed(nodes, base_nodes, source, base)
+    unchanged = len(nodes) - 1 if ordinal is None else min(ordinal, len(nodes) - 1)
+    index = _changed(nodes, base_nodes, source, base, unchanged)
     if index is None:
         return whole._replace(why_afresh="several definitions of the function changed")
     return _compare(whole, (tree, source, nodes[index]), (base_tree, base, base_nodes[index]))
@@ -98,9 +102,13 @@ def _span(node: FunctionNode) -> range:
 
 
 def _changed(
-    nodes: list[FunctionNode], base_nodes: list[FunctionNode], source: str, base: str
+    nodes: list[FunctionNode],
+    base_nodes: list[FunctionNode],
+    source: str,
+    base: str,
+    unchanged: int,
 ) -> int | None:
-    """Return which of a name's definitions differs: the last when none does, None when several."""
+    """Return which of a name's definitions differs: ``unchanged`` when none, None when several."""
     if len(nodes) == 1:
         return 0
     lines, base_lines = source.splitlines(), base.splitlines()
@@ -111,7 +119,7 @@ def _changed(
     ]
     if len(different) > 1:
         return None
-    return different[0] if different else len(nodes) - 1
+    return different[0] if different else unchanged
 
 
 def _text(lines: list[str], span: range) -> list[str]:

@@ -311,3 +311,25 @@ def test_a_line_costs_little() -> None:
     tracer = trace(source, "f(5000)", max_events=20000)
     cost_s = (time.thread_time() - start_s) / len(tracer.events)
     assert cost_s < 200e-6
+
+
+def test_of_definitions_of_one_name_the_one_that_differs_or_is_asked_for_is_followed() -> None:
+    """A property's getter, setter and deleter have one name; lines count their decorators."""
+    source = dedent(
+        """\
+        class C:
+            @property
+            def v(self): return 5
+            @v.setter
+            def v(self, value): self.w = value
+            @v.deleter
+            def v(self): del self.w
+        """
+    )
+
+    def lines(text: str, ordinal: int | None) -> range:
+        return examine(PATH, "C.v", text, source, ordinal).lines
+
+    found = [lines(source, ordinal) for ordinal in (0, 1, 2, 9, None)]
+    assert [one.start for one in found] == [2, 4, 6, 6, 6]
+    assert [lines(source.replace("5", "6"), ordinal).start for ordinal in (1, None)] == [2, 2]
