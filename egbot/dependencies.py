@@ -27,8 +27,8 @@ from poetry.core.packages.utils.utils import create_nested_marker
 from poetry.core.version.helpers import format_python_constraint
 
 from egbot.records import Tree
-from egbot.source.quiet import quietly
 from egbot.source.settings import only, read_ini, strings, table, tables, text_of, text_or_empty
+from egbot.source.text import quietly
 
 BUILDER_VERSION = 3
 """Changes whenever environments or images are built in another way: old ones are not reused."""

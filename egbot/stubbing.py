@@ -21,15 +21,15 @@ from egbot.formatting import formatted, formatter_of
 from egbot.nodeids import file_of
 from egbot.records import Patch, Tree, TreeFile
 from egbot.source.diff import unified_diff
+from egbot.source.edit import insert, insert_member, insert_top
 from egbot.source.imports import add_imports
-from egbot.source.insertion import insert, insert_member, insert_top
 from egbot.source.lacking import Lack, lacking, used_files
-from egbot.source.layout import SourceSyntaxError
 from egbot.source.modules import is_test_path
 from egbot.source.newmodules import Installed, new_modules
 from egbot.source.signatures import gather
 from egbot.source.skeleton import Skeleton, skeleton
 from egbot.source.symbols import Code
+from egbot.source.text import SourceSyntaxError
 
 SCHEMA = "egbot.stubs/1"
 MAX_ROUNDS = 6

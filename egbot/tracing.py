@@ -19,14 +19,14 @@ from egbot.progress import Report, Stage
 from egbot.records import Collection, Execution, Job, Limits, Program, Target, TestOutcome, Tree
 from egbot.report.story import Shown
 from egbot.repository import open_repository, snapshot
+from egbot.source.edit import prepare
 from egbot.source.examples import Key, examples
-from egbot.source.layout import text_of
 from egbot.source.locate import named_target
 from egbot.source.modules import is_test_path
 from egbot.source.reach import TestFunction, find_test, repository_functions
 from egbot.source.scopes import find_fixture, parameter_names
-from egbot.source.splice import prepare
 from egbot.source.symbols import Code, Function
+from egbot.source.text import text_of
 from egbot.survey import is_wanted, tell_switched_off
 
 MAX_TESTS = 50

@@ -27,9 +27,10 @@ from egbot.records import (
     TreeFile,
     Verdict,
 )
+from egbot.source.edit import changed_outside
 from egbot.source.guard import vetoes
-from egbot.source.layout import read_source
-from egbot.source.splice import changed_outside, find
+from egbot.source.outline import find
+from egbot.source.text import read_source
 from egbot.watched import run_watched
 
 _LOOKS = 4  # a number that is drawn anew is seldom the same so often

@@ -38,11 +38,10 @@ from egbot.report.text import count
 from egbot.source.context import class_preamble, surroundings
 from egbot.source.contradictions import contradictions
 from egbot.source.diff import unified_diff
+from egbot.source.edit import Slot, insert, insert_top, prepare
 from egbot.source.excerpt import test_excerpt
-from egbot.source.insertion import insert, insert_top
-from egbot.source.layout import text_of
 from egbot.source.outline import describe, find, read_outline
-from egbot.source.splice import Slot, prepare
+from egbot.source.text import text_of
 from egbot.synthesis.agents import Gather, schedule, try_agents
 from egbot.synthesis.answer import Frame, make_frame
 from egbot.synthesis.budget import Budget

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from egbot.records import Target, Tree, TreeFile
-from egbot.source.insertion import insert, insert_top
+from egbot.source.edit import insert, insert_top
 from egbot.source.locate import named_target
 from egbot.testing import Script
 from egbot.workbench import deliver

@@ -19,8 +19,8 @@ from egbot.execution.cache import cache_folder, writing
 from egbot.execution.options import SandboxOptions
 from egbot.records import Tree, TreeFile
 from egbot.repository import open_repository, snapshot
+from egbot.source.edit import prepare
 from egbot.source.outline import find
-from egbot.source.splice import prepare
 from egbot.uv import run_uv
 
 SHIPPED = Path(__file__).parent / "configs" / "packages.json"

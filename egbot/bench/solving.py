@@ -17,8 +17,9 @@ from egbot.nodeids import files_of
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import AttemptEnded, Progress
 from egbot.records import Guidance, Job, Limits, Outcome, Tree, TreeFile
+from egbot.source.edit import prepare
 from egbot.source.locate import named_target
-from egbot.source.splice import SourceSyntaxError, prepare
+from egbot.source.text import SourceSyntaxError
 from egbot.synthesis.agents import schedule
 from egbot.synthesis.budget import Budget
 from egbot.verify import Claim, verify

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from egbot.errors import UsageError
 from egbot.nodeids import file_of, names_of
 from egbot.records import FAILED, Collection, FailingTest, Fault, TestOutcome, Tree
-from egbot.source.layout import text_of
+from egbot.source.text import text_of
 
 MAX_SELECTED = 2000
 

@@ -17,7 +17,7 @@ from egbot.intake.tracebacks import repository_path
 from egbot.nodeids import file_of
 from egbot.records import Tree
 from egbot.source.modules import Modules, read_modules
-from egbot.source.quiet import quietly
+from egbot.source.text import quietly
 
 MAX_TEXT_CHARS = 65_536  # an issue's body has no more
 MAX_BLOCKS = 10

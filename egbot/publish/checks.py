@@ -13,8 +13,8 @@ from egbot.publish.said import Said
 from egbot.records import Outcome, Run
 from egbot.report import story
 from egbot.report.text import count, one_line, passing
-from egbot.source.layout import SourceSyntaxError
 from egbot.source.outline import find
+from egbot.source.text import SourceSyntaxError
 
 NAME = "egbot"
 _MAX_REMARKS = 200

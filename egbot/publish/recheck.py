@@ -18,12 +18,10 @@ from egbot.publish.paths import path_problem, tests_path_problem
 from egbot.records import Outcome, Patch, Run, Target
 from egbot.report.text import one_line
 from egbot.source.diff import unified_diff
+from egbot.source.edit import insert, insert_top, prepare
 from egbot.source.guard import vetoes
-from egbot.source.insertion import insert, insert_top
-from egbot.source.layout import SourceSyntaxError, parse_text
-from egbot.source.outline import find
-from egbot.source.splice import prepare
-from egbot.source.unwritten import says_nothing
+from egbot.source.outline import find, says_nothing
+from egbot.source.text import SourceSyntaxError, parse_text
 
 MAX_CODE_CHARS = 100_000
 MAX_FILE_BYTES = 4 * 1024 * 1024

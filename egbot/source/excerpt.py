@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from egbot.nodeids import without_row
 from egbot.records import Example, Target, Tree
-from egbot.source.layout import text_of
+from egbot.source.text import text_of
 from egbot.source.testtext import (
     SETUPS,
     Function,

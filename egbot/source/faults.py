@@ -17,9 +17,9 @@ from egbot.records import FailingTest, Fault
 from egbot.source.absent import Need, missing_imports
 from egbot.source.examples import Key
 from egbot.source.modules import is_test_path
+from egbot.source.outline import is_abstract, is_stub
 from egbot.source.reach import Reached, covers, enclosing_function, find_test, stubs_reached
 from egbot.source.symbols import Code, Function, Symbol
-from egbot.source.unwritten import is_abstract, is_stub
 
 _IMPORT_NAME = re.compile(
     r"cannot import name '([^']+)' from (?:partially initialized module )?'([^']+)'"

@@ -41,8 +41,8 @@ from egbot.source.guardscope import (
     resolve,
     rooted,
 )
-from egbot.source.layout import SourceSyntaxError, parse_text, read_source
 from egbot.source.outline import find
+from egbot.source.text import SourceSyntaxError, parse_text, read_source
 
 _MAX_VETOES = 20
 

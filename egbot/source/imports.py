@@ -1,29 +1,256 @@
-"""Owns where a file's top-level imports stand, and puts new ones among them.
+"""Owns what a file imports and binds: which imports code still lacks, and where they go.
 
-It does not know which function needs them; ``egbot.source.names`` says which imports lack.
+Only names of the standard library that leave no doubt are imported without being asked for.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
 import re
+import symtable
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from egbot.source.layout import (
-    SourceSyntaxError,
-    end_row,
-    parse_text,
-    read_source,
-    split_lines,
-    unify_newlines,
-)
-from egbot.source.names import Bindings, missing_imports, read_bindings
+from egbot.source.text import Edit, Rows, SourceSyntaxError, parse_text, quietly, read_source
 
-_SHEBANG = re.compile(r"#!")
+_Import = ast.Import | ast.ImportFrom
+_Defining = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _COOKIE = re.compile(r"[ \t\f]*#.*?coding[:=]")
-_IDLE = re.compile(r"[ \t\f]*(?:#|$)")
+# Modules that a program means when it writes ``name.attribute`` without having defined name.
+_MODULE_NAMES = """
+    abc argparse array ast asyncio base64 binascii bisect calendar cmath collections contextlib
+    copy csv dataclasses datetime decimal difflib enum fnmatch fractions functools glob hashlib
+    heapq hmac html io itertools json keyword locale logging math numbers operator os pathlib
+    posixpath pprint queue random re secrets shlex shutil statistics string struct sys tempfile
+    textwrap threading time timeit traceback types typing unicodedata uuid warnings weakref zlib
+    zoneinfo
+"""
+_MODULES = frozenset(_MODULE_NAMES.split())
+_MEMBERS = {
+    "abc": "ABC abstractmethod",
+    "bisect": "bisect_left bisect_right insort insort_left insort_right",
+    "collections": "ChainMap Counter OrderedDict UserDict UserList defaultdict deque namedtuple",
+    "collections.abc": "AsyncIterator Awaitable Collection Coroutine Hashable ItemsView KeysView"
+    " Mapping MutableMapping MutableSequence MutableSet Reversible Sized ValuesView",
+    "contextlib": "ExitStack closing contextmanager nullcontext suppress",
+    "copy": "copy deepcopy",
+    "dataclasses": "asdict astuple dataclass field",
+    "datetime": "date timedelta timezone",
+    "decimal": "Decimal ROUND_DOWN ROUND_HALF_EVEN ROUND_HALF_UP ROUND_UP",
+    "enum": "Enum IntEnum IntFlag StrEnum auto",
+    "fractions": "Fraction",
+    "functools": "cache cached_property cmp_to_key lru_cache partial reduce singledispatch"
+    " total_ordering wraps",
+    "heapq": "heapify heappop heappush heappushpop heapreplace nlargest nsmallest",
+    "io": "BytesIO StringIO",
+    "itertools": "accumulate chain combinations combinations_with_replacement count cycle dropwhile"
+    " groupby islice pairwise permutations product starmap takewhile tee zip_longest",
+    "math": "ceil comb cos exp factorial floor fsum gcd hypot inf isclose isqrt lcm log log10 log2"
+    " perm pi prod sin sqrt tan tau trunc",
+    "operator": "attrgetter itemgetter methodcaller",
+    "pathlib": "Path PurePath PurePosixPath",
+    "string": "ascii_letters ascii_lowercase ascii_uppercase digits punctuation",
+    "textwrap": "dedent",
+    "typing": "Any AnyStr Callable ClassVar Dict Final FrozenSet Generator Generic Iterable Iterator"
+    " List Literal NamedTuple NoReturn Optional Protocol Sequence Set Tuple Type TypedDict TypeVar"
+    " Union",
+}
+_MODULE_OF = {name: module for module, names in _MEMBERS.items() for name in names.split()}
+_DATETIME_MEMBERS = frozenset(
+    {"datetime", "date", "time", "timedelta", "timezone", "tzinfo", "UTC", "MINYEAR", "MAXYEAR"}
+)
+_BUILTINS = frozenset(dir(builtins)) | {"__file__", "__name__", "__class__", "__path__"}
+
+
+# --- what a module binds -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bindings:
+    """The names that a module binds: at run time, and for type checkers only.
+
+    ``stars`` are modules of which it imports all names, with the dots of relative ones.
+    """
+
+    runtime: frozenset[str] = frozenset()
+    checked: frozenset[str] = frozenset()
+    stars: tuple[str, ...] = ()
+    lazy_annotations: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether a star import may bind more names."""
+        return any(module not in sys.stdlib_module_names for module in self.stars)
+
+
+NOTHING_BOUND = Bindings()
+
+
+def read_bindings(tree: ast.Module) -> Bindings:
+    """What the module's top level binds."""
+    runtime: set[str] = set()
+    checked: set[str] = set()
+    stars: list[str] = []
+    lazy = False
+    for node, for_checkers in _module_nodes(tree):
+        names = checked if for_checkers else runtime
+        names.update(_bound_by(node))
+        if isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            listed = {alias.name for alias in node.names}
+            lazy = lazy or (module == "__future__" and "annotations" in listed)
+            if "*" in listed:
+                stars.append(module)
+                names |= {name for name, home in _MODULE_OF.items() if home == module}
+    return Bindings(frozenset(runtime), frozenset(runtime | checked), tuple(stars), lazy)
+
+
+def bound_names(node: ast.AST) -> frozenset[str]:
+    """The names that a statement at the top level binds, also below ``if`` and ``try``."""
+    tree = ast.Module(body=[node], type_ignores=[])  # type: ignore[list-item]
+    return frozenset(name for one, _ in _module_nodes(tree) for name in _bound_by(one))
+
+
+def used_at_import(nodes: Iterable[ast.AST], body: Iterable[ast.stmt]) -> frozenset[str]:
+    """The names that statements read while they run, by functions and classes of ``body``, too."""
+    known = {one.name: one for one in body if isinstance(one, _Defining)}
+    waiting, used = list(nodes), set[str]()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            own = (getattr(node, "decorator_list", []), [node.args], [getattr(node, "returns", 0)])
+            waiting += [one for some in own for one in some if isinstance(one, ast.AST)]
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            used.add(node.id)
+            if node.id in known:
+                inner = ast.walk(known.pop(node.id))
+                waiting += [one for one in inner if isinstance(one, ast.Name)]
+        waiting += ast.iter_child_nodes(node)
+    return frozenset(used)
+
+
+def _module_nodes(tree: ast.Module) -> Iterator[tuple[ast.AST, bool]]:
+    """The nodes that run when the module is imported, and whether only a type checker sees them."""
+    stack: list[tuple[ast.AST, bool]] = [(node, False) for node in tree.body]
+    while stack:
+        node, checked = stack.pop()
+        yield node, checked
+        if isinstance(node, _Defining | ast.Lambda):
+            stack.extend((n, checked) for n in ast.walk(node) if isinstance(n, ast.Global))
+        elif isinstance(node, ast.If) and _is_type_checking(node.test):
+            stack.extend((child, True) for child in node.body)
+            stack.extend((child, checked) for child in node.orelse)
+        else:
+            stack.extend((child, checked) for child in ast.iter_child_nodes(node))
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
+    return name == "TYPE_CHECKING"
+
+
+def _bound_by(node: ast.AST) -> tuple[str, ...]:
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()):
+            return (name,)
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return (name,)
+        case ast.Import(names=aliases):
+            return tuple(alias.asname or alias.name.partition(".")[0] for alias in aliases)
+        case ast.ImportFrom(names=aliases):
+            return tuple(alias.asname or alias.name for alias in aliases)
+        case ast.Global(names=names):
+            return tuple(names)
+        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
+            return (name,)
+        case _:
+            return ()
+
+
+# --- what code lacks ---------------------------------------------------------------------------
+
+
+def missing_imports(source_text: str, around: Bindings = NOTHING_BOUND) -> tuple[str, ...]:
+    """The import lines that a text (a module, or a function in ``around``) needs and lacks.
+
+    Only names of the standard library that leave no doubt are imported. Raises SourceSyntaxError.
+    """
+    tree = parse_text(source_text)
+    own = read_bindings(tree)
+    if own.open or around.open:
+        return ()
+    lazy = own.lazy_annotations or around.lazy_annotations
+    used = _unbound(source_text, lazy=lazy) - around.runtime - own.runtime
+    if lazy:
+        used |= _in_annotations(tree) - _BUILTINS - around.checked - own.checked
+    needed = used & (_MODULES | _MODULE_OF.keys())
+    return _import_lines(tree, needed) if needed else ()
+
+
+def _unbound(text: str, *, lazy: bool) -> frozenset[str]:
+    """The global names that the text reads; without those of annotations when they are lazy."""
+    future = "from __future__ import annotations\n" if lazy else ""
+    try:
+        with quietly():
+            top = symtable.symtable(future + text, "<source>", "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None) or 0
+        raise SourceSyntaxError(str(error) or type(error).__name__, line) from error
+    used: set[str] = set()
+    stack = [top]
+    while stack:
+        table = stack.pop()
+        if lazy and table.get_name() == "_annotation":
+            continue
+        stack.extend(table.get_children())
+        for symbol in table.get_symbols():
+            if symbol.is_referenced() and (symbol.is_global() or table is top):
+                used.add(symbol.get_name())
+    return frozenset(used - _BUILTINS)
+
+
+def _in_annotations(tree: ast.Module) -> frozenset[str]:
+    """The names in annotations, which a lazy module needs only for its readers and checkers."""
+    annotations: list[ast.expr | None] = []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.arg, ast.AnnAssign)):
+            annotations.append(node.annotation)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            annotations.append(node.returns)
+    inner = (n for annotation in annotations if annotation for n in ast.walk(annotation))
+    return frozenset(n.id for n in inner if isinstance(n, ast.Name))
+
+
+def _import_lines(tree: ast.Module, names: frozenset[str]) -> tuple[str, ...]:
+    attributes: dict[str, set[str]] = {}
+    plain: set[str] = set()
+    bases = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            attributes.setdefault(node.value.id, set()).add(node.attr)
+            bases.add(node.value)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node not in bases:
+            plain.add(node.id)
+    modules: set[str] = set()
+    members: dict[str, set[str]] = {}
+    for name in names:
+        seen = attributes.get(name, set())
+        if name == "datetime" and not seen & _DATETIME_MEMBERS:
+            members.setdefault("datetime", set()).add("datetime")
+        elif name in _MODULES and seen and (name not in plain or name not in _MODULE_OF):
+            modules.add(name)
+        elif name in _MODULE_OF:
+            members.setdefault(_MODULE_OF[name], set()).add(name)
+    lines = [f"import {name}" for name in sorted(modules)]
+    lines += [f"from {name} import {', '.join(sorted(members[name]))}" for name in sorted(members)]
+    return tuple(lines)
+
+
+# --- where imports go --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,203 +263,15 @@ class _Row:
 
     @property
     def is_future(self) -> bool:
-        return any(
-            isinstance(s, ast.ImportFrom) and s.module == "__future__" for s in self.statements
-        )
+        return any(getattr(one, "module", None) == "__future__" for one in self.statements)
 
     @property
     def is_import(self) -> bool:
-        plain = all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in self.statements)
-        return plain and not self.is_future
+        return all(isinstance(one, _Import) for one in self.statements) and not self.is_future
 
     @property
-    def key(self) -> tuple[bool, str]:
-        return _key(self.statements[0])
-
-
-def _key(statement: ast.stmt) -> tuple[bool, str]:
-    if isinstance(statement, ast.Import):
-        return False, statement.names[0].name.lower()
-    if isinstance(statement, ast.ImportFrom):
-        return True, ("." * statement.level + (statement.module or "")).lower()
-    return True, ""
-
-
-@dataclass(frozen=True, slots=True)
-class Insertion:
-    """Lines to put before line ``at`` (from 0) of a file."""
-
-    at: int
-    lines: tuple[str, ...]
-
-
-def place_imports(text: str, tree: ast.Module, lines: Iterable[str]) -> tuple[Insertion, ...]:
-    """Where each import line that the file lacks belongs. ``text`` has "\\n" newlines."""
-    there = {entry for node in tree.body for entry in _entries(node)}
-    new = [line for line in dict.fromkeys(lines) if not _entries(_statement(line)) <= there]
-    if not new:
-        return ()
-    rows = _rows(text.split("\n"), tree)
-    group = _standard_group(rows)
-    if group:
-        return _sort_in(group, new)
-    new.sort(key=lambda line: _key(_statement(line)))
-    return (_new_group(text.split("\n"), rows, new),)
-
-
-def _statement(line: str) -> ast.stmt:
-    body = parse_text(line).body
-    if len(body) != 1 or not isinstance(body[0], (ast.Import, ast.ImportFrom)):
-        raise SourceSyntaxError(f"not an import statement: {line!r}", 1)
-    return body[0]
-
-
-def _entries(node: ast.stmt) -> frozenset[tuple[str, str, str]]:
-    if isinstance(node, ast.Import):
-        return frozenset(("", alias.name, alias.asname or "") for alias in node.names)
-    if isinstance(node, ast.ImportFrom):
-        module = "." * node.level + (node.module or "")
-        return frozenset((module, alias.name, alias.asname or "") for alias in node.names)
-    return frozenset()
-
-
-def opening_end(text: str, tree: ast.Module) -> int:
-    """The row (from 0) below the docstring and the imports that open a file, or below its head."""
-    lines = text.split("\n")
-    end = _below_head(lines)
-    for place, row in enumerate(_rows(lines, tree)):
-        if not (row.is_future or row.is_import or (place == 0 and _is_docstring(row))):
-            break
-        end = row.end
-    return end
-
-
-def _rows(lines: list[str], tree: ast.Module) -> list[_Row]:
-    """The statements above the first function or class, in rows of whole lines."""
-    rows: list[_Row] = []
-    for node in tree.body:
-        if any(
-            isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-            for n in ast.walk(node)
-        ):
-            break
-        start, end = node.lineno - 1, end_row(lines, node)
-        if rows and start < rows[-1].end:
-            last = rows.pop()
-            rows.append(_Row(last.start, max(end, last.end), (*last.statements, node)))
-        else:
-            rows.append(_Row(start, end, (node,)))
-    return rows
-
-
-def _standard_group(rows: list[_Row]) -> list[_Row]:
-    """The first block of neighbouring imports that imports from the standard library, or []."""
-    groups: list[list[_Row]] = []
-    for row in rows:
-        if not row.is_import:
-            continue
-        if groups and groups[-1][-1].end == row.start:
-            groups[-1].append(row)
-        else:
-            groups.append([row])
-    for group in groups:
-        if any(_is_standard(row.key[1]) for row in group):
-            return group
-    return []
-
-
-def _is_standard(module: str) -> bool:
-    return module.partition(".")[0] in sys.stdlib_module_names
-
-
-def _sort_in(group: list[_Row], new: list[str]) -> tuple[Insertion, ...]:
-    """Each line at its place when the block is sorted one of the two usual ways; else at its end."""
-    keys = [row.key for row in group]
-    by_kind = keys == sorted(keys)  # "import x" above "from x import y"
-    by_module = not by_kind and sorted(keys, key=_by_module) == keys
-    ordered = sorted(new, key=lambda line: _rank(_key(_statement(line)), by_module=by_module))
-    places: dict[int, list[str]] = {}
-    for line in ordered:
-        rank = _rank(_key(_statement(line)), by_module=by_module)
-        above = [
-            row
-            for row in group
-            if not (by_kind or by_module) or _rank(row.key, by_module=by_module) <= rank
-        ]
-        places.setdefault(above[-1].end if above else group[0].start, []).append(line)
-    return tuple(Insertion(at, tuple(lines)) for at, lines in sorted(places.items()))
-
-
-def _by_module(key: tuple[bool, str]) -> tuple[str, bool]:
-    return key[1], key[0]
-
-
-def _rank(key: tuple[bool, str], *, by_module: bool) -> tuple[str, str]:
-    kind = "2" if key[0] else "1"
-    return (key[1], kind) if by_module else (kind, key[1])
-
-
-def _new_group(lines: list[str], rows: list[_Row], new: list[str]) -> Insertion:
-    """A block of its own: above the other imports, else under what opens the file."""
-    imports = [row for row in rows if row.is_import]
-    if imports:
-        at = above_comments(lines, imports[0].start)
-        return Insertion(at, (*new, ""))
-    opening = [row for row in rows if row.is_future] or [
-        row for row in rows[:1] if _is_docstring(row)
-    ]
-    at = opening[-1].end if opening else _below_head(lines)
-    above = [""] if at and lines[at - 1].strip() else []
-    rest = lines[at:]
-    below = rest[0] if rest else ""
-    if not below.strip():
-        return Insertion(at, (*above, *new))
-    blank = 2 if re.match(r"(?:@|def |class |async )", below) else 1
-    return Insertion(at, (*above, *new, *[""] * blank))
-
-
-def _is_docstring(row: _Row) -> bool:
-    first = row.statements[0]
-    return (
-        isinstance(first, ast.Expr)
-        and isinstance(first.value, ast.Constant)
-        and isinstance(first.value.value, str)
-    )
-
-
-def above_comments(lines: list[str], at: int) -> int:
-    """Above the comment that belongs to line ``at``, unless that comment opens the file."""
-    top = at
-    head = _num_magic(lines)
-    while top > head and lines[top - 1].lstrip().startswith("#"):
-        top -= 1
-    return top if top > head else at
-
-
-def _num_magic(lines: list[str]) -> int:
-    """How many lines the shebang and the encoding take: they count at the file's start alone."""
-    if len(lines) > 1 and _IDLE.match(lines[0]) and _COOKIE.match(lines[1]):
-        return 2
-    return int(bool(_SHEBANG.match(lines[0]) or _COOKIE.match(lines[0])))
-
-
-def _below_head(lines: list[str]) -> int:
-    """Under the shebang, the encoding and a licence comment that an empty line sets apart."""
-    end = head = _num_magic(lines)
-    while end < len(lines) and lines[end].lstrip().startswith("#"):
-        end += 1
-    return end if end == len(lines) or not lines[end].strip() else head
-
-
-def put_lines(text: str, insertions: Iterable[Insertion], newline: str) -> str:
-    """The text with the insertions in it; every other character stays."""
-    lines = split_lines(text)
-    for insertion in sorted(insertions, key=lambda i: i.at, reverse=True):
-        new = [line + newline for line in insertion.lines]
-        if insertion.at >= len(lines) and lines and not lines[-1].endswith(("\n", "\r")):
-            new = [newline + line for line in insertion.lines]
-        lines[insertion.at : insertion.at] = new
-    return "".join(lines)
+    def is_docstring(self) -> bool:
+        return ast.get_docstring(ast.Module([*self.statements], [])) is not None
 
 
 def add_imports(source: bytes, lines: tuple[str, ...]) -> bytes:
@@ -243,17 +282,145 @@ def add_imports(source: bytes, lines: tuple[str, ...]) -> bytes:
     other bytes stay. Raises SourceSyntaxError, and UsageError if the encoding lacks a character.
     """
     read = read_source(source)
-    text = unify_newlines(read.text)
-    places = place_imports(text, parse_text(read.text), lines)
-    return read.bom + read.encode(put_lines(read.text, places, read.newline)) if places else source
+    edits = place_imports(Rows(read.text), parse_text(read.text), lines)
+    return read.edited(edits) if edits else source
 
 
-__all__ = [
-    "Bindings",
-    "Insertion",
-    "add_imports",
-    "missing_imports",
-    "place_imports",
-    "put_lines",
-    "read_bindings",
-]
+def place_imports(rows: Rows, tree: ast.Module, lines: Iterable[str]) -> tuple[Edit, ...]:
+    """Where each import line that the file lacks belongs. Raises SourceSyntaxError."""
+    there = {entry for node in tree.body for entry in _entries(node)}
+    new = {line: _statement(line) for line in lines}
+    new = {line: node for line, node in new.items() if not _entries(node) <= there}
+    if not new:
+        return ()
+    opening = _rows(rows, tree)
+    group = _standard_group(opening)
+    if group:
+        return _sort_in(group, new)
+    ordered = sorted(new, key=lambda line: _by_kind(new[line]))
+    return (_new_group(rows.rows, opening, ordered),)
+
+
+def opening_end(rows: Rows, tree: ast.Module) -> int:
+    """The row (from 0) below the docstring and the imports that open a file, or below its head."""
+    end = _below_head(rows.rows)
+    for place, row in enumerate(_rows(rows, tree)):
+        if not (row.is_future or row.is_import or (place == 0 and row.is_docstring)):
+            break
+        end = row.end
+    return end
+
+
+def above_comments(rows: list[str], at: int, top: int = 0) -> int:
+    """Above the comments that belong to row ``at``, unless they open the file; not above ``top``."""
+    head = max(top, _num_magic(rows))
+    row = at
+    while row > head and rows[row - 1].lstrip().startswith("#"):
+        row -= 1
+    return row if row > head or top else at
+
+
+def _statement(line: str) -> _Import:
+    body = parse_text(line).body
+    if len(body) != 1 or not isinstance(body[0], _Import):
+        raise SourceSyntaxError(f"not an import statement: {line!r}", 1)
+    return body[0]
+
+
+def _module(node: ast.stmt) -> str:
+    """What a statement imports from, or its first module."""
+    if isinstance(node, ast.ImportFrom):
+        return "." * node.level + (node.module or "")
+    return node.names[0].name if isinstance(node, ast.Import) else ""
+
+
+def _entries(node: ast.stmt) -> frozenset[tuple[str, str, str]]:
+    if not isinstance(node, _Import):
+        return frozenset()
+    module = _module(node) if isinstance(node, ast.ImportFrom) else ""
+    return frozenset((module, alias.name, alias.asname or "") for alias in node.names)
+
+
+def _rows(rows: Rows, tree: ast.Module) -> list[_Row]:
+    """The statements above the first function or class, in rows of whole lines."""
+    found: list[_Row] = []
+    for node in tree.body:
+        if any(isinstance(one, _Defining) for one in ast.walk(node)):
+            break
+        start, end = rows.first(node.lineno - 1), rows.below(node)
+        if found and start < found[-1].end:
+            last = found.pop()
+            found.append(_Row(last.start, max(end, last.end), (*last.statements, node)))
+        else:
+            found.append(_Row(start, end, (node,)))
+    return found
+
+
+def _standard_group(rows: list[_Row]) -> list[_Row]:
+    """The first block of neighbouring imports that imports from the standard library, or []."""
+    groups: list[list[_Row]] = []
+    for row in rows:
+        if row.is_import and groups and groups[-1][-1].end == row.start:
+            groups[-1].append(row)
+        elif row.is_import:
+            groups.append([row])
+    tops = sys.stdlib_module_names
+    standard = (
+        group
+        for group in groups
+        if any(_module(row.statements[0]).partition(".")[0] in tops for row in group)
+    )
+    return next(standard, [])
+
+
+def _by_kind(node: ast.stmt) -> tuple[str, str]:
+    """ "import x" above "from x import y"."""
+    return "2" if isinstance(node, ast.ImportFrom) else "1", _module(node).lower()
+
+
+def _by_module(node: ast.stmt) -> tuple[str, str]:
+    kind, module = _by_kind(node)
+    return module, kind
+
+
+def _sort_in(group: list[_Row], new: dict[str, _Import]) -> tuple[Edit, ...]:
+    """Each line at its place when the block is sorted one of the two usual ways; else at its end."""
+    nodes = [row.statements[0] for row in group]
+    orders = [order for order in (_by_kind, _by_module) if nodes == sorted(nodes, key=order)]
+    rank = orders[0] if orders else _by_kind
+    places: dict[int, list[str]] = {}
+    for line in sorted(new, key=lambda one: rank(new[one])):
+        above = [row for row in group if not orders or rank(row.statements[0]) <= rank(new[line])]
+        places.setdefault(above[-1].end if above else group[0].start, []).append(line)
+    return tuple(Edit(at, at, tuple(lines)) for at, lines in places.items())
+
+
+def _new_group(rows: list[str], opening: list[_Row], new: list[str]) -> Edit:
+    """A block of its own: above the other imports, else under what opens the file."""
+    imports = [row for row in opening if row.is_import]
+    if imports:
+        at = above_comments(rows, imports[0].start)
+        return Edit(at, at, (*new, ""))
+    tops = [row for row in opening if row.is_future] or [r for r in opening[:1] if r.is_docstring]
+    at = tops[-1].end if tops else _below_head(rows)
+    above = [""] if at and rows[at - 1].strip() else []
+    below = "".join(rows[at : at + 1])
+    if not below.strip():
+        return Edit(at, at, (*above, *new))
+    num_blank = 2 if re.match(r"@|def |class |async ", below) else 1
+    return Edit(at, at, (*above, *new, *[""] * num_blank))
+
+
+def _num_magic(rows: list[str]) -> int:
+    """How many lines the shebang and the encoding take: they count at the file's start alone."""
+    if len(rows) > 1 and rows[0].strip()[:1] in ("", "#") and _COOKIE.match(rows[1]):
+        return 2
+    return int(bool(rows) and (rows[0].startswith("#!") or bool(_COOKIE.match(rows[0]))))
+
+
+def _below_head(rows: list[str]) -> int:
+    """Under the shebang, the encoding and a licence comment that an empty line sets apart."""
+    end = head = _num_magic(rows)
+    while end < len(rows) and rows[end].lstrip().startswith("#"):
+        end += 1
+    return end if end == len(rows) or not rows[end].strip() else head

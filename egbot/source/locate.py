@@ -17,13 +17,14 @@ from egbot.errors import UsageError
 from egbot.nodeids import file_of
 from egbot.records import FailingTest, LeftTest, Origin, Target, Tree, TreeFile
 from egbot.source.absent import Need
+from egbot.source.edit import insert, insert_top
 from egbot.source.examples import Key
 from egbot.source.faults import read_failure
-from egbot.source.insertion import insert, insert_top
 from egbot.source.order import order_targets
-from egbot.source.splice import SourceSyntaxError, definitions, find
+from egbot.source.outline import definitions, find
 from egbot.source.stubs import Stub, missing_stub
 from egbot.source.symbols import Code
+from egbot.source.text import SourceSyntaxError
 
 MAX_EVIDENCE = 6
 _NO_TIME = "was not looked at: the time for finding what is missing was over"

@@ -1,108 +1,148 @@
-"""Owns the outline of a Python file: which functions and classes it defines, and where they stand.
+"""Owns what a Python file defines: its functions and classes, where they stand, which are stubs.
 
-It does not know what will be written there.
+A name is what Python calls it: ``f``, ``Class.method``, ``outer.<locals>.inner``. Of several that
+are equal, the ordinal tells which, from 0 in the file's order; functions and classes count apart.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import unicodedata
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any, Literal
 
-import libcst as cst
-
-from egbot.records import Span
-from egbot.source.layout import (
+from egbot.records import Span, StubPlace
+from egbot.source.text import (
     CANONICAL,
+    Layout,
+    Rows,
     SourceSyntaxError,
     SourceText,
-    Style,
     dominant_newline,
-    leading,
     parse_text,
     read_source,
     relayout,
-    tokens_of,
     unify_newlines,
 )
 
-_LINE_END = re.compile(r"(?:[ \t\f;]|\\(?:\r\n|\r|\n))*(?:#[^\r\n]*)?")
-_INDENT = re.compile(r"[ \t\f]*")
-_NEWLINE = re.compile(r"\r\n|\r|\n")
-_Defining = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-_CST_PARTS = (
-    cst.BaseSuite,
-    cst.BaseCompoundStatement,
-    cst.Else,
-    cst.ExceptHandler,
-    cst.ExceptStarHandler,
-    cst.Finally,
-    cst.MatchCase,
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+_Defining = Function | ast.ClassDef
+_BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
+_END = re.compile(r"(?:[ \t\f;]|\\(?:\r\n|\r|\n))*(?:#[^\r\n]*)?")
+_COLON = re.compile(r"(?:[^:#]|#[^\r\n]*)*:")
+_SAME_LINE = re.compile(r"(?:[ \t\f]|\\(?:\r\n|\r|\n))*")
+_ABSTRACT = frozenset(
+    {"abstractmethod", "abstractproperty", "abstractclassmethod", "abstractstaticmethod"}
 )
-_AST_PARTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
+_EMPTY_BY_PURPOSE = frozenset({"overload", "hookspec", "group", "callback"})
+"""Decorators that take a function without a body: typing's, pluggy's, click's and typer's."""
+
+_NEVER = frozenset({"NoReturn", "Never"})
+_UNWRITTEN = frozenset({"NotImplementedError", "NotImplemented"})
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A function as it stands in a file.
+    """A function or class as it stands in a file.
 
     ``span`` reaches from the first decorator to the end of the body's last line (a comment on
     that line included; blank lines and comments below it are not). ``header`` (decorators to
     colon) and ``code`` (all of it) are canonical: dedented, four spaces a level, "\\n" newlines.
-    ``indent`` is the definition's own indentation, ``unit`` what one level adds, ``newline`` what
-    ends its lines. ``class_header`` is the enclosing class's ``class Name(Base):``.
     """
 
     qualname: str
+    ordinal: int
+    kind: Literal["function", "class"]
     span: Span
     header: str
     docstring: str
-    indent: str
-    unit: str
-    newline: str
-    is_method: bool
-    is_async: bool
-    class_header: str | None
     code: str
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A function or class in the text. ``start`` and ``end`` are offsets in characters.
+    """A function or class in the text; all numbers are offsets in characters.
 
-    ``body`` is where the body's first statement starts, ``body_end`` where its last one ends.
-    ``syntax`` is the interpreter's node, ``node`` libcst's.
+    ``start`` is the first decorator, ``colon`` what follows the header's colon, ``body`` the first
+    statement, ``body_end`` the last one's end, ``end`` that with what else stands on its line.
     """
 
     qualname: str
-    syntax: _Defining
-    node: cst.FunctionDef | cst.ClassDef
+    ordinal: int
+    node: _Defining
+    owner: Site | None
     start: int
-    end: int
+    colon: int
     body: int
     body_end: int
-    owner: Site | None
+    end: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Outline:
-    """A parsed file."""
+    """A parsed file; ``functions`` and ``classes`` in the order of the file."""
 
     source: SourceText
     tree: ast.Module
-    unit: str
+    rows: Rows
     functions: tuple[Site, ...]
     classes: tuple[Site, ...]
 
-    def function(self, qualname: str) -> Site | None:
-        """The definition that counts: the last one that is no overload and no setter."""
-        return next((s for s in reversed(self.functions) if s.qualname == qualname), None)
+    def same(self, qualname: str) -> list[Site]:
+        """The functions of one name, in their order."""
+        name = unicodedata.normalize("NFKC", qualname)
+        return [site for site in self.functions if site.qualname == name]
+
+    def function(self, qualname: str, ordinal: int | None = None) -> Site | None:
+        """A function; without ``ordinal`` the last one, if it can be no overload, setter, deleter."""
+        same = self.same(qualname)
+        if ordinal is not None:
+            return same[ordinal] if 0 <= ordinal < len(same) else None
+        found = [site for site in same if not is_accessory(site.node)] or same
+        return found[-1] if found else None
 
     def klass(self, qualname: str) -> Site | None:
         """The last class of that name."""
-        return next((s for s in reversed(self.classes) if s.qualname == qualname), None)
+        name = unicodedata.normalize("NFKC", qualname)
+        return next((s for s in reversed(self.classes) if s.qualname == name), None)
+
+    def row(self, offset: int) -> int:
+        """The row (from 0) of an offset."""
+        return bisect_right(self.rows.starts, offset, hi=len(self.rows.rows)) - 1
+
+    def newline(self, site: Site) -> str:
+        """What ends the lines of a definition."""
+        return dominant_newline(self.source.text[site.start : site.end]) or self.source.newline
+
+    def is_open(self, site: Site) -> bool:
+        """Whether the body stands below the header, not behind its colon."""
+        return not _SAME_LINE.fullmatch(self.source.text, site.colon, site.body)
+
+    def layout(self, site: Site) -> Layout:
+        """How a definition is indented."""
+        base = self.rows.indent(self.row(site.start))
+        body = self.rows.indent(self.row(site.body)) if self.is_open(site) else ""
+        unit = body[len(base) :] if body.startswith(base) else ""
+        unit = unit or self.unit
+        return Layout(base, body or base + unit, unit)
+
+    @cached_property
+    def unit(self) -> str:
+        """What a level of indentation adds, in most blocks of the file; four spaces without any."""
+        found: Counter[str] = Counter()
+        for node in ast.walk(self.tree):
+            body = getattr(node, "body", None)
+            if isinstance(node, ast.stmt) and isinstance(body, list) and body:
+                base = self.rows.indent(node.lineno - 1)
+                inner = self.rows.indent(body[0].lineno - 1)
+                if len(inner) > len(base) and inner.startswith(base):
+                    found[inner[len(base) :]] += 1
+        return found.most_common(1)[0][0] if found else CANONICAL.unit
 
 
 @lru_cache(8)
@@ -110,219 +150,238 @@ def read_outline(source: bytes) -> Outline:
     """Parse a file; the last ones are kept, as each of a file's functions asks for its outline.
 
     Raises SourceSyntaxError.
-
-    libcst gives the structure (indentation units, headers, decorators). The positions are the
-    interpreter's own: libcst's are those of the text that it would write, and that text differs
-    from the file where a form feed stands in the indentation.
     """
     read = read_source(source)
     tree = parse_text(read.text)
-    try:
-        module = cst.parse_module(read.text)
-        sites = tuple(_SiteReader(read.text).read(tree, module, "", None))
-    except cst.ParserSyntaxError as error:
-        raise SourceSyntaxError(error.message, error.raw_line) from error
-    except RecursionError as error:
-        raise SourceSyntaxError("the file is nested too deeply to be rewritten") from error
-    functions = tuple(s for s in sites if isinstance(s.node, cst.FunctionDef) and _counts(s.node))
-    classes = tuple(s for s in sites if isinstance(s.node, cst.ClassDef))
-    return Outline(read, tree, module.default_indent, functions, classes)
+    rows = Rows(read.text)
+    sites = tuple(_sites(read.text, tree, rows))
+    return Outline(
+        source=read,
+        tree=tree,
+        rows=rows,
+        functions=tuple(site for site in sites if isinstance(site.node, Function)),
+        classes=tuple(site for site in sites if isinstance(site.node, ast.ClassDef)),
+    )
 
 
-class _SiteReader:
-    """Pairs the interpreter's nodes with libcst's and turns lines and columns into offsets."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.starts = [0, *(found.end() for found in _NEWLINE.finditer(text))]
-
-    def read(
-        self, tree: ast.AST, module: cst.CSTNode, prefix: str, owner: Site | None
-    ) -> Iterator[Site]:
-        pairs = zip(_defined(tree), _defined_cst(module), strict=True)
-        for node, twin in pairs:
-            if node.name != twin.name.value:
-                raise SourceSyntaxError("the two parsers disagree on this file", node.lineno)
-            site = self._site(node, twin, prefix, owner)
-            yield site
-            if isinstance(node, ast.ClassDef):
-                yield from self.read(node, twin.body, site.qualname + ".", site)
-
-    def _site(
-        self,
-        node: _Defining,
-        twin: cst.FunctionDef | cst.ClassDef,
-        prefix: str,
-        owner: Site | None,
-    ) -> Site:
-        start, body = self._start(node), self._start(node.body[0])
-        body_end = self._offset(node.end_lineno or node.lineno, node.end_col_offset or 0)
-        tail = _LINE_END.match(self.text, body_end)
-        end = tail.end() if tail else body_end
-        end = start + len(self.text[start:end].rstrip())
-        return Site(prefix + node.name, node, twin, start, end, body, body_end, owner)
-
-    def _start(self, node: ast.stmt) -> int:
-        if isinstance(node, _Defining) and node.decorator_list:
-            return self._decorator(node.decorator_list[0])
-        return self._offset(node.lineno, node.col_offset)
-
-    def _offset(self, line: int, column: int) -> int:
-        """Characters up to a position; ``column`` counts the line's bytes in UTF-8."""
-        start = self.starts[line - 1]
-        piece = self.text[start : start + column]
-        return start + (column if piece.isascii() else len(piece.encode()[:column].decode()))
-
-    def _decorator(self, expression: ast.expr) -> int:
-        """The ``@`` of a decorator: parentheses may put it on a line above its expression."""
-        line = expression.lineno
-        while True:
-            found = _INDENT.match(self.text, self.starts[line - 1])
-            start = found.end() if found else 0
-            if self.text.startswith("@", start) or line == 1:
-                return start
-            line -= 1
+def _sites(text: str, tree: ast.Module, rows: Rows) -> Iterator[Site]:
+    waiting: list[tuple[ast.AST, Site | None]] = [(tree, None)]
+    seen: Counter[tuple[bool, str]] = Counter()
+    while waiting:
+        node, owner = waiting.pop()
+        if isinstance(node, _Defining):
+            inside = ".<locals>." if owner and isinstance(owner.node, Function) else "."
+            qualname = owner.qualname + inside + node.name if owner else node.name
+            key = isinstance(node, ast.ClassDef), qualname
+            owner = _site(text, rows, node, (qualname, seen[key], owner))
+            seen[key] += 1
+            yield owner
+        inner = [one for name in _BLOCKS for one in getattr(node, name, ())]
+        waiting += [(one, owner) for one in reversed(inner)]
 
 
-def _defined(parent: ast.AST) -> Iterator[_Defining]:
-    """The functions and classes that a block defines, also under ``if``, ``try`` and the like."""
-    for child in ast.iter_child_nodes(parent):
-        if isinstance(child, _Defining):
-            yield child
-        elif isinstance(child, _AST_PARTS):
-            yield from _defined(child)
+def _site(text: str, rows: Rows, node: _Defining, name: tuple[str, int, Site | None]) -> Site:
+    start, body = start_of(rows, node), start_of(rows, node.body[0])
+    colon = _colon(text, rows, node)
+    body_end = rows.offset(node.end_lineno or 0, node.end_col_offset or 0)
+    tail = _END.match(text, body_end)
+    end = tail.end() if tail else body_end
+    end -= len(text[body:end]) - len(text[body:end].rstrip())
+    return Site(*name[:2], node, name[2], start, colon, body, body_end, end)
 
 
-def _defined_cst(parent: cst.CSTNode) -> Iterator[cst.FunctionDef | cst.ClassDef]:
-    for child in parent.children:
-        if isinstance(child, (cst.FunctionDef, cst.ClassDef)):
-            yield child
-        elif isinstance(child, _CST_PARTS):
-            yield from _defined_cst(child)
+def _colon(text: str, rows: Rows, node: _Defining) -> int:
+    """Where a definition's header ends."""
+    ends = [(one.end_lineno, one.end_col_offset) for one in _header_parts(node)]
+    found = _COLON.match(text, rows.offset(*max(ends, default=(node.lineno, node.col_offset))))
+    if not found:
+        raise SourceSyntaxError(f"the header of {node.name} cannot be found", node.lineno)
+    return found.end()
 
 
-def _counts(node: cst.FunctionDef) -> bool:
-    """False for typing overloads and for the setter and deleter of a property."""
-    for decorator in node.decorators:
-        expression = decorator.decorator
-        if isinstance(expression, cst.Name) and expression.value == "overload":
-            return False
-        if isinstance(expression, cst.Attribute):
-            last = expression.attr.value
-            of_property = (
-                isinstance(expression.value, cst.Name) and expression.value.value == node.name.value
-            )
-            if last == "overload" or (of_property and last in ("setter", "deleter")):
-                return False
-    return True
+def _header_parts(node: _Defining) -> list[Any]:
+    """What may hold a colon of its own between a definition's name and its body."""
+    parts: list[Any] = [*getattr(node, "type_params", ())]
+    if isinstance(node, ast.ClassDef):
+        return [*parts, *node.bases, *node.keywords]
+    return [*parts, *ast.iter_child_nodes(node.args), *([node.returns] if node.returns else [])]
+
+
+def start_of(rows: Rows, node: ast.stmt) -> int:
+    """Where a statement starts: parentheses may put a decorator's ``@`` above its expression."""
+    decorators = node.decorator_list if isinstance(node, _Defining) else []
+    if not decorators:
+        return rows.offset(node.lineno, node.col_offset)
+    row = decorators[0].lineno - 1
+    while row and not rows.rows[row].lstrip(" \t\f").startswith("@"):
+        row -= 1
+    line = rows.rows[row]
+    return rows.starts[row] + len(line) - len(line.lstrip(" \t\f"))
+
+
+def is_accessory(node: _Defining) -> bool:
+    """Whether a function only adds to another one of its name: an overload, a setter or deleter."""
+    for one in node.decorator_list:
+        if _name(one) == "overload":
+            return True
+        is_of_name = isinstance(one, ast.Attribute) and _name(one.value) == node.name
+        if is_of_name and _name(one) in ("setter", "deleter"):
+            return True
+    return False
+
+
+# --- definitions -------------------------------------------------------------------------------
 
 
 def describe(outline: Outline, site: Site) -> Definition:
-    """Everything about one function of the outline."""
-    node = site.node
-    text = outline.source.text
-    piece = text[site.start : site.end]
-    indent = indent_of(text, site.start)
-    unit = unit_of(outline, node)
-    code = relayout(indent + unify_newlines(piece), Style(indent, unit), CANONICAL)
-    first = len(_NEWLINE.findall(text[: site.start])) + 1
-    start = len(outline.source.bom) + len(outline.source.encode(text[: site.start]))
-    span = Span(start, start + len(outline.source.encode(piece)), first, first + code.count("\n"))
-    docstring = node.get_docstring()
+    """Everything about one function or class of the outline. Raises SourceSyntaxError."""
+    source, layout = outline.source, outline.layout(site)
+    piece = unify_newlines(source.text[site.start : site.end])
+    code = relayout(layout.base + piece, layout, CANONICAL)
+    header = unify_newlines(source.text[site.start : site.colon])
+    rest = piece[len(header) :].partition("\n")[0]
+    rows = code.split("\n")[: header.count("\n") + 1]
+    rows[-1] = rows[-1].removesuffix(rest)
+    first = outline.row(site.start) + 1
     return Definition(
         qualname=site.qualname,
-        span=span,
-        header=header_of(code),
-        docstring=docstring if isinstance(docstring, str) else "",
-        indent=indent,
-        unit=unit,
-        newline=dominant_newline(piece) or outline.source.newline,
-        is_method=site.owner is not None,
-        is_async=isinstance(node, cst.FunctionDef) and node.asynchronous is not None,
-        class_header=_class_header(site.owner),
+        ordinal=site.ordinal,
+        kind="class" if isinstance(site.node, ast.ClassDef) else "function",
+        span=Span(
+            len(source.encode(source.text[: site.start])),
+            len(source.encode(source.text[: site.end])),
+            first,
+            first + code.count("\n"),
+        ),
+        header="\n".join(rows),
+        docstring=ast.get_docstring(site.node) or "",
         code=code,
     )
 
 
-def indent_of(text: str, start: int) -> str:
-    """The indentation of what starts at an offset, without form feeds."""
-    line = max(text.rfind("\n", 0, start), text.rfind("\r", 0, start)) + 1
-    return leading(text[line:start]).rpartition("\f")[2]
+def find(source: bytes, qualname: str, ordinal: int | None = None) -> Definition | None:
+    """The function that ``qualname`` and ``ordinal`` name, or None. Raises SourceSyntaxError.
 
-
-def unit_of(outline: Outline, node: cst.FunctionDef | cst.ClassDef) -> str:
-    """What the body of a function or class adds to its indentation."""
-    body = node.body
-    return (body.indent if isinstance(body, cst.IndentedBlock) else None) or outline.unit
-
-
-def header_of(code: str) -> str:
-    """The part of a canonical definition (or class) up to and with its colon."""
-    depth = lambdas = 0
-    begun = False
-    lines = code.split("\n")
-    for token in tokens_of(code + "\n"):
-        begun = begun or token.string in ("def", "class")
-        if token.string in ("(", "[", "{"):
-            depth += 1
-        elif token.string in (")", "]", "}"):
-            depth -= 1
-        elif begun and depth == 0 and token.string == "lambda":
-            lambdas += 1
-        elif begun and depth == 0 and token.string == ":":
-            if not lambdas:
-                row, column = token.end
-                return "\n".join([*lines[: row - 1], lines[row - 1][:column]])
-            lambdas -= 1
-    raise SourceSyntaxError("no definition's header was found", 1)
-
-
-def _class_header(site: Site | None) -> str | None:
-    if site is None:
-        return None
-    node = cst.ensure_type(site.node, cst.ClassDef)
-    bare = node.with_changes(
-        decorators=(),
-        leading_lines=(),
-        lines_after_decorators=(),
-        body=cst.SimpleStatementSuite([cst.Pass()]),
-    )
-    return header_of(unify_newlines(cst.Module([]).code_for_node(bare)))
-
-
-def find(source: bytes, qualname: str) -> Definition | None:
-    """The function that ``qualname`` (``f``, ``Class.method``, ``A.B.f``) names, or None.
-
-    Functions under ``if``, ``try`` and the like are found; functions inside functions are not.
-    Of several, the last one counts that is no ``typing.overload`` and no property setter or
-    deleter. Raises SourceSyntaxError.
+    Without ``ordinal`` it is the last one that is no overload and no property's setter or deleter.
     """
     outline = read_outline(source)
-    site = outline.function(qualname)
+    site = outline.function(qualname, ordinal)
     return describe(outline, site) if site else None
 
 
 def definitions(source: bytes) -> tuple[Definition, ...]:
-    """What ``find`` would give for each function of the file, in the file's order."""
+    """All functions of the file, in its order. Raises SourceSyntaxError."""
     outline = read_outline(source)
-    last = {site.qualname: site for site in outline.functions}
-    return tuple(describe(outline, site) for site in sorted(last.values(), key=lambda s: s.start))
+    return tuple(describe(outline, site) for site in outline.functions)
 
 
-def only_definition(code: str, qualname: str) -> str:
+def only_definition(code: str, qualname: str) -> tuple[str, Function, int]:
     """The canonical code from the first decorator to the last line, without what surrounds it.
 
-    Raises SourceSyntaxError unless it is one definition of that name and nothing else.
+    With it come its node and the offset of the header's end.
+
+    Raises SourceSyntaxError unless it is one function of that name and nothing else.
     """
     code = unify_newlines(code).rstrip() + "\n"
     body = parse_text(code).body
-    name = qualname.rpartition(".")[2]
-    if len(body) != 1 or not isinstance(body[0], (ast.FunctionDef, ast.AsyncFunctionDef)):
+    name = unicodedata.normalize("NFKC", qualname.rpartition(".")[2])
+    if len(body) != 1 or not isinstance(body[0], Function):
         raise SourceSyntaxError(f"expected the definition of {name} and nothing else", 1)
     node = body[0]
     if node.name != name:
         raise SourceSyntaxError(
             f"expected the definition of {name}, not of {node.name}", node.lineno
         )
-    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    return "\n".join(code.split("\n")[first - 1 : node.end_lineno])
+    rows = Rows(code)
+    start = start_of(rows, node)
+    end = rows.starts[rows.below(node)]
+    return code[start:end].rstrip("\n"), node, _colon(code, rows, node) - start
+
+
+# --- what is still to be written ---------------------------------------------------------------
+
+
+def stub_places(path: str, data: bytes) -> tuple[StubPlace, ...]:
+    """The functions of a file that are still to be written. Raises SourceSyntaxError."""
+    return tuple(
+        StubPlace(path, site.qualname, site.ordinal, silent=is_silent(site.node))
+        for site in read_outline(data).functions
+        if is_stub(site.node, site.owner.node if site.owner else None)
+    )
+
+
+def is_stub(node: ast.AST, owner: ast.AST | None = None) -> bool:
+    """Whether a function's body does nothing, or nothing but say that it is not written.
+
+    ``owner`` is the class of a method: a protocol's members, abstract ones and overloads are
+    declarations, and what never returns by its annotation is written as it stands.
+    """
+    if not isinstance(node, Function) or is_abstract(node, owner):
+        return False
+    if _decorators(node) & _EMPTY_BY_PURPOSE or _name(node.returns) in _NEVER:
+        return False
+    if _refuses(node.body):
+        return True
+    num_parameters = sum(isinstance(one, ast.arg) for one in ast.walk(node.args))
+    is_plain_init = node.name == "__init__" and num_parameters == 1
+    return not is_plain_init and all(_does_nothing(item) for item in node.body)
+
+
+def is_silent(node: ast.AST) -> bool:
+    """Whether a stub returns instead of raising."""
+    return isinstance(node, Function) and not _refuses(node.body)
+
+
+def is_abstract(node: ast.AST, owner: ast.AST | None = None) -> bool:
+    """Whether others are to write the function: subclasses of ``owner``, or what fits a protocol."""
+    bases = owner.bases if isinstance(owner, ast.ClassDef) else []
+    is_protocol = any(_name(base) == "Protocol" for base in bases)
+    return is_protocol or bool(_decorators(node) & _ABSTRACT)
+
+
+def says_nothing(node: ast.stmt) -> bool:
+    """Whether a statement is ``pass``, ``...`` or a string that nobody reads."""
+    is_constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return isinstance(node, ast.Pass) or is_constant
+
+
+def _refuses(body: list[ast.stmt]) -> bool:
+    """Whether a body comes straight to a statement that says that it is not written."""
+    for node in body:
+        if _raises_unwritten(node):
+            return True
+        if not says_nothing(node) and not _prepares_message(node):
+            return False
+    return False
+
+
+def _does_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Return):
+        is_dots = isinstance(node.value, ast.Constant) and node.value.value is ...
+        return is_dots or _name(node.value) == "NotImplemented"
+    return says_nothing(node)
+
+
+def _prepares_message(node: ast.stmt) -> bool:
+    """``message = "..."``, or ``del argument`` for those who check for unused ones."""
+    is_text = isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant | ast.JoinedStr)
+    return is_text or isinstance(node, ast.Delete)
+
+
+def _raises_unwritten(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Assert):
+        return isinstance(node.test, ast.Constant) and not node.test.value
+    return isinstance(node, ast.Raise) and _name(node.exc) in _UNWRITTEN
+
+
+def _decorators(node: ast.AST) -> frozenset[str]:
+    return frozenset(_name(item) for item in getattr(node, "decorator_list", ()))
+
+
+def _name(node: ast.expr | None) -> str:
+    """The last name of what stands there, without its call or its brackets."""
+    while isinstance(node, ast.Call | ast.Subscript):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""

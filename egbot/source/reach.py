@@ -14,9 +14,9 @@ from egbot.records import Frame
 from egbot.source.examples import Key
 from egbot.source.members import operator_uses
 from egbot.source.modules import is_test_path
+from egbot.source.outline import is_silent, is_stub
 from egbot.source.scopes import Scope, find_fixture, function_scope, parameter_names
 from egbot.source.symbols import Code, Function, Symbol
-from egbot.source.unwritten import is_silent, is_stub
 
 MAX_CALLS_DEEP = 5
 _SETUPS = ("setUpClass", "setup_class", "setUp", "asyncSetUp", "setup_method", "setup")

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeGuard
 
 from egbot.records import Tree
 from egbot.source.modules import Modules, is_test_path, place_module, read_modules, resolve_relative
-from egbot.source.quiet import quietly
+from egbot.source.text import quietly
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 MAX_DEPTH = 200  # of nested syntax; the interpreter's own recursion limit is 1,000 frames

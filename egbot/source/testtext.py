@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from egbot.nodeids import file_of, names_of
 from egbot.records import Tree
-from egbot.source.layout import SourceSyntaxError, parse_text, text_of
+from egbot.source.text import SourceSyntaxError, parse_text, text_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _PARTS = (ast.stmt, ast.ExceptHandler, ast.match_case)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator
 
-from egbot.source.quiet import quietly
+from egbot.source.text import quietly
 
 Region = frozenset[int]
 """Nodes that only make sense together, as positions in ``ast.walk`` of the definition."""

@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass
 from textwrap import indent
 
-from egbot.source.quiet import quietly
+from egbot.source.text import quietly
 
 _UNIT = "    "
 _FENCE = "```"

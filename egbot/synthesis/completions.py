@@ -9,7 +9,7 @@ import ast
 import re
 from itertools import dropwhile
 
-from egbot.source.quiet import quietly
+from egbot.source.text import quietly
 from egbot.synthesis.answer import Frame, is_open, parse_quietly
 
 _COLON = re.compile(r":\s*(?:#.*)?$")

@@ -16,9 +16,10 @@ from threading import Lock
 from egbot.errors import EgbotError, UsageError
 from egbot.ports import Executor
 from egbot.records import CandidateRun, Job, Limits, Program, Target, TestOutcome
+from egbot.source.edit import Slot
 from egbot.source.guard import vetoes
-from egbot.source.layout import SourceSyntaxError
-from egbot.source.splice import Slot, find
+from egbot.source.outline import find
+from egbot.source.text import SourceSyntaxError
 from egbot.source.unrun import Region, spread, unrun_lines, unrun_regions
 from egbot.watched import run_watched
 

@@ -30,8 +30,8 @@ from egbot.records import (
     Verdict,
 )
 from egbot.source.diff import unified_diff
+from egbot.source.edit import insert, prepare
 from egbot.source.outline import find
-from egbot.source.splice import insert, prepare
 from tests.github.nouns import Access
 from tests.github.nouns import Pull as FakePull
 from tests.github.repository import Repository

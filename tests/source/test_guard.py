@@ -10,8 +10,8 @@ import pytest
 
 from egbot.source import guard
 from egbot.source.guardscope import read_module
-from egbot.source.layout import parse_text
 from egbot.source.outline import definitions
+from egbot.source.text import parse_text
 
 _BASE = """\
 import os

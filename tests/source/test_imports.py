@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from egbot.source.imports import add_imports, missing_imports, read_bindings
-from egbot.source.layout import SourceSyntaxError, parse_text
+from egbot.source.text import SourceSyntaxError, parse_text
 
 _LAZY = "from __future__ import annotations\n"
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from egbot.errors import UsageError
+from egbot.source.edit import insert, insert_member, insert_top
 from egbot.source.imports import add_imports
-from egbot.source.insertion import insert, insert_member, insert_top
 
 ERROR = 'class NewError(Exception):\n    """New: é."""\n'
 FUNCTION = 'def new(x):\n    """Say "é→"."""\n    return x\n'

@@ -6,7 +6,7 @@ import ast
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
-from egbot.source.quiet import quietly
+from egbot.source.text import quietly
 
 DOUBTFUL = "x = '\\d' is 1\n"
 

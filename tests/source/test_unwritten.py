@@ -10,7 +10,7 @@ import pytest
 from egbot.records import Span, Target, TreeFile
 from egbot.source.context import class_preamble, surroundings
 from egbot.source.locate import named_target
-from egbot.source.unwritten import is_silent, is_stub
+from egbot.source.outline import is_silent, is_stub
 
 RAISES = (
     "raise NotImplementedError",

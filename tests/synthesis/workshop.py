@@ -12,7 +12,7 @@ from typing import TypeVar
 from egbot.progress import Progress
 from egbot.records import Limits, Prompt, Target, Tree, TreeFile
 from egbot.source.context import class_preamble
-from egbot.source.splice import prepare
+from egbot.source.edit import prepare
 from egbot.synthesis.answer import make_frame
 from egbot.synthesis.budget import Budget
 from egbot.synthesis.runs import Runs

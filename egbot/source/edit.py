@@ -1,0 +1,390 @@
+"""Owns what is written into a Python file: a function's new body, and definitions that it lacks.
+
+Bytes outside of what is written stay as they are. ``prepare`` reads a file once and returns a Slot;
+``Slot.fill`` then writes any number of candidates into it: the sandbox's program and the final patch
+are the same bytes. One inserter puts functions, classes, members and constants where a careful
+colleague would; what the file's encoding lacks becomes an escape.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from egbot.errors import UsageError
+from egbot.source.diff import opcodes
+from egbot.source.imports import (
+    Bindings,
+    above_comments,
+    bound_names,
+    missing_imports,
+    opening_end,
+    place_imports,
+    read_bindings,
+    used_at_import,
+)
+from egbot.source.outline import (
+    Definition,
+    Function,
+    Outline,
+    Site,
+    describe,
+    is_accessory,
+    only_definition,
+    read_outline,
+    start_of,
+)
+from egbot.source.text import (
+    CANONICAL,
+    Edit,
+    Layout,
+    SourceSyntaxError,
+    leading,
+    parse_text,
+    put_rows,
+    relayout,
+    split_rows,
+    unify_newlines,
+)
+
+_MAX_PROBLEMS = 20
+
+
+# --- a function's body -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A function's place in a file that has been read. Its header's text stays where it can."""
+
+    path: str
+    definition: Definition
+    outline: Outline
+    site: Site
+    layout: Layout
+    newline: str
+    bindings: Bindings
+
+    def fill(self, code: str) -> bytes:
+        """The file's bytes with ``code`` (canonical) as the function and the imports it lacks.
+
+        Raises SourceSyntaxError if ``code`` is not one definition of this function, UsageError
+        if the file's encoding lacks one of its characters.
+        """
+        return self.outline.source.encode(self.fill_text(code), self.path)
+
+    def fill_text(self, code: str) -> str:
+        """The same as text, without a byte order mark; newlines are the file's."""
+        lines = missing_imports(only_definition(code, self.definition.qualname)[0], self.bindings)
+        edits = place_imports(self.outline.rows, self.outline.tree, lines) if lines else ()
+        return put_rows(self._replaced(code), edits, self.outline.source.newline)
+
+    def replace(self, code: str) -> bytes:
+        """The file's bytes with ``code`` as the function and no import added. Raises as fill."""
+        return self.outline.source.encode(self._replaced(code), self.path)
+
+    def settled(self, code: str) -> str:
+        """``code`` with the header that is in the file, if that means the same.
+
+        Raises SourceSyntaxError.
+        """
+        code, node, colon = only_definition(code, self.definition.qualname)
+        is_same = _header(node) == _header(self.site.node)
+        return self.definition.header + code[colon:] if is_same else code
+
+    def _replaced(self, code: str) -> str:
+        code = only_definition(code, self.definition.qualname)[0]
+        text, site, header = self.outline.source.text, self.site, self.definition.header
+        if code == self.definition.code:
+            return text
+        styled = relayout(code, CANONICAL, self.layout).removeprefix(self.layout.base)
+        if not code.startswith(header):
+            return text[: site.start] + styled.replace("\n", self.newline) + text[site.end :]
+        rows = styled.split("\n")[header.count("\n") :]
+        rows[0] = code[len(header) :].partition("\n")[0]
+        return text[: site.colon] + self.newline.join(rows) + text[site.end :]
+
+
+def _header(node: ast.AST) -> str:
+    """All of a function but its body."""
+    parts = {name: [] if name == "body" else value for name, value in ast.iter_fields(node)}
+    return ast.dump(type(node)(**parts))
+
+
+def prepare(
+    source: bytes, qualname: str, path: str = "the file", ordinal: int | None = None
+) -> Slot:
+    """Read a file once, for many candidates. ``path`` names it in messages; names are as in ``find``.
+
+    Raises SourceSyntaxError, and UsageError if it does not define the function.
+    """
+    outline = read_outline(source)
+    site = outline.function(qualname, ordinal)
+    if site is None:
+        raise UsageError(
+            f"{path} defines no function {qualname}", hint="insert it first, or correct the name"
+        )
+    return Slot(
+        path=path,
+        definition=describe(outline, site),
+        outline=outline,
+        site=site,
+        layout=outline.layout(site),
+        newline=outline.newline(site),
+        bindings=read_bindings(outline.tree),
+    )
+
+
+# --- what changed ------------------------------------------------------------------------------
+
+
+def changed_outside(
+    before: bytes | None, after: bytes, qualname: str, ordinal: int | None = None
+) -> tuple[str, ...]:
+    """What differs apart from the function and added top-level imports; empty is as it should be.
+
+    A function that ``before`` lacks must stand where ``insert`` puts it. Each difference is a
+    sentence; files that cannot be read are a difference, too.
+    """
+    try:
+        new = read_outline(after)
+        now = new.function(qualname, ordinal)
+        if now is None:
+            return (f"{qualname} is gone",)
+        old = read_outline(before or b"")
+        if old.function(qualname, ordinal) is None:
+            old = read_outline(insert(before, qualname, describe(new, now).code))
+    except (SourceSyntaxError, UsageError) as error:
+        return (f"a file cannot be read: {error}",)
+    was = old.function(qualname, ordinal)
+    if was is None:
+        return (f"{qualname} cannot be inserted",)
+    problems = []
+    if (old.source.bom, old.source.encoding) != (new.source.bom, new.source.encoding):
+        problems.append("the file's encoding changed")
+    if old.source.text[was.end :] != new.source.text[now.end :]:
+        problems.append(f"the text below {qualname} changed")
+    above_old = split_rows(old.source.text[: was.start])
+    above_new = split_rows(new.source.text[: now.start])
+    problems.extend(_changes_above(above_old, above_new, _import_rows(new.tree)))
+    return tuple(problems)
+
+
+def _import_rows(tree: ast.Module) -> frozenset[int]:
+    """The rows (from 0) that hold nothing but top-level imports."""
+    imports: set[int] = set()
+    others: set[int] = set()
+    for node in tree.body:
+        rows = range(node.lineno - 1, node.end_lineno or node.lineno)
+        (imports if isinstance(node, ast.Import | ast.ImportFrom) else others).update(rows)
+    return frozenset(imports - others)
+
+
+def _changes_above(old: list[str], new: list[str], imports: frozenset[int]) -> list[str]:
+    """Lines that went away or came in, other than imports and the empty lines around them."""
+    rest = iter(new)
+    if all(line in rest for line in old):  # old is what new holds, with lines in between
+        position = 0
+        extra = []
+        for number, line in enumerate(new):
+            if position < len(old) and line == old[position]:
+                position += 1
+            elif line.strip() and number not in imports:
+                extra.append(_came(number, line))
+        return extra
+    problems = []
+    for kind, start, end, new_start, new_end in opcodes(old, new):
+        if kind != "equal":
+            problems += [f"line {n + 1} is gone: {old[n].strip()[:80]}" for n in range(start, end)]
+            problems += [_came(n, new[n]) for n in range(new_start, new_end) if n not in imports]
+    more = len(problems) - _MAX_PROBLEMS
+    return problems[:_MAX_PROBLEMS] + ([f"and {more:,} more lines changed"] if more > 0 else [])
+
+
+def _came(number: int, line: str) -> str:
+    return f"line {number + 1} is new or changed: {line.strip()[:80]}"
+
+
+# --- new definitions ---------------------------------------------------------------------------
+
+
+def insert(source: bytes | None, qualname: str, code: str) -> bytes:
+    """The file with a new function (``code`` is canonical); None is a new file.
+
+    A module's function stands two blank lines below the last function or class, above an
+    ``if __name__ == "__main__":`` and what uses it at import; a method at the end of its class, in
+    place of a lone ``pass`` or ``...``. Missing classes are created. A setter, deleter or overload
+    stands below the last function of its name. Raises SourceSyntaxError, and UsageError if the
+    function is there already or cannot be encoded.
+    """
+    outline = read_outline(source or b"")
+    code, node, _ = only_definition(outline.source.fitted(code), qualname)
+    same = outline.same(qualname)
+    if same and not is_accessory(node):
+        raise UsageError(f"{qualname} is already defined; it can only be replaced")
+    if same:
+        return outline.source.edited([_beside(outline, same[-1], code)])
+    classes = qualname.split(".")[:-1]
+    if "<locals>" in classes:
+        raise UsageError(f"{qualname} stands inside a function and can only come with it")
+    known = len(classes)
+    while known and outline.klass(".".join(classes[:known])) is None:
+        known -= 1
+    for name in reversed(classes[known:]):
+        code = f"class {name}:\n" + relayout(code, CANONICAL, _INNER)
+    site = outline.klass(".".join(classes[:known])) if known else None
+    edit = _into_class(outline, site, code) if site else _into_module(outline, code)
+    return outline.source.edited([edit])
+
+
+def insert_top(source: bytes | None, code: str) -> bytes:
+    """The file with the definitions ``code`` (canonical) below its imports; None is a new file.
+
+    They stand lower where they need at import what is defined further down. Raises
+    SourceSyntaxError, and UsageError if the code cannot be encoded.
+    """
+    outline = read_outline(source or b"")
+    code = outline.source.fitted(code.rstrip("\n"))
+    row = opening_end(outline.rows, outline.tree)
+    return outline.source.edited([_at_top_level(outline, code, row)])
+
+
+def insert_member(source: bytes, owner: str, code: str) -> bytes:
+    """The file with ``code`` (canonical: an attribute, a class) at the top of the class ``owner``.
+
+    Raises SourceSyntaxError (also without such a class), and UsageError if the code cannot be
+    encoded.
+    """
+    outline = read_outline(source)
+    site = outline.klass(owner)
+    if site is None:
+        raise SourceSyntaxError(f"there is no class {owner}")
+    code = outline.source.fitted(code.rstrip("\n"))
+    return outline.source.edited([_into_class(outline, site, code, is_first=True)])
+
+
+_INNER = Layout(CANONICAL.unit, CANONICAL.unit * 2, CANONICAL.unit)
+
+
+def _styled(code: str, base: str, unit: str) -> list[str]:
+    return relayout(code, CANONICAL, Layout(base, base + unit, unit)).split("\n")
+
+
+def _beside(outline: Outline, site: Site, code: str) -> Edit:
+    """Below a definition of the same name."""
+    row = outline.rows.below(site.node)
+    layout = outline.layout(site)
+    gap = [""] if layout.base else ["", ""]
+    return Edit(row, row, (*gap, *_styled(code, layout.base, layout.unit)))
+
+
+def _into_class(outline: Outline, site: Site, code: str, *, is_first: bool = False) -> Edit:
+    layout, rows = outline.layout(site), outline.rows
+    lines = _styled(code, layout.body, layout.unit)
+    last = site.node.body[-1]
+    if not outline.is_open(site):
+        return _into_one_liner(outline, site, lines)
+    row, end = rows.first(last.lineno - 1), rows.below(last)
+    is_lone = len(site.node.body) == 1
+    if _is_filler(last) and (is_lone or rows.below(site.node.body[-2]) <= row):
+        is_apart = is_lone or not rows.rows[row - 1].strip()
+        return Edit(row, end, tuple(lines if is_apart else ["", *lines]))
+    if is_first:
+        return _to_the_top(outline, site, lines)
+    end = _below_comments(rows.rows, end, layout.base)
+    return Edit(end, end, ("", *lines))
+
+
+def _to_the_top(outline: Outline, site: Site, lines: list[str]) -> Edit:
+    """Under the class's docstring, else above its first statement."""
+    rows = outline.rows
+    if ast.get_docstring(site.node) is None:
+        first = rows.first(outline.row(site.body))
+        head = outline.row(site.colon - 1) + 1
+        row = above_comments(rows.rows, first, head)
+        return Edit(row, row, (*lines, ""))
+    row = rows.below(site.node.body[0])
+    for node in site.node.body[1:]:  # what shares a line with the docstring
+        row = rows.below(node) if node.lineno <= row else row
+    below = [""] if "".join(rows.rows[row : row + 1]).strip() else []
+    return Edit(row, row, ("", *lines, *below))
+
+
+def _into_one_liner(outline: Outline, site: Site, lines: list[str]) -> Edit:
+    """``class A: pass`` opens up; a comment stays on the header's line."""
+    text, rows = outline.source.text, outline.rows
+    row = outline.row(site.colon - 1)
+    comment = text[site.body_end : site.end].lstrip(" \t\f;\\\r\n")
+    header = text[rows.starts[row] : site.colon] + (f"  {comment}" if comment else "")
+    body = site.node.body
+    if len(body) > 1 or not _is_filler(body[0]):
+        kept = unify_newlines(text[site.body : site.body_end])
+        lines = [outline.layout(site).body + kept, "", *lines]
+    return Edit(row, rows.below(body[-1]), (header, *lines))
+
+
+def _is_filler(node: ast.stmt) -> bool:
+    """Whether a statement only says that nothing is here: ``pass`` or ``...``."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(node, ast.Pass) or (isinstance(value, ast.Constant) and value.value is ...)
+
+
+def _below_comments(rows: list[str], row: int, base: str) -> int:
+    """The row below the indented comments that still belong to the block that ends above ``row``."""
+    for number in range(row, len(rows)):
+        text = rows[number].strip()
+        if text and not (text.startswith("#") and len(leading(rows[number])) > len(base)):
+            break
+        if text:
+            row = number + 1
+    return row
+
+
+# --- the top level -----------------------------------------------------------------------------
+
+
+def _into_module(outline: Outline, code: str) -> Edit:
+    """Below the last function or class, above ``if __name__ == "__main__":``."""
+    rows, body = outline.rows.rows, outline.tree.body
+    guard = next((node.lineno - 1 for node in body if _is_guard(node)), len(rows))
+    above = [one for one in body if isinstance(one, Function | ast.ClassDef)]
+    above = [one for one in above if one.lineno <= guard]
+    if above:
+        return _at_top_level(
+            outline, code, _below_comments(rows, outline.rows.below(above[-1]), "")
+        )
+    return _at_top_level(outline, code, above_comments(rows, guard))
+
+
+def _is_guard(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and any(
+        isinstance(one, ast.Name) and one.id == "__name__" for one in ast.walk(node.test)
+    )
+
+
+def _at_top_level(outline: Outline, code: str, row: int) -> Edit:
+    """At ``row``, but above what needs ``code`` at import, and below what it needs then itself."""
+    rows, body = outline.rows.rows, outline.tree.body
+    new = parse_text(code).body
+    names = frozenset(name for node in new for name in bound_names(node))
+    for node in body:
+        if names & used_at_import([node], body):
+            start = outline.rows.first(outline.row(start_of(outline.rows, node)))
+            row = min(row, above_comments(rows, start))
+            break
+    for name in used_at_import(new, body) - names:
+        binding = next((node for node in body if name in bound_names(node)), None)
+        row = max(row, outline.rows.below(binding) if binding else 0)
+    if not "".join(rows[row:]).strip():
+        row = len(rows)
+    above = _num_blank(reversed(rows[:row])) if "".join(rows[:row]).strip() else 2
+    below = _num_blank(rows[row:]) if row < len(rows) else 2
+    lines = _styled(code, "", outline.unit)
+    return Edit(row, row, ("",) * (2 - above) + tuple(lines) + ("",) * (2 - below))
+
+
+def _num_blank(rows: Iterable[str]) -> int:
+    """How many of the first two rows are blank."""
+    first_two = [row.strip() for row, _ in zip(rows, range(2), strict=False)]
+    return next((number for number, row in enumerate(first_two) if row), len(first_two))
