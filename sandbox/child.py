@@ -17,7 +17,8 @@ from typing import Any
 
 from sandbox import kernel
 from sandbox.ids import file_of, renamed
-from sandbox.plugin import Plugin, Recorder
+from sandbox.plugin import OutcomeMaker, Plugin
+from sandbox.probing import Probing
 from sandbox.program import Change, InvalidProgramError, examine
 from sandbox.reprs import Reprs
 from sandbox.tracer import Tracer
@@ -75,6 +76,7 @@ class Work:
         self.limits: dict[str, Any] = message["limits"]
         self.program: dict[str, Any] | None = message["program"]
         self.base: str | None = message["base"]
+        self.lessons: list[dict[str, str]] = message["lessons"]
         self.wants_trace = bool(message["trace"]) and self.program is not None
         self.change: Change | None = None
         # the candidate's file as its code objects name it
@@ -178,15 +180,18 @@ def run_tests(work: Work, plugin: Plugin, session: Any) -> None:
 def _run_one(work: Work, plugin: Plugin, test: str, item: Any, following: Any) -> bool:
     """Run one test and send its outcome; False when the session cannot go on after it."""
     reprs = work.reprs()
-    recorder = Recorder(test, work.root, reprs)
+    maker = OutcomeMaker(test, work.root, reprs)
     tracer = work.tracer(reprs)
-    plugin.watch(recorder, tracer)
+    plugin.watch(maker, tracer)
     goes_on = True
-    previous = _offer_partial(work.send, tracer)
+    probing = plugin.probing
+    if probing is not None:
+        probing.begin(test, work.lessons)
+    previous = _offer_partial(work.send, tracer, probing)
     try:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
     except BaseException as error:
-        recorder.interrupt(error)
+        maker.interrupt(error)
         goes_on = False
     finally:
         if tracer is not None:
@@ -195,18 +200,23 @@ def _run_one(work: Work, plugin: Plugin, test: str, item: Any, following: Any) -
         _restore_signal(previous)
     flush()
     trace = None if tracer is None else tracer.record()
-    work.send({"type": "outcome", "outcome": recorder.outcome(), "trace": trace})
+    outcome = maker.outcome()
+    if probing is not None:
+        outcome["evidence"] = probing.end(outcome["status"] == "passed")
+    work.send({"type": "outcome", "outcome": outcome, "trace": trace})
     return goes_on
 
 
-def _offer_partial(send: Send, tracer: Tracer | None) -> Any:
-    """Answer the supervisor's request for the trace so far, which comes before a kill."""
-    if tracer is None:
+def _offer_partial(send: Send, tracer: Tracer | None, probing: Probing | None) -> Any:
+    """Answer the supervisor's request for what is known so far, which comes before a kill."""
+    if tracer is None and probing is None:
         return None
 
     def answer(_number: int, _frame: FrameType | None) -> None:
         flush()
-        send({"type": "partial", "trace": tracer.record()})
+        trace = None if tracer is None else tracer.record()
+        evidence = None if probing is None else probing.end()
+        send({"type": "partial", "trace": trace, "evidence": evidence})
 
     return signal.signal(PARTIAL_SIGNAL, answer)
 

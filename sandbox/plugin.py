@@ -16,6 +16,7 @@ from sandbox import kernel
 from sandbox.calm import FORKERS, calm
 from sandbox.faults import Fault, Recorded, compare, describe, plain_fault, relative_path
 from sandbox.ids import arguments, is_below
+from sandbox.probing import Probing
 from sandbox.reprs import Reprs, printable
 from sandbox.tracer import Tracer
 
@@ -56,8 +57,10 @@ class Plugin:
         test_s: float,
         on_start: Callable[[], None],
         on_loop: Callable[[Any], None],
+        probing: Probing | None = None,
     ) -> None:
         self.root = root
+        self.probing = probing
         self._module_s = TESTS_PER_MODULE * test_s
         self.errors: list[dict[str, Any]] = []
         self.switched_off: set[str] = set()
@@ -66,12 +69,12 @@ class Plugin:
         self.on_file: Callable[[str], None] | None = None
         self._on_start = on_start
         self._on_loop = on_loop
-        self._recorder: Recorder | None = None
+        self._maker: OutcomeMaker | None = None
         self._tracer: Tracer | None = None
 
-    def watch(self, recorder: Recorder | None, tracer: Tracer | None) -> None:
-        """Send the reports of the test that runs now to ``recorder``; trace it with ``tracer``."""
-        self._recorder = recorder
+    def watch(self, maker: OutcomeMaker | None, tracer: Tracer | None) -> None:
+        """Send the reports of the test that runs now to ``maker``; trace it with ``tracer``."""
+        self._maker = maker
         self._tracer = tracer
 
     # --- options ---
@@ -171,6 +174,8 @@ class Plugin:
         if any(one["node_id"] == node_id for one in self.errors):
             return  # the same file, collected once more for its doctests
         cause = _cause(error)
+        if self.probing is not None:
+            self.probing.on_collect_error(cause)
         fault = describe(cause, cause.__traceback__, self.root)
         if cause is error and type(error).__name__ == "CollectError":
             fault = plain_fault("CollectError", str(error))
@@ -202,8 +207,10 @@ class Plugin:
     @hook(tryfirst=True)
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
         """Keep both sides of a comparison that an assertion is about to report."""
-        if self._recorder is not None:
-            self._recorder.on_compare(op, left, right)
+        if self._maker is not None:
+            if self.probing is not None:
+                self.probing.on_compare(left, right)
+            self._maker.on_compare(op, left, right)
 
     @hook(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, call: Any) -> Generator[None, Any, None]:
@@ -211,17 +218,19 @@ class Plugin:
         if call.excinfo is not None and isinstance(call.excinfo.value, MemoryError):
             kernel.spare_memory()
         yield
-        if self._recorder is not None and call.excinfo is not None:
-            self._recorder.on_exception(call.when, call.excinfo.value)
+        if self._maker is not None and call.excinfo is not None:
+            if self.probing is not None:
+                self.probing.on_exception(call.excinfo.value)
+            self._maker.on_exception(call.when, call.excinfo.value)
 
     @hook()
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Keep what pytest says of a test's phase."""
-        if self._recorder is not None:
-            self._recorder.on_report(report)
+        if self._maker is not None:
+            self._maker.on_report(report)
 
 
-class Recorder:
+class OutcomeMaker:
     """What one test did: pytest's reports made into one outcome."""
 
     def __init__(self, node_id: str, root: str, reprs: Reprs) -> None:

@@ -5,11 +5,14 @@ It does not know where outcomes come from. An outcome is trimmed when it comes, 
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 SHORT_CHARS = 200
 """What is kept of a test's output, and of its fault's message, once there is no more room."""
 ROOM_CHARS = 512 * 1024
+EVIDENCE_CHARS = 24 * 1024 * 1024
+"""What a probe's sights of all tests may come to."""
 
 Outcome = dict[str, Any]
 
@@ -25,6 +28,7 @@ class Room:
     def __init__(self, max_events: int) -> None:
         self._events_left = max_events
         self._chars_left = ROOM_CHARS
+        self._evidence_left = EVIDENCE_CHARS
         self._seen: set[bool] = set()
 
     def fit(self, outcome: Outcome) -> Outcome:
@@ -39,6 +43,13 @@ class Room:
                 self._events_left -= num_events
             else:
                 outcome = dict(outcome, trace=_ends(trace))
+        evidence = outcome.get("evidence")
+        if evidence is not None:
+            self._evidence_left -= len(json.dumps(evidence))
+            if self._evidence_left < 0:
+                note = "there was no more room for what happened in this test"
+                notes = [*evidence["notes"], note]
+                outcome = dict(outcome, evidence=dict(evidence, sights=[], notes=notes))
         fault = outcome["fault"]
         used = len(outcome["output"]) + (len(fault["message"]) if fault else 0)
         if used > self._chars_left:

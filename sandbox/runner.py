@@ -102,7 +102,8 @@ class Runner:
         self._prepare(opening["env"], opening["project"])
         start = time.monotonic()
         plugins = opening["project"]["plugins"] if opening["project"] else {}
-        collected, fresh = self._start_session([str(one) for one in opening["tests"]], plugins)
+        tests = [str(one) for one in opening["tests"]]
+        collected, fresh = self._start_session(tests, plugins, opening["probe"])
         answer = self._await(collected)
         self._collect_s = time.monotonic() - start
         if answer is None:
@@ -127,7 +128,9 @@ class Runner:
         self._scratch = Scratch(own, [tree.root for tree in self._trees])
         self._send(answer)
 
-    def _start_session(self, tests: list[str], plugins: dict[str, str]) -> tuple[Channel, Channel]:
+    def _start_session(
+        self, tests: list[str], plugins: dict[str, str], probe: Message | None
+    ) -> tuple[Channel, Channel]:
         """Fork pytest's process; return the channels to its two zygotes."""
         collected, their_collected = channel_pair()
         fresh, their_fresh = channel_pair()
@@ -138,7 +141,7 @@ class Runner:
             for channel in (collected, fresh):
                 channel.end.close()
             channels = (their_collected, their_fresh)
-            Session(self._root, self._args, tests, plugins, self._test_s, channels).run()
+            Session(self._root, self._args, tests, plugins, self._test_s, channels, probe).run()
 
         self._pids.add(spawn(body))
         their_collected.end.close()
@@ -249,6 +252,7 @@ class Runner:
             ],
             "trace": request["trace"],
             "limits": request["limits"],
+            "lessons": request["lessons"],
             "patient": request["patient"],
             "until_s": time.monotonic() + request["left_s"],
             "tmp": folder,

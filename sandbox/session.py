@@ -22,6 +22,7 @@ from sandbox.faults import plain_fault
 from sandbox.ids import arguments
 from sandbox.inherited import RandomState, warm_hypothesis
 from sandbox.plugin import Plugin
+from sandbox.probing import Probing
 from sandbox.reprs import printable
 from sandbox.swap import AfreshError, modules_below, swap
 from sandbox.wire import Message
@@ -41,10 +42,11 @@ class Session:
 
     A test may take ``test_s`` seconds, importing a module some times as long. ``plugins`` are the
     entry points of pytest plugins that the repository itself provides: pytest imports them as it
-    starts, so that the uncollected zygote has to fork before.
+    starts, so that the uncollected zygote has to fork before. With a ``probe``, recorders stand in
+    for what is missing.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all that a session is about
         self,
         root: str,
         args: list[str],
@@ -52,6 +54,7 @@ class Session:
         plugins: dict[str, str],
         test_s: float,
         channels: tuple[Channel, Channel],
+        probe: Message | None,
     ) -> None:
         self._root = root
         self._args = [*args, *arguments(root, tests)]
@@ -61,7 +64,8 @@ class Session:
         self._work: Work | None = None
         self._random: RandomState | None = None
         on_start = _nothing if plugins else self._split
-        self._plugin = Plugin(root, tests, test_s, on_start, self._on_loop)
+        self._probing = None if probe is None else Probing(probe, root, test_s)
+        self._plugin = Plugin(root, tests, test_s, on_start, self._on_loop, self._probing)
 
     def run(self) -> NoReturn:
         """Run pytest; every process that comes of it ends here."""
@@ -69,6 +73,8 @@ class Session:
         try:
             import pytest
 
+            if self._probing is not None:
+                self._probing.install()
             if self._plugins:
                 self._split()
             args = [*self._failed_plugins(), *self._args]
@@ -205,6 +211,7 @@ class Session:
             "python": platform.python_version(),
             "pytest": str(pytest.__version__),
             "serves": session is not None,
+            "evidence": None if self._probing is None else self._probing.collected(self._watch),
         }
 
 

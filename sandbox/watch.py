@@ -175,7 +175,7 @@ class Watch:
             return
         kind = message["type"]
         if kind == "partial":
-            self.partial = message["trace"]
+            self.partial = message
         elif late:
             return
         elif kind == "placed":
@@ -217,6 +217,7 @@ class Watch:
     def give_up(self, status: str) -> None:
         """Give the running test its status; without one running, all tests."""
         tests = self._waiting[:1] if self.is_placed else self._waiting
+        partial = self.partial or {"trace": None, "evidence": None}
         for test in tests:
             outcome = {
                 "node_id": test,
@@ -226,7 +227,8 @@ class Watch:
                 "fault": None,
                 "comparison": None,
                 "output": self._child.take_output(),
-                "trace": self.partial,
+                "trace": partial["trace"],
+                "evidence": partial["evidence"],
             }
             self._outcomes[test] = self._room.fit(outcome)
         self._waiting = self._waiting[len(tests) :]

@@ -14,11 +14,13 @@ from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 from egbot.projects import Project
 from egbot.records import (
     Collection,
+    Evidence,
     Execution,
     FailingTest,
     Items,
     Job,
     Limits,
+    Probe,
     Seconds,
     TestOutcome,
     Text,
@@ -56,6 +58,7 @@ class _Collected(_Frame):
     python: Annotated[str, Field(max_length=64)] = ""
     pytest: Annotated[str, Field(max_length=64)] = ""
     switched_off: Annotated[tuple[str, ...], Items(max_length=100)] = ()
+    evidence: Evidence | None = None
 
 
 class Broken(_Frame):
@@ -89,7 +92,7 @@ def _render(message: dict[str, object]) -> bytes:
     return json.dumps(message, allow_nan=False, default=_plain).encode("ascii") + b"\n"
 
 
-def _plain(record: Project | Limits | Job) -> dict[str, object]:
+def _plain(record: Project | Limits | Job | Probe) -> dict[str, object]:
     """A record as JSON. Its deadline is on a clock of ours and travels as what is left."""
     return asdict(record, dict_factory=lambda pairs: {k: v for k, v in pairs if k != "deadline_s"})
 
@@ -100,7 +103,7 @@ def parse_opening(line: bytes) -> Collection | Broken:
     if isinstance(found, Broken):
         return found
     known = (found.node_ids, found.errors, found.python, found.pytest)
-    return Collection(*known, found.unaskable, found.renamed, found.switched_off)
+    return Collection(*known, found.unaskable, found.renamed, found.switched_off, found.evidence)
 
 
 def parse_result(line: bytes, number: int, job: Job) -> Execution:

@@ -152,6 +152,7 @@ class WarmExecutor:
             env=dict(options.env),
             limits=self._limits,
             walls=link.walls,
+            probe=self._probe,
         )
         try:
             timeout_s = min(options.collect_s, left_s)

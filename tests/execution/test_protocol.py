@@ -252,6 +252,7 @@ def test_the_runner_reads_what_is_sent() -> None:
         "limits": LIMITS,
         "patient": True,
         "left_s": 1e7,
+        "lessons": [],
     }
     opening = decode(
         render_open(

@@ -1,0 +1,171 @@
+"""The side of the probe that pytest's hooks see: a state for each test, its evidence when it is over."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from typing import Any
+
+from sandbox import blocks
+from sandbox.asking import Ground
+from sandbox.called import CallWatch
+from sandbox.lessons import suggest
+from sandbox.missing import Missing
+from sandbox.recorder import STAGE, Sight, State
+
+MAX_EVIDENCE_CHARS = 700_000
+_MAX_ENTERED = 2000
+_MAX_NOTES = 40
+_PASSED = 10_000_000
+"""The line that stands for a test's end, as progress."""
+
+Evidence = dict[str, Any]
+Lessons = list[dict[str, str]]
+
+
+class Probing:
+    """Recorders in place of all that is missing below ``root``; ``probe`` is the host's, as JSON.
+
+    A test may take ``test_s`` seconds, of which meeting recorders may take a part.
+    """
+
+    def __init__(self, probe: dict[str, Any], root: str, test_s: float) -> None:
+        self._lessons: Lessons = probe["lessons"]
+        self._test_s = test_s
+        self._ground = STAGE.ground = Ground(root, probe["test_paths"])
+        self._finder = Missing(self._ground, probe)
+        self._watch = CallWatch(root)
+        self._suggested: Lessons = []
+        self._test = ""
+        self._blind: list[str] = []
+        STAGE.state = State(self._lessons, time.monotonic() + 10 * test_s, prefix="c ")
+
+    def install(self) -> None:
+        """Stand in from now on; before anything of the repository is imported."""
+        blocks.install(self._blind.append)
+        try:
+            from _pytest.assertion.rewrite import AssertionRewritingHook
+
+            self._rewrite(AssertionRewritingHook)
+        except Exception as error:
+            self._blind.append(f"test modules cannot be followed: {error}")
+        self._finder.install()
+        self._finder.begin()
+
+    def _rewrite(self, hook: Any) -> None:
+        """Let pytest's own loader take no file that is to be looked after, and see our builtins."""
+        find, execute, finder, ground = hook.find_spec, hook.exec_module, self._finder, self._ground
+
+        def find_spec(self: Any, *args: Any, **kwargs: Any) -> Any:
+            spec = find(self, *args, **kwargs)
+            return None if spec is not None and ground.is_ours(str(spec.origin)) else spec
+
+        def exec_module(self: Any, module: Any) -> None:
+            if ground.relative(str(module.__file__)) is not None:
+                finder.rewritten(module)
+            execute(self, module)
+
+        hook.find_spec, hook.exec_module = find_spec, exec_module
+
+    # --- collection ---
+
+    def on_collect_error(self, error: BaseException) -> None:
+        """A module could not be collected: keep what that teaches."""
+        self._suggested += suggest(error, STAGE.state, self._finder, "")[:8]
+
+    def collected(self, watch: CallWatch | None) -> Evidence:
+        """Collection is over: return what it, and the ``watch`` over it, saw."""
+        self._watch = watch or self._watch
+        lessons = [json.loads(one) for one in dict.fromkeys(map(json.dumps, self._suggested))]
+        return self._pack(STAGE.state, lessons[:40], (0, STAGE.state.num_events))
+
+    # --- one test ---
+
+    def begin(self, test: str, lessons: Lessons) -> None:
+        """A test begins, with the lessons for it and for all."""
+        self._test = test
+        mine = [one for one in [*self._lessons, *lessons] if one["test"] in ("", test)]
+        STAGE.state = State(mine, time.monotonic() + 0.6 * self._test_s)
+        self._finder.begin()
+        self._watch = CallWatch(self._ground.root[:-1])
+        self._watch.start(threads=True)
+
+    def on_compare(self, left: Any, right: Any) -> None:
+        """A comparison in an assertion is false."""
+        STAGE.state.pair = (left, right)
+
+    def on_exception(self, error: BaseException) -> None:
+        """A phase of the test ended with an exception; the first one counts."""
+        if STAGE.state.error is None:
+            STAGE.state.error = error
+
+    def end(self, passed: bool = False) -> Evidence:
+        """The test is over, or time is: return what it saw and what to try next."""
+        self._watch.stop()
+        state, lessons = STAGE.state, []
+        if not passed:
+            with contextlib.suppress(Exception):
+                lessons = suggest(state.error, state, self._finder, self._test)
+        line = _PASSED if passed else self._line(state.error)
+        return self._pack(state, lessons, (line, state.num_events))
+
+    def _line(self, error: BaseException | None) -> int:
+        """How far the test's own file came."""
+        path, line = self._test.partition("::")[0], 0
+        traceback = None if error is None else error.__traceback__
+        while traceback is not None:
+            if self._ground.relative(traceback.tb_frame.f_code.co_filename) == path:
+                line = traceback.tb_lineno or 0
+            traceback = traceback.tb_next
+        return line
+
+    # --- evidence ---
+
+    def _pack(self, state: State, lessons: Lessons, progress: tuple[int, int]) -> Evidence:
+        entered = [
+            {"path": path, "qualname": qualname[:400], "line": line}
+            for path, qualname, line in self._watch.entered(self._ground.relative)
+        ]
+        notes = [*self._blind, *state.notes]
+        if len(entered) > _MAX_ENTERED:
+            notes.append(f"of {len(entered)} functions that were entered, {_MAX_ENTERED} are told")
+        sights, left = self._fitting([*self._homes(state.sights), *state.sights])
+        if left:
+            notes.append(f"{left} things that happened do not fit and are left out")
+        return {
+            "sights": sights,
+            "entered": entered[:_MAX_ENTERED],
+            "suggestions": lessons,
+            "progress": list(progress),
+            "notes": [one[:400] for one in notes[:_MAX_NOTES]],
+        }
+
+    def _homes(self, sights: list[Sight]) -> list[Sight]:
+        """Which files the modules are that the sights speak of, as far as they exist."""
+        import sys
+
+        found = []
+        for name in dict.fromkeys(one["who"].partition(":")[0] for one in sights):
+            file = getattr(sys.modules.get(name), "__file__", None)
+            path = self._ground.relative(file) if isinstance(file, str) else None
+            if path is not None and type(sys.modules[name]).__name__ != "MissingModule":
+                found.append(
+                    {
+                        "kind": "module",
+                        "who": name,
+                        "detail": "exists",
+                        "place": {"path": path, "line": 1},
+                    }
+                )
+        return found
+
+    def _fitting(self, sights: list[Sight]) -> tuple[list[Sight], int]:
+        """Return as many sights as fit into one frame, and how many do not."""
+        room, kept = MAX_EVIDENCE_CHARS, []
+        for one in sights[:2000]:
+            room -= len(json.dumps(one))
+            if room < 0:
+                break
+            kept.append(one)
+        return kept, len(sights) - len(kept)

@@ -1,0 +1,857 @@
+"""Recorders: objects that stand in for something missing and note all that happens to them.
+
+Where Python forces a choice (truth, number, text, items) ``ask`` gives a default, or the answer that
+a lesson has for this place in the source. What follows from a failure is ``lessons``' affair.
+"""
+
+# mypy: disable-error-code="explicit-override"
+
+from __future__ import annotations
+
+import abc
+import ast
+import builtins
+import contextlib
+import datetime
+import decimal
+import dis
+import json
+import re
+import sys
+import time
+import types
+import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from sandbox.asking import OWN_FOLDER, Frame, Ground, asker, principal, wanted
+from sandbox.reprs import Reprs, printable, shorten
+
+MAX_SIGHTS = 2000
+MAX_ANSWERS = 4000
+MAX_EXPECTED = 20
+MAX_ARGUMENTS = 40
+_LITERALS = (int, float, complex, bool, str, bytes, type(None), type(...))
+
+Sight = dict[str, Any]
+Seen = dict[str, str]
+
+
+class LimitError(BaseException):
+    """A test goes on for ever against recorders; no ``except Exception`` may hide that."""
+
+
+class Asked(NamedTuple):
+    """One choice: its key, its kind (bool number text items), the answer and who was asked."""
+
+    key: str
+    kind: str
+    answer: Any
+    who: Any
+
+
+class Call(NamedTuple):
+    """One call: its sight, the arguments by position themselves, and its key."""
+
+    sight: Sight
+    args: tuple[Any, ...]
+    key: str
+
+
+class State:
+    """What one test (or the collection) has seen so far, and the lessons that it is to keep to.
+
+    ``deadline_s`` is on the monotonic clock. ``prefix`` tells collection's keys from the tests'.
+    """
+
+    def __init__(self, lessons: list[dict[str, str]], deadline_s: float, prefix: str = "") -> None:
+        self.answers: dict[str, Any] = {}
+        self.of: dict[str, dict[str, str]] = {}
+        for one in lessons:
+            self.of.setdefault(one["kind"], {})[one["key"]] = one["value"]
+        for key, value in self.of.get("answer", {}).items():
+            with contextlib.suppress(ValueError):
+                self.answers[key] = json.loads(value)
+        self.prefix = prefix
+        self.sights: list[Sight] = []
+        self.asked: list[Asked] = []
+        self.calls: list[Call] = []
+        self.recorders: list[Recorder] = []
+        self.missed: list[dict[str, str]] = []
+        self.notes: dict[str, None] = {}
+        self.warning_blocks: list[Any] = []
+        self.pair: tuple[Any, Any] | None = None
+        self.error: BaseException | None = None
+        self.faked = False
+        self.memo: dict[Any, Any] = {}
+        self._adopted: dict[int, tuple[Sight, Sight]] = {}
+        self._own: set[int] = set()
+        self._once: set[tuple[str, str, str]] = set()
+        self._counts: dict[str, int] = {}
+        self._deadline_s = deadline_s
+        self._num_events = 0
+
+    def key(self, kind: str, frame: Frame | None) -> tuple[str, int]:
+        """Name the next thing of a kind that happens where the frame stands; how many were there."""
+        place = STAGE.ground.place(frame) or {}
+        name = f"{self.prefix}{kind} " + ":".join(str(one) for one in place.values())
+        times = self._counts.get(name, 0)
+        self._counts[name] = times + 1
+        return f"{name}#{times}", times
+
+    def tick(self) -> None:
+        """Count one event. Raises LimitError when there are too many, or the time is over."""
+        self._num_events += 1
+        late = self._num_events % 16 == 0 and time.monotonic() > self._deadline_s
+        if self._num_events > MAX_ANSWERS or len(self.sights) >= MAX_SIGHTS or late:
+            self._num_events = 0  # what cleans up after the test has room again
+            self._deadline_s = float("inf")
+            self.note("it goes on for ever, or too long, where it meets what is unwritten")
+            raise LimitError("too much happens to what is unwritten")
+
+    def note(self, text: str) -> None:
+        """Tell what could not be followed."""
+        self.notes[shorten(printable(text), 400)] = None
+
+    def see(self, sight: Sight, once: bool = False) -> Sight:
+        """Keep a sight; of those that are the same ``once``, one."""
+        same = (sight["kind"], sight["who"], sight["detail"])
+        if len(self.sights) < MAX_SIGHTS and not (once and same in self._once):
+            self._once.add(same)
+            self.sights.append(sight)
+            self._own.add(id(sight))
+        return sight
+
+    def adopt(self, sight: Sight) -> Sight:
+        """Return this state's own copy of a sight that an earlier one had."""
+        if id(sight) in self._own:
+            return sight
+        if id(sight) not in self._adopted:
+            self._adopted[id(sight)] = (sight, self.see(dict(sight, expected=[])))
+        return self._adopted[id(sight)][1]
+
+    @property
+    def num_events(self) -> int:
+        """How much happened."""
+        return len(self.sights) + len(self.asked)
+
+
+class Stage:
+    """What all recorders of this process share. ``quiet`` above 0: nothing that happens counts."""
+
+    ground: Ground
+    state: State
+
+    def __init__(self) -> None:
+        self.quiet = 0
+        self.by_number: dict[int, Recorder] = {}
+        self.names: dict[str, Any] = {}
+        self.bases: dict[str, type] = {}
+
+    @contextlib.contextmanager
+    def silence(self) -> Iterator[None]:
+        """Let recorders be looked at without that counting."""
+        self.quiet += 1
+        try:
+            yield
+        finally:
+            self.quiet -= 1
+
+
+STAGE = Stage()
+
+# --- values as text ---------------------------------------------------------------------------
+
+
+def seen(value: Any) -> Seen:
+    """Describe a value as a Seen record, now."""
+    kind = type(value)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else None
+    found = {"text": "", "type_name": name or f"{kind.__module__}.{kind.__qualname__}"}
+    if is_recorder(value):
+        facts = facts_of(value)
+        found |= {"text": f"<{facts.path}>", "type_name": "unwritten", "who": cut(facts.path)}
+        return {key: shorten(text, 400) for key, text in found.items()}
+    with STAGE.silence():
+        found["text"] = Reprs(400)(value)
+        text = literal(value)
+    found["type_name"] = shorten(printable(str(found["type_name"])), 200)
+    return dict(found, literal=text) if text else found
+
+
+def literal(value: Any) -> str:
+    """Return the text of a value of built-in types that can be read back, "" for any other."""
+    return repr(value) if _size(value, 0) < 1000 and len(repr(value)) <= 2000 else ""
+
+
+def _size(value: Any, depth: int) -> float:
+    """How large a literal is, infinite for what is none."""
+    kind = type(value)
+    if kind in _LITERALS:
+        if kind is float and value - value != 0:  # neither infinity nor nan can be read back
+            return float("inf")
+        return len(value) // 4 if kind in (str, bytes) else 1
+    items: Any = ()
+    if kind is dict:
+        items = [one for pair in value.items() for one in pair] if len(value) < 500 else None
+    elif kind in (list, tuple) or (kind is set and value):
+        items = value if len(value) < 1000 else None
+    else:
+        items = None
+    if items is None or depth > 20:
+        return float("inf")
+    return 1 + sum(_size(one, depth + 1) for one in items)
+
+
+def cut(path: str) -> str:
+    """A recorder's path as it travels."""
+    return path if len(path) <= 400 else path[:199] + ".." + path[-199:]
+
+
+# --- what is known of a recorder --------------------------------------------------------------
+
+
+class Facts:
+    """What is known of one recorder.
+
+    ``path`` says what it is, ``key`` which one (for lessons), ``how`` what made it: name, result,
+    attr, item, enter, awaited, op. Expectations of it belong to ``sight``, by way of ``via``.
+    """
+
+    __slots__ = ("how", "items", "key", "kids", "number", "path", "sight", "via")
+
+    def __init__(self, path: str, key: str, how: str, sight: Sight, via: str) -> None:
+        self.path, self.key, self.how, self.sight, self.via = path, key, how, sight, via
+        self.kids: dict[Any, Any] = {}
+        self.items: list[Any] | None = None
+        self.number = len(STAGE.by_number)
+
+
+def is_recorder(value: Any) -> bool:
+    """Whether it is a recorder."""
+    return issubclass(type(value), Recorder)
+
+
+def facts_of(value: Any) -> Facts:
+    """Return what is known of a recorder."""
+    return object.__getattribute__(value, "__dict__")["_unwritten"]  # type: ignore[no-any-return]
+
+
+_SEEDS: dict[str, tuple[Any, ...]] = {
+    "str": ("",),
+    "bytes": (b"",),
+    "int": (1,),
+    "float": (1.0,),
+    "list": (),
+    "tuple": (),
+    "dict": (),
+    "set": (),
+    "tzinfo": (),
+    "timedelta": (),
+    "datetime": (2001, 2, 3),
+    "date": (2001, 2, 3),
+    "time": (),
+    "Decimal": ("1",),
+}
+BASES: dict[str, type] = {
+    name: next(getattr(one, name) for one in (builtins, datetime, decimal) if hasattr(one, name))
+    for name in _SEEDS
+}
+"""Types that a recorder may derive from where C code takes nothing else."""
+
+
+def make(path: str, key: str, how: str, sight: Sight, via: str = "") -> Any:
+    """Make a recorder, or the value that a lesson has in its place.
+
+    Its class is its own, named by its number, so that a TypeError of C code tells which one it is.
+    """
+    state = STAGE.state
+    if how != "name" and key in state.of.get("value", {}):
+        return _known_value(state.of["value"][key], sight, via)
+    base = state.of.get("base", {}).get(path, "")
+    if base == "coroutine" and how == "result":
+        return _coroutine(path, key, sight, via)
+    facts = Facts(path, key, how, sight, via)
+    name, kind = f"Unwritten{facts.number}", BASES.get(base)
+    try:
+        cls = type(name, (Recorder, kind) if kind else (Recorder,), {})
+    except TypeError:  # bool, and what C code does not mix
+        state.note(f"{path} should be a {base}, which nothing can stand in for")
+        cls, kind = type(name, (Recorder,), {}), None
+    try:
+        self = kind.__new__(cls, *_SEEDS[base]) if kind else object.__new__(cls)
+    except TypeError:  # without a state of their own
+        self = object.__new__(cls)
+    object.__getattribute__(self, "__dict__")["_unwritten"] = facts
+    STAGE.by_number[facts.number] = self
+    state.recorders.append(self)
+    if kind:
+        expect(self, "isinstance", kind)
+    return self
+
+
+def _known_value(text: str, sight: Sight, via: str) -> Any:
+    value = ast.literal_eval(text)
+    expect_of(sight, via, "is", value)
+    return value
+
+
+async def _coroutine(path: str, key: str, sight: Sight, via: str) -> Any:
+    sight["detail"] = "coroutine"
+    return make(path, key, "awaited", sight, via)
+
+
+def derive(self: Any, how: str, step: str) -> Any:
+    """Make what comes of a recorder by one more step."""
+    facts = facts_of(self)
+    return make(facts.path + step, facts.key + step, how, facts.sight, facts.via + step)
+
+
+# --- what is noted ----------------------------------------------------------------------------
+
+
+def note(kind: str, who: Any, detail: str = "", *, once: bool = False, **more: Any) -> Sight:
+    """Note one thing that happens to a recorder, or to a path. Raises LimitError."""
+    if not STAGE.quiet:
+        STAGE.state.tick()
+    frame = STAGE.ground.frame(asker())
+    code = None if frame is None else frame.f_code
+    function = getattr(code, "co_qualname", getattr(code, "co_name", ""))
+    sight = {
+        "kind": kind,
+        "who": cut(who if isinstance(who, str) else facts_of(who).path),
+        "detail": detail[:200],
+        "place": STAGE.ground.place(frame),
+        "function": "" if function == "<module>" else function[:400],
+        "args": [],
+        "kwargs": [],
+        "expected": [],
+        **more,
+    }
+    return sight if STAGE.quiet else STAGE.state.see(sight, once)
+
+
+def expect(self: Any, relation: str, value: Any) -> None:
+    """Note what is expected of a recorder."""
+    facts = facts_of(self)
+    expect_of(facts.sight, facts.via, relation, value)
+
+
+def expect_of(sight: Sight, via: str, relation: str, value: Any) -> None:
+    """Note what is expected of what ``via`` leads to from a call's result."""
+    if STAGE.quiet:
+        return
+    expected = STAGE.state.adopt(sight)["expected"]
+    one = {"via": via[-200:], "relation": relation[:40], "value": seen(value)}
+    known = [{key: other[key] for key in one} for other in expected]
+    if len(expected) < MAX_EXPECTED and one not in known:
+        expected.append(dict(one, place=STAGE.ground.place(STAGE.ground.frame(asker()))))
+
+
+def ask(kind: str, self: Any, default: Any) -> Any:
+    """Make a choice: as a lesson says, as the statement at hand wants it, or the default."""
+    if STAGE.quiet:
+        return default
+    state = STAGE.state
+    state.tick()
+    frame = STAGE.ground.frame(asker())
+    key, times = state.key(kind, frame)
+    if kind == "bool":
+        default = wanted(frame, times)
+    answer = state.answers.get(key, default)
+    state.asked.append(Asked(key, kind, answer, self))
+    return answer
+
+
+# --- calls ------------------------------------------------------------------------------------
+
+
+def call(path: str, args: tuple[Any, ...], kwargs: dict[str, Any], detail: str = "") -> Any:
+    """Note a call of what ``path`` names; return a recorder of its result."""
+    state = STAGE.state
+    sight = note(
+        "call",
+        path,
+        detail,
+        args=[seen(one) for one in args[:MAX_ARGUMENTS]],
+        kwargs=[[str(key)[:200], seen(one)] for key, one in [*kwargs.items()][:MAX_ARGUMENTS]],
+    )
+    if len(args) > MAX_ARGUMENTS or len(kwargs) > MAX_ARGUMENTS:
+        state.note(f"{path} is called with more than {MAX_ARGUMENTS} arguments")
+    if STAGE.quiet:
+        return make(path + "()", path + "()", "result", sight)
+    frame = STAGE.ground.frame(asker())
+    key, _ = state.key("call", frame)
+    state.calls.append(Call(sight, args, key))
+    if frame is not None and key in state.of.get("effect", {}):
+        _take_effect(state.of["effect"][key], sight, frame)
+    while state.warning_blocks:  # inside ``with warns(W)`` the first call warns
+        kinds, warning = state.warning_blocks.pop()
+        refuse(sight, "warns", kinds)
+        warnings.warn(warning, stacklevel=3)
+    if "memo" in state.of:  # the same arguments, the same recorder: keys of dictionaries, hashes
+        same = (path, str(sight["args"]), str(sight["kwargs"]))
+        if same not in state.memo:
+            state.memo[same] = make(path + "()", key, "result", sight)
+        return state.memo[same]
+    return make(path + "()", key, "result", sight)
+
+
+def refuse(sight: Sight, relation: str, kinds: Any) -> None:
+    """Note that a call is expected to raise, or to warn of, one of these classes."""
+    for kind in kinds if isinstance(kinds, tuple) else (kinds,):
+        sight["expected"].append(_refusal(relation, kind))
+
+
+def _refusal(relation: str, kind: Any) -> dict[str, Any]:
+    if is_recorder(kind):
+        value = seen(kind)
+    else:
+        name = getattr(kind, "__qualname__", str(kind))
+        home = getattr(kind, "__module__", "builtins")
+        full = name if home == "builtins" else f"{home}.{name}"
+        value = {"text": shorten(full, 400), "type_name": "type"}
+        origin = vars(kind).get("_origin") if isinstance(kind, type) else None
+        if origin is not None:
+            value["who"] = cut(facts_of(origin).path)
+    place = STAGE.ground.place(STAGE.ground.frame(asker()))
+    return {"via": "", "relation": relation, "value": value, "place": place}
+
+
+def _take_effect(name: str, sight: Sight, frame: Frame) -> None:
+    """Raise what a handler around the call waits for, by the name that it has there."""
+    first, *rest = name.split(".")
+    kind = frame.f_locals.get(first, frame.f_globals.get(first, getattr(builtins, first, None)))
+    for part in rest:
+        kind = getattr(kind, part, None)
+    if isinstance(kind, type) and issubclass(kind, BaseException):
+        refuse(sight, "raises", kind)
+        raise kind()
+
+
+def _hands_back(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a call decorates a test, which the runner must still find."""
+    target = args[0] if len(args) == 1 and not kwargs else None
+    if not isinstance(target, (types.FunctionType, type)) or is_recorder(target):
+        return False
+    frame = asker()
+    if frame is None or not target.__name__.lower().startswith("test"):
+        return False
+    code = getattr(target, "__code__", None)
+    return code is None or frame.f_lineno <= code.co_firstlineno + 1
+
+
+# --- the object -------------------------------------------------------------------------------
+
+_DEAF = re.compile(
+    r"_pytest/|/pluggy/|/(inspect|doctest|typing|functools|copy|dataclasses|pickle)\.py$"
+    r"|/unittest/(case|loader|suite)\.py$|/hypothesis/"
+)
+"""They ask every object for attributes that nobody meant."""
+
+HOOKS = frozenset(
+    [
+        "pytest_plugins",
+        "pytestmark",
+        "setUpModule",
+        "tearDownModule",
+        "load_tests",
+        "setup_module",
+        "teardown_module",
+        "setup_function",
+        "teardown_function",
+        "setup",
+        "teardown",
+        "collect_ignore",
+        "collect_ignore_glob",
+        "_pytestfixturefunction",
+        "pytest_mock_example_attribute_that_shouldnt_exist",
+    ]
+)
+_ANSWERED = frozenset(("__version__", "__author__", "__license__", "__title__"))
+
+
+def is_deaf(frame: Frame | None) -> bool:
+    """Whether an attribute is asked for by what asks every object for it."""
+    frame = principal(frame)
+    return frame is None or bool(_DEAF.search(frame.f_code.co_filename))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a name is one that Python or pytest ask for of their own accord."""
+    special = name.startswith("__") and name.endswith("__")
+    return (special and name not in _ANSWERED) or name in HOOKS
+
+
+def attribute(self: Any, name: str) -> Any:
+    """The attribute of a recorder, always the same one."""
+    facts = facts_of(self)
+    if name not in facts.kids:
+        step = "." + name
+        sight = note("get", facts.path + step, once=True)
+        if facts.how == "name" or (facts.how == "attr" and facts.sight["kind"] == "get"):
+            facts.kids[name] = make(facts.path + step, facts.key + step, "attr", sight)
+        else:
+            facts.kids[name] = derive(self, "attr", step)
+    return facts.kids[name]
+
+
+class Recorder:
+    """Stands in for something missing."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Note the call; a decorated test comes back as it is."""
+        facts = facts_of(self)
+        if _hands_back(args, kwargs):
+            note("decorate", self, args[0].__name__)
+            return args[0]
+        return call(facts.path, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__name__" or name == "__qualname__":
+            return re.split(r"[:.]", facts_of(self).path)[-1]
+        if is_hidden(name) or is_deaf(asker()):
+            raise AttributeError(name)
+        return attribute(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        note("set", self, name, args=[seen(value)])
+        facts_of(self).kids[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        note("delete", self, name)
+        facts_of(self).kids.pop(name, None)
+
+    def __iter__(self) -> Iterator[Any]:
+        count = _unpacked(sys._getframe(1))  # noqa: SLF001
+        if count is not None:
+            expect(self, "unpacks", count)
+        facts = facts_of(self)
+        note("iterate", self, once=True)
+        answer = ask("items", self, None)
+        if isinstance(answer, str):
+            items = list(ast.literal_eval(answer))
+            expect(self, "iterates", items)
+            return iter(items)
+        if isinstance(answer, int):  # so many, still unknown
+            count = answer
+        number = 1 if count is None else min(count, 1000)
+        facts.items = [derive(self, "item", f"[{index}]") for index in range(number)]
+        return iter(facts.items)
+
+    def __next__(self) -> Any:
+        note("iterate", self, "next")
+        return derive(self, "item", ".__next__()")
+
+    def __reversed__(self) -> Iterator[Any]:
+        return self.__iter__()
+
+    def __getitem__(self, key: Any) -> Any:
+        step = f"[{cut(seen(key)['text'])}]"
+        kids = facts_of(self).kids
+        if isinstance(key, int) and not is_recorder(key) and key > 1000:
+            raise IndexError(key)
+        if ("[", step) not in kids:
+            note("item", self, step, once=True, args=[seen(key)])
+            kids["[", step] = derive(self, "item", step)
+        return kids["[", step]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        note("operator", self, "setitem", args=[seen(key), seen(value)])
+        facts_of(self).kids["[", f"[{cut(seen(key)['text'])}]"] = value
+
+    def __delitem__(self, key: Any) -> None:
+        note("operator", self, "delitem", args=[seen(key)])
+
+    def __contains__(self, item: Any) -> bool:
+        answer = bool(ask("bool", self, True))
+        expect(self, "contains" if answer else "lacks", item)
+        return answer
+
+    def __bool__(self) -> bool:
+        answer = bool(ask("bool", self, True))
+        expect(self, "true" if answer else "false", answer)
+        return answer
+
+    def __enter__(self) -> Any:
+        note("enter", self)
+        return derive(self, "enter", ".__enter__()")
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    async def __aenter__(self) -> Any:
+        note("enter", self, "async")
+        return derive(self, "enter", ".__aenter__()")
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    def __await__(self) -> Any:
+        facts = facts_of(self)
+        note("await", self, once=True)
+        if facts.how == "result":
+            STAGE.state.adopt(facts.sight)["detail"] = "coroutine"
+        yield from ()
+        return make(facts.path, facts.key + " awaited", "awaited", facts.sight, facts.via)
+
+    async def __aiter__(self) -> Any:
+        for one in self.__iter__():
+            yield one
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __str__(self) -> str:
+        return self._as_text("str")
+
+    def __repr__(self) -> str:
+        frame = sys._getframe(1)  # noqa: SLF001
+        file = frame.f_code.co_filename
+        if file.startswith(OWN_FOLDER) or is_deaf(frame) or file.endswith("reprlib.py"):
+            return f"<{facts_of(self).path}>"
+        return self._as_text("repr")
+
+    def __format__(self, spec: str) -> str:
+        return self._as_text("str")
+
+    def _as_text(self, relation: str) -> str:
+        answer = ask("text", self, None)
+        if not isinstance(answer, str):
+            return f"<{type(self).__name__}>"
+        expect(self, relation, answer)
+        return answer
+
+    def __fspath__(self) -> str:
+        note("operator", self, "fspath")
+        return f"<{type(self).__name__}>"
+
+    def __bytes__(self) -> bytes:
+        note("operator", self, "bytes")
+        return b""
+
+    def __mro_entries__(self, _bases: tuple[Any, ...]) -> tuple[type, ...]:
+        note("subclass", self)
+        return (derived_base(self),)
+
+    def __instancecheck__(self, value: Any) -> bool:
+        note("class", self, once=True)
+        answer = bool(ask("bool", self, True))
+        if is_recorder(value):
+            expect(value, "isinstance", self)
+        return answer
+
+    def __subclasscheck__(self, _value: Any) -> bool:
+        note("class", self, once=True)
+        return bool(ask("bool", self, True))
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, _memo: Any) -> Any:
+        return self
+
+    def __reduce_ex__(self, _protocol: Any) -> Any:
+        raise TypeError(f"cannot pickle {facts_of(self).path}, which is unwritten")
+
+
+def _unpacked(frame: Frame) -> int | None:
+    """Into how many variables the frame takes a value apart now; None when it does not."""
+    code, at = frame.f_code.co_code, frame.f_lasti
+    if not 0 <= at < len(code) - 1:
+        return None
+    operation, argument = dis.opname[code[at]], int(code[at + 1])
+    if operation == "UNPACK_SEQUENCE":
+        return argument
+    return argument + 1 if operation == "UNPACK_EX" else None
+
+
+def _number(name: str, default: float) -> None:
+    def method(self: Any) -> Any:
+        answer = ask("number", self, default)
+        if name == "len":
+            expect(self, name, answer)
+        else:
+            note("operator", self, name, once=True)
+        return max(0, int(answer)) if name == "len" else type(default)(answer)
+
+    setattr(Recorder, f"__{name}__", method)
+
+
+def _operator(name: str) -> None:
+    def method(self: Any, *others: Any) -> Any:
+        note("operator", self, name, once=True, args=[seen(one) for one in others])
+        return derive(self, "op", f".__{name}__()")
+
+    setattr(Recorder, f"__{name}__", method)
+
+
+def _comparison(name: str, opposite: str) -> None:
+    def method(self: Any, other: Any) -> bool:
+        if other is self and name in ("eq", "le", "ge"):
+            return True
+        answer = bool(ask("bool", self, True))
+        relation = name if answer else opposite
+        approximate = name == "eq" and is_approximate(other)
+        value = other.expected if approximate else other
+        expect(self, "approx" if approximate and answer else relation, value)
+        if name == "eq" and is_recorder(other):
+            expect(other, relation, self)
+        return answer
+
+    setattr(Recorder, f"__{name}__", method)
+
+
+def is_approximate(value: Any) -> bool:
+    """Whether it is what ``pytest.approx`` returns."""
+    return type(value).__name__.startswith("Approx") and hasattr(value, "expected")
+
+
+for _name, _default in (("len", 1), ("int", 1), ("float", 1.0), ("index", 1), ("complex", 1j)):
+    _number(_name, _default)  # type: ignore[arg-type]
+for _name in [
+    "add",
+    "radd",
+    "sub",
+    "rsub",
+    "mul",
+    "rmul",
+    "truediv",
+    "rtruediv",
+    "floordiv",
+    "rfloordiv",
+    "mod",
+    "rmod",
+    "divmod",
+    "rdivmod",
+    "pow",
+    "rpow",
+    "and",
+    "rand",
+    "or",
+    "ror",
+    "xor",
+    "rxor",
+    "neg",
+    "pos",
+    "abs",
+    "invert",
+    "lshift",
+    "rlshift",
+    "rshift",
+    "rrshift",
+    "matmul",
+    "rmatmul",
+    "round",
+    "trunc",
+    "floor",
+    "ceil",
+]:
+    _operator(_name)
+for _name, _opposite in (
+    pair.split() for pair in ("eq ne", "ne eq", "lt ge", "le gt", "gt le", "ge lt")
+):
+    _comparison(_name, _opposite)
+
+
+# --- classes ----------------------------------------------------------------------------------
+
+
+class DerivableMeta(abc.ABCMeta):
+    """Class of what derives from an unwritten class: members that nobody defines are unwritten."""
+
+    def __init__(cls, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cls.__abstractmethods__ = frozenset()  # the unwritten base may define them
+
+    def __getattr__(cls, name: str) -> Any:
+        origin = _origin(cls)
+        if origin is None or is_hidden(name) or is_deaf(asker()):
+            raise AttributeError(name)
+        return getattr(origin, name)
+
+
+def _origin(cls: type) -> Any:
+    return next((vars(one)["_origin"] for one in cls.__mro__ if "_origin" in vars(one)), None)
+
+
+class _Derived(Recorder, metaclass=DerivableMeta):
+    """An instance of a class that derives from an unwritten one."""
+
+    def __new__(cls, *args: Any, **_kwargs: Any) -> Any:
+        self = object.__new__(cls)
+        origin = facts_of(_origin(cls))
+        sight = note("call", origin.path, args=[seen(one) for one in args[:MAX_ARGUMENTS]])
+        facts = Facts(origin.path + "()", origin.key + "()", "result", sight, "")
+        object.__getattribute__(self, "__dict__")["_unwritten"] = facts
+        return self
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        pass
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+
+def derived_base(self: Any) -> type:
+    """Return the class from which to derive instead of an unwritten one, always the same."""
+    path = facts_of(self).path
+    if path not in STAGE.bases:
+        name = re.split(r"[:.]", path)[-1].strip("()") or "Base"
+        STAGE.bases[path] = DerivableMeta(name, (_Derived,), {"_origin": self})
+    return STAGE.bases[path]
+
+
+_ERROR = re.compile(r"[A-Z]\w*(Error|Exception|Warning|NotFound)|Invalid\w+")
+
+
+def missing_name(path: str, kind: str = "name", detail: str = "") -> Any:
+    """Return what stands in for an unwritten name: an exception class if it is named so."""
+    known = STAGE.names.get(path)
+    if known is None:
+        sight = note(kind, path, detail, once=True)
+        known = make(path, path, "name", sight)
+        name = re.split(r"[:.]", path)[-1]
+        if _ERROR.fullmatch(name) or STAGE.state.of.get("base", {}).get(path) == "Exception":
+            known = _exception_class(name, known)
+        STAGE.names[path] = known
+    else:
+        note(kind, path, detail, once=True)
+    return known
+
+
+def _exception_class(name: str, recorder: Any) -> type:
+    path = facts_of(recorder).path
+    note("class", recorder, "Exception", once=True)
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        self._made = call(path, args, kwargs)
+        Exception.__init__(self, *args)
+
+    def missing(self: Any, attr: str) -> Any:
+        if attr == "_made" or attr.startswith("__") or is_deaf(asker()):
+            raise AttributeError(attr)
+        return attribute(self._made, attr)
+
+    names = {"_origin": recorder, "__init__": init, "__getattr__": missing}
+    base = UserWarning if name.endswith("Warning") else Exception
+    return DerivableMeta(name, (base,), dict(names, __module__=path.partition(":")[0]))
+
+
+def asks_isinstance(value: Any, kinds: Any) -> bool:
+    """``isinstance`` as the repository's files see it: a recorder is what it is asked for."""
+    if STAGE.quiet or not is_recorder(value) or isinstance(value, kinds):
+        return isinstance(value, kinds)
+    answer = bool(ask("bool", value, True))
+    if answer:
+        expect(value, "isinstance", kinds)
+    return answer
+
+
+def asks_issubclass(value: Any, kinds: Any) -> bool:
+    """``issubclass`` as the repository's files see it."""
+    if STAGE.quiet or not is_recorder(value):
+        return issubclass(value, kinds)
+    names = kinds if isinstance(kinds, tuple) else (kinds,)
+    note("class", value, ",".join(str(getattr(one, "__name__", one)) for one in names), once=True)
+    return bool(ask("bool", value, True))
