@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from egbot.errors import UsageError
+from egbot.records import Limits
 
 _TOKENS_FOR_A_LINE = 5000  # with the samples around it
 _OWN_NAMES = ("TMPDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED")
@@ -65,6 +66,11 @@ class SandboxSettings(BaseModel):
     )
     test_s: float = Field(5.0, gt=0, le=3600, description="seconds that one test may take")
     memory_mib: int = Field(1024, ge=64, description="memory that one test may take, MiB")
+
+    @property
+    def limits(self) -> Limits:
+        """What one test may use."""
+        return Limits(test_s=self.test_s, memory_bytes=self.memory_mib * 1024 * 1024)
 
 
 class GuidanceSettings(BaseModel):

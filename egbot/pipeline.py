@@ -8,41 +8,52 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from egbot import __version__
 from egbot.config import Settings
-from egbot.dependencies import declared_imports
+from egbot.discovery.failures import left_alone
+from egbot.discovery.needs import merge
+from egbot.discovery.plan import make_plan
+from egbot.discovery.probe import Probed, ask, inside, probe_of
+from egbot.discovery.targets import check_name, entered_target, make_target, named_target
 from egbot.errors import EgbotError, InterruptedRunError, OutOfTimeError
-from egbot.nodeids import files_of
+from egbot.nodeids import file_of, files_of
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import FailuresFound, Report, Stage, TargetEnded, TargetStarted
 from egbot.records import (
+    FAILED,
     SCHEMA_RUN,
+    Evidence,
     FailingTest,
+    Fault,
     LeftTest,
+    Lesson,
     Limits,
     Outcome,
     Patch,
+    Reason,
     Run,
     Stats,
     Target,
     Tree,
 )
 from egbot.report.kept import bounded, limit_bytes
-from egbot.source.locate import Location, check_name, locate, named_target
+from egbot.report.text import count
+from egbot.source.edit import prepare
+from egbot.source.stubs import UNWRITTEN
 from egbot.survey import Survey, is_wanted, joined, not_collected, survey, unseen_files
 from egbot.synthesis.agents import schedule
 from egbot.synthesis.budget import Budget
+from egbot.synthesis.completions import normalise
 from egbot.witness import Witness
-from egbot.workbench import Workbench, deliver, write_target
+from egbot.workbench import Standins, Workbench, deliver, prove, write_target
 
-_MAX_ROUNDS = 6
+_MAX_FIRSTS = 3  # distinct functions for the first of a set
 _FINDING = 2.5  # finding out what fails and why may take one of so many parts of the time
 _AGAIN = 4  # and running the failing tests again one of so many parts of what is left
 _LEAST_SHARE_S = 10.0  # so much a target gets while there is any: less serves none of many
 _PROOF = 1.5  # a proof runs the suite once, and the target's tests some more times
-_MIB = 1024 * 1024
 _IGNORED = (
     "git ignores it; take it out of .gitignore or add it (git add -f), or have the tests do without"
 )
@@ -78,12 +89,22 @@ class Tools:
     check: Callable[[tuple[str, ...]], None] = lambda _: None
 
 
+_Key = tuple[str, str, int]
+
+
+def _key_of(target: Target) -> _Key:
+    return target.path, target.qualname, target.ordinal
+
+
 @dataclass(slots=True)
 class _State:
     """A run while it goes on.
 
     ``tree`` is the repository with stubs for all that is missing and every accepted function;
-    ``plain`` the same without the stubs, which is what the person gets.
+    ``plain`` the same without the stubs, which is what the person gets. ``evidence`` is what
+    recorders saw, by test, ``lessons`` what they were given for it, and ``reds`` how a test failed
+    all the same. ``early`` are the tests of files that could not be collected, by file. ``tried``
+    says how many functions were written when one was tried last.
     """
 
     request: Request
@@ -99,21 +120,26 @@ class _State:
     left: tuple[LeftTest, ...] = ()
     unclear: tuple[LeftTest, ...] = ()
     added: tuple[str, ...] = ()
-    tried: set[tuple[str, str]] = field(default_factory=set)
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    lessons: tuple[Lesson, ...] = ()
+    reds: dict[str, Fault] = field(default_factory=dict)
+    early: dict[str, dict[str, None]] = field(default_factory=dict)
+    tried: dict[_Key, int] = field(default_factory=dict)
+    num_written: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     decoder: Decoder | None = None
     load_s: float = 0.0
     survey_s: float = 0.0
 
     @property
+    def explained(self) -> frozenset[str]:
+        """The failing tests that a target needs."""
+        return frozenset(test for one in self.targets for test in one.tests)
+
+    @property
     def limits(self) -> Limits:
         """What one test may use."""
-        sandbox = self.settings.sandbox
-        return Limits(
-            test_s=sandbox.test_s,
-            memory_bytes=sandbox.memory_mib * _MIB,
-            deadline_s=self.budget.deadline_s,
-        )
+        return replace(self.settings.sandbox.limits, deadline_s=self.budget.deadline_s)
 
 
 def solve(request: Request, settings: Settings, tools: Tools, budget: Budget | None = None) -> Run:
@@ -203,58 +229,90 @@ def _take(state: _State, found: Survey) -> None:
 
 
 def _locate(state: _State, finding: Budget) -> None:
-    """Find the targets; collect again after stubs were written, until nothing new shows.
-
-    When the time for it is over, once at most: without that no test of a module can be run that
-    could not be imported before.
-    """
-    for number in range(_MAX_ROUNDS):
-        location = _location(state)
-        state.targets, state.left = location.targets, location.left
-        state.added += location.added
-        if location.tree == state.tree:
-            break
-        state.tree = location.tree
-        if number and finding.exhausted:
-            break
+    """Find the targets: ask the sandbox, write stubs, and see what fails with them in place."""
+    _ask(state, finding)
+    before = state.tree
+    probe = probe_of(state.plain)
+    needs = merge(state.evidence, state.plain, probe)
+    plan = make_plan(
+        needs, state.plain, {path: tuple(tests) for path, tests in state.early.items()}
+    )
+    state.tree, state.targets, state.added = plan.tree, plan.targets, plan.added
+    if state.tree != before:
         _run_again(state)
+    _tell_left(state)
     if state.request.targets:
         _keep_named(state)
 
 
-def _location(state: _State) -> Location:
+def _ask(state: _State, finding: Budget) -> None:
+    """Run those failing tests against recorders that no known target explains."""
+    asked = [one for one in state.failures if one.node_id not in state.explained]
+    if not asked or finding.is_late:
+        return
     share = state.budget.share(_AGAIN)
-    return locate(
-        state.failures,
-        state.tree,
-        state.targets,
-        {**state.tools.sandbox.left_out, **dict.fromkeys(state.request.ignored, _IGNORED)},
-        declared_imports(state.tree),
-        lambda: share.is_late,
+    limits = replace(state.limits, deadline_s=share.deadline_s)
+    state.tools.report(Stage("finding what is missing", count(len(asked), "failing test")))
+    probe = probe_of(state.plain)
+    with suppress(OutOfTimeError):
+        found = ask(state.tools.sandbox, state.plain, asked, limits, probe)
+        _learn(state, asked, found)
+
+
+def _learn(state: _State, asked: list[FailingTest], found: Probed) -> None:
+    """Keep what was seen; the tests of a file that could not be collected are known by now."""
+    early = found.evidence.pop("", Evidence())
+    known = state.evidence.get("", Evidence())
+    sights = tuple(dict.fromkeys((*known.sights, *early.sights)))
+    state.evidence |= {**found.evidence, "": replace(early, sights=sights)}
+    state.lessons += found.lessons
+    state.reds |= {
+        test: one.fault
+        for test, one in found.outcomes.items()
+        if one.status in FAILED and one.fault
+    }
+    failures: list[FailingTest] = []
+    for one in state.failures:
+        tests = inside(one.node_id, found.collected) if one in asked else ()
+        wanted = [test for test in tests if is_wanted(test, state.request.tests)]
+        failures += [replace(one, node_id=test) for test in wanted] or [one]
+        for test in wanted:
+            state.early.setdefault(file_of(test), {})[test] = None
+    state.failures = tuple({one.node_id: one for one in failures}.values())
+
+
+def _tell_left(state: _State) -> None:
+    """Say of every failing test that no target needs why it is left alone."""
+    ignored = dict.fromkeys(state.request.ignored, _IGNORED)
+    left_out = {**state.tools.sandbox.left_out, **ignored}
+    nothing = Evidence()
+    state.left = tuple(
+        LeftTest(one.node_id, left_alone(one, state.evidence.get(one.node_id, nothing), left_out))
+        for one in state.failures
+        if one.node_id not in state.explained
     )
 
 
 def _keep_named(state: _State) -> None:
-    """Only the targets that were asked for; one that no failure points to gets what fails.
+    """Only the targets that were asked for; one that is written has the failing tests that enter it.
 
-    A person who names a function may know more than the traceback says: it can be wrong rather
-    than missing. Raises UsageError for a name that stands nowhere, not even as a stub by now.
+    A person who names a function may know more than a run says: it can be wrong rather than
+    missing. Raises UsageError for a name that stands nowhere, not even as a stub by now.
     """
-    named = {(one.path, one.qualname): one for one in _named(state)}
-    found = {(one.path, one.qualname): one for one in state.targets}
-    failing = tuple(one.node_id for one in state.failures if "::" in one.node_id)
-    chosen = {key: one for key, one in found.items() if key in named}
-    state.targets = tuple(
-        one if one.tests else replace(one, tests=failing)
-        for one in (chosen | {key: one for key, one in named.items() if key not in found}).values()
-        if one.tests or failing
-    )
-    wanted = {test for one in state.targets for test in one.tests}
-    state.left = tuple(one for one in state.left if one.node_id not in wanted)
-
-
-def _named(state: _State) -> tuple[Target, ...]:
-    return tuple(named_target(spec, state.tree) for spec in state.request.targets)
+    found = {f"{one.path}::{one.qualname}": one for one in state.targets}
+    failing = {one.node_id for one in state.failures}
+    entered: dict[str, list[tuple[str, int]]] = {}
+    for test, seen in state.evidence.items():
+        for one in seen.entered if test in failing else ():
+            entered.setdefault(f"{one.path}::{one.qualname}", []).append((test, one.line))
+    targets = []
+    for spec in state.request.targets:
+        named = named_target(spec, state.tree)
+        name = f"{named.path}::{named.qualname}"
+        target = found.get(name) or entered_target(name, state.tree, entered.get(name, ()))
+        targets += [target] if target.tests else []
+    state.targets = tuple(targets)
+    state.left = tuple(one for one in state.left if one.node_id not in state.explained)
 
 
 def _run_again(state: _State) -> None:
@@ -276,25 +334,13 @@ def _run_again(state: _State) -> None:
 def _work(state: _State) -> None:
     """Write one function after another; each one accepted may show what the next one needs."""
     while (target := _next(state)) is not None:
-        state.tried.add((target.path, target.qualname))
+        state.tried[_key_of(target)] = state.num_written
         if state.budget.exhausted:
             over = Outcome("over_budget", target, target.tests, detail=state.budget.exhausted)
-            state.outcomes.append(over)
+            _add(state, over)
             continue
-        total = len(state.tried) + len(_pending(state))
-        state.tools.report(TargetStarted(len(state.tried), total, target))
-        witness = Witness(state.tools.report)
-        try:
-            outcome = _write(state, target, witness)
-        except OutOfTimeError as error:
-            outcome = replace(witness.outcome(target, error.message), reason="over_budget")
-        except BaseException as error:
-            _add(state, witness.outcome(target, _why(error)))
-            raise
-        _add(state, outcome)
-        state.tools.report(TargetEnded(outcome))
-        state.tools.save(_record(state))
-        if outcome.reason == "patched":
+        if _write(state, target):
+            state.num_written += 1
             _run_again(state)
             _locate(state, state.budget)
     _close(state)
@@ -305,48 +351,161 @@ def _next(state: _State) -> Target | None:
 
 
 def _pending(state: _State) -> list[Target]:
-    """The targets that were not tried yet and that a test still needs: others prove nothing."""
+    """The targets that a test still needs (others prove nothing) and that were not tried yet.
+
+    One that failed is tried again when another one has been written since.
+    """
     failing = {one.node_id for one in state.failures}
     return [
         one
         for one in state.targets
-        if (one.path, one.qualname) not in state.tried and not failing.isdisjoint(one.tests)
+        if state.tried.get(_key_of(one), -1) < state.num_written
+        and not failing.isdisjoint(one.tests)
     ]
 
 
-def _why(error: BaseException) -> str:
-    """What ended a run from outside, in words fit for its record."""
-    if isinstance(error, EgbotError):
-        return error.message
-    return "interrupted" if isinstance(error, KeyboardInterrupt) else repr(error)[:500]
+def _write(state: _State, target: Target) -> bool:
+    """Write one function, or the set that its tests need; whether it was accepted."""
+    tests = _own_tests(state, target)
+    if tests:
+        outcome, code = _try(state, target, tests)
+        if code is not None:
+            outcome = _accept(state, target, outcome, code)
+        _end(state, outcome)
+        return code is not None
+    return _write_set(state, target)
 
 
-def _write(state: _State, target: Target, witness: Witness) -> Outcome:
-    """Write one function with the model; an accepted one goes into both trees."""
-    budget = state.budget.share(
-        len(_pending(state)) + 1, least_s=_LEAST_SHARE_S, kept_s=_PROOF * state.survey_s
+def _write_set(state: _State, target: Target) -> bool:
+    """Write a function whose tests all need others as well, while recorders stand in for these.
+
+    Then those are written on top of it, and at last it is proved with them in place. When they
+    cannot be, the next distinct function is tried.
+    """
+    failing = {one.node_id for one in state.failures}
+    tests = tuple(test for test in target.tests if test in failing)
+    others = [one for one in _pending(state) if not set(tests).isdisjoint(one.tests)]
+    others = [one for one in others if _key_of(one) != _key_of(target)]
+    refused: frozenset[str] = frozenset()
+    outcome = Outcome("no_patch", target, tests)
+    for _ in range(_MAX_FIRSTS):
+        outcome, code = _try(
+            state, target, tests, Standins(probe_of(state.tree), state.lessons, refused)
+        )
+        if code is None:
+            break
+        refused |= {normalise(code) or code}
+        before = replace(state, outcomes=[*state.outcomes], tried={**state.tried})
+        state.tree = _filled(state.tree, target, code)
+        if all(_write_other(state, one) for one in others):
+            outcome, proved = _prove(state, target, code, tests)
+            if proved:
+                _end(state, _accept(state, target, outcome, code))
+                return True
+        for item in fields(before):
+            setattr(state, item.name, getattr(before, item.name))
+        if state.budget.exhausted:
+            break
+    _end(state, outcome)
+    return False
+
+
+def _filled(tree: Tree, target: Target, code: str) -> Tree:
+    file = tree[target.path]
+    slot = prepare(file.data, target.qualname, target.path, target.ordinal)
+    return {**tree, target.path: replace(file, data=slot.fill(code))}
+
+
+def _write_other(state: _State, other: Target) -> bool:
+    """Write one more of a set, at the place where it stands by now."""
+    now = make_target(
+        state.tree,
+        other.path,
+        other.qualname,
+        other.ordinal,
+        origin=other.origin,
+        tests=other.tests,
+        evidence=other.evidence,
+        examples=other.examples,
     )
+    state.tried[_key_of(other)] = state.num_written
+    return now is not None and _write(state, now)
+
+
+def _own_tests(state: _State, target: Target) -> tuple[str, ...]:
+    """The target's failing tests that no other missing function keeps from passing."""
+    others = {
+        test for one in _pending(state) for test in one.tests if _key_of(one) != _key_of(target)
+    }
+    failing = {one.node_id for one in state.failures}
+    return tuple(test for test in target.tests if test in failing and test not in others)
+
+
+def _try(
+    state: _State, target: Target, tests: tuple[str, ...], standins: Standins | None = None
+) -> tuple[Outcome, str | None]:
+    """Have the model write one function; the outcome (without a patch yet) and the code."""
+    state.tools.report(
+        TargetStarted(len(state.tried), len(state.tried) + len(_pending(state)), target)
+    )
+    witness = Witness(state.tools.report)
+    bench = _bench(state, target, tests, witness, standins)
 
     def load() -> Decoder:
-        start_s = budget.clock()
+        start_s = bench.budget.clock()
         decoder = _decoder(state)
-        budget.start_s += budget.clock() - start_s  # it serves all targets
+        bench.budget.start_s += bench.budget.clock() - start_s  # it serves all targets
         return decoder
 
-    bench = Workbench(
+    try:
+        return write_target(bench, load)
+    except OutOfTimeError as error:
+        return replace(witness.outcome(target, error.message), reason="over_budget"), None
+    except BaseException as error:
+        _add(state, witness.outcome(target, _why(error)))
+        raise
+
+
+def _bench(
+    state: _State,
+    target: Target,
+    tests: tuple[str, ...],
+    report: Report,
+    standins: Standins | None = None,
+) -> Workbench:
+    return Workbench(
         tree=state.tree,
         target=target,
-        tests=_own_tests(state, target),
+        tests=tests,
         guards=tuple(sorted(state.passing)),
         settings=state.settings,
         sandbox=state.tools.sandbox,
         limits=state.limits,
-        budget=budget,
-        report=witness,
+        budget=state.budget.share(
+            len(_pending(state)) + 1, least_s=_LEAST_SHARE_S, kept_s=_PROOF * state.survey_s
+        ),
+        report=report,
+        reds=state.reds,
+        standins=standins,
     )
-    outcome, code = write_target(bench, load)
-    if code is None:
-        return outcome
+
+
+def _prove(
+    state: _State, target: Target, code: str, tests: tuple[str, ...]
+) -> tuple[Outcome, bool]:
+    """Prove the first of a set now that the others are in place: without it, the tests fail."""
+    file = state.tree[target.path]
+    slot = prepare(file.data, target.qualname, target.path, target.ordinal)
+    stub = f"{target.header}\n    {UNWRITTEN}"
+    before = {**state.tree, target.path: replace(file, data=slot.fill(stub))}
+    bench = replace(_bench(state, target, tests, state.tools.report), tree=before)
+    verdict, evidence = prove(bench, slot.fill(code), tests)
+    reason: Reason = "patched" if verdict.accepted else "rejected"
+    return Outcome(reason, target, tests, verdict=verdict, evidence=evidence), verdict.accepted
+
+
+def _accept(state: _State, target: Target, outcome: Outcome, code: str) -> Outcome:
+    """Write an accepted function into both trees; its tests pass from now on."""
     delivery = deliver(state.plain, state.tree, target, code, state.added)
     state.plain, state.tree = delivery.plain, delivery.tree
     state.proved |= frozenset(outcome.verdict.target_passed if outcome.verdict else ())
@@ -356,12 +515,17 @@ def _write(state: _State, target: Target, witness: Witness) -> Outcome:
     return replace(outcome, patch=delivery.patch)
 
 
-def _own_tests(state: _State, target: Target) -> tuple[str, ...]:
-    """The target's failing tests that no other missing function keeps from passing."""
-    others = {test for one in _pending(state) for test in one.tests}
-    failing = {one.node_id for one in state.failures}
-    tests = tuple(test for test in target.tests if test in failing)
-    return tuple(test for test in tests if test not in others) or tests
+def _end(state: _State, outcome: Outcome) -> None:
+    """Keep the outcome in place of an earlier one of the same function, and tell it."""
+    target = outcome.target
+    state.outcomes = [
+        one
+        for one in state.outcomes
+        if target is None or one.target is None or _key_of(one.target) != _key_of(target)
+    ]
+    _add(state, outcome)
+    state.tools.report(TargetEnded(outcome))
+    state.tools.save(_record(state))
 
 
 def _decoder(state: _State) -> Decoder:
@@ -372,6 +536,13 @@ def _decoder(state: _State) -> Decoder:
         state.decoder = state.tools.load_decoder()
         state.load_s = time.monotonic() - start_s
     return state.decoder
+
+
+def _why(error: BaseException) -> str:
+    """What ended a run from outside, in words fit for its record."""
+    if isinstance(error, EgbotError):
+        return error.message
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else repr(error)[:500]
 
 
 # --- the record --------------------------------------------------------------------------------
@@ -408,7 +579,7 @@ def _untold(state: _State) -> tuple[LeftTest, ...]:
 
     Who names functions asks for those tests alone that need them.
     """
-    asked = {test for one in state.targets for test in one.tests}
+    asked = state.explained
     told = {one.node_id for one in state.left}
     for outcome in state.outcomes:
         told.update(one.node_id for one in outcome.left)

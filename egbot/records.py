@@ -371,8 +371,7 @@ class Sight:
     subclass raise decorate class operator (it took part in that); ``detail`` says more: of a name
     "star", of a member "instance" or "class" and "called" or "read", of class the base's name, of an
     operator its name, of a call "instance" or "class" for a method, "coroutine" where it was awaited.
-    ``file`` is the path of the module that lacks it or holds the stub; of a missing module where
-    its package lies, with a / at the end, "" for one on top.
+    A module that was asked for and "exists" has its file as ``place``.
     """
 
     kind: Annotated[str, Field(max_length=20)]
@@ -380,7 +379,6 @@ class Sight:
     detail: Annotated[str, Field(max_length=200)] = ""
     place: Place | None = None
     function: Annotated[str, Field(max_length=400)] = ""
-    file: Text = ""
     args: Annotated[tuple[Seen, ...], Items(max_length=40)] = ()
     kwargs: Annotated[tuple[tuple[str, Seen], ...], Items(max_length=40)] = ()
     expected: Annotated[tuple[Expectation, ...], Items(max_length=20)] = ()
@@ -401,7 +399,6 @@ class Evidence:
 
     ``suggestions`` are what to try next, the surest first. ``progress`` grows where a test came
     further: its own last line, then how much happened. ``notes`` name what could not be followed.
-    ``roots`` are the folders of the repository on the import path ("" is its own).
     """
 
     sights: Annotated[tuple[Sight, ...], Items(max_length=2_000)] = ()
@@ -409,7 +406,6 @@ class Evidence:
     suggestions: Annotated[tuple[Lesson, ...], Items(max_length=40)] = ()
     progress: tuple[LineNumber, LineNumber] = (0, 0)
     notes: Annotated[tuple[Annotated[str, Field(max_length=400)], ...], Items(max_length=40)] = ()
-    roots: Annotated[tuple[Text, ...], Items(max_length=200)] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,36 +1,46 @@
 """One test of a working tree, run in the sandbox under the tracer.
 
-It chooses the function to follow and runs the test; it does not know how the trace is shown.
+The function to follow is chosen among those that the test enters.
 """
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from egbot.consent import settings_of
+from egbot.discovery.targets import named_target
 from egbot.errors import UsageError
 from egbot.intake.failures import from_root, selected_tests
 from egbot.local import Effects
-from egbot.nodeids import file_of, without_row
+from egbot.nodeids import file_of, names_of, without_row
+from egbot.ports import Sandbox
 from egbot.progress import Report, Stage
-from egbot.records import Collection, Execution, Job, Limits, Program, Target, TestOutcome, Tree
+from egbot.records import (
+    Collection,
+    Entered,
+    Execution,
+    Job,
+    Limits,
+    Probe,
+    Program,
+    Target,
+    TestOutcome,
+    Tree,
+)
 from egbot.report.story import Shown
 from egbot.repository import open_repository, snapshot
-from egbot.source.edit import prepare
-from egbot.source.examples import Key, examples
-from egbot.source.locate import named_target
 from egbot.source.modules import is_test_path
-from egbot.source.reach import TestFunction, find_test, repository_functions
-from egbot.source.scopes import find_fixture, parameter_names
-from egbot.source.symbols import Code, Function
-from egbot.source.text import text_of
+from egbot.source.outline import Site, describe, find, read_outline
+from egbot.source.testtext import find_test
+from egbot.source.text import SourceSyntaxError, text_of
 from egbot.survey import is_wanted, tell_switched_off
 
 MAX_TESTS = 50
-_MAX_HELPERS = 20
 _MIB = 1024 * 1024
 
 
@@ -53,7 +63,7 @@ class TraceOrder:
 class TracedRun:
     """The function as it is in the file, and what the test did with it.
 
-    ``others`` are functions (PATH::QUALNAME) that the test calls too and that were not followed.
+    ``others`` are functions (PATH::QUALNAME) that the test enters too and that were not followed.
     """
 
     target: Target
@@ -70,7 +80,7 @@ class TracedRun:
 def trace_order(order: TraceOrder, report: Report, effects: Effects | None = None) -> TracedRun:
     """Run the test (all rows of a parametrised one) and return what the function did.
 
-    Raises UsageError for a test or function that is not there and for a test that calls no
+    Raises UsageError for a test or function that is not there and for a test that enters no
     function of the repository, SandboxError when no sandbox can be had.
     """
     effects = effects or Effects()
@@ -81,15 +91,17 @@ def trace_order(order: TraceOrder, report: Report, effects: Effects | None = Non
     (node_id,) = selected_tests(asked[:1], tree) or ("",)
     if "::" not in node_id:
         raise UsageError(f"{order.node_id!r} names no test", hint=_example(tree, node_id))
-    functions = () if order.target else functions_of(Code(tree), node_id)
-    target = named_target(asked[1] or _first(functions, node_id), tree)
+    named = named_target(_full_name(asked[1], tree), tree) if order.target else None
     sandbox = effects.make_sandbox(settings, tree, repository, report)
     limits = Limits(test_s=settings.sandbox.test_s, memory_bytes=settings.sandbox.memory_mib * _MIB)
-    report(Stage("tracing", f"{target.path}::{target.qualname}"))
     with sandbox.open(tree, (file_of(node_id),), limits) as executor:
         tell_switched_off(executor.collection, lambda text: report(Stage("tracing", text)))
         tests = _matching(executor.collection, node_id)
-        program = Program(target.path, target.qualname, text_of(tree[target.path].data))
+        functions = _chosen(sandbox, tree, node_id, limits, named)
+        target = functions[0]
+        report(Stage("tracing", f"{target.path}::{target.qualname}"))
+        text = text_of(tree[target.path].data)
+        program = Program(target.path, target.qualname, text, target.ordinal)
         execution = executor.run(Job(tests, program, trace=True, limits=limits))
         made_with = {
             "python": executor.collection.python_version,
@@ -99,7 +111,7 @@ def trace_order(order: TraceOrder, report: Report, effects: Effects | None = Non
     return TracedRun(
         target=target,
         seen=_seen(tree, target, _outcomes(execution)),
-        others=functions[1:],
+        others=tuple(f"{one.path}::{_plain_name(one.qualname)}" for one in functions[1:]),
         versions=made_with,
     )
 
@@ -107,59 +119,114 @@ def trace_order(order: TraceOrder, report: Report, effects: Effects | None = Non
 # --- which function ----------------------------------------------------------------------------
 
 
-def functions_of(code: Code, node_id: str) -> tuple[str, ...]:
-    """The repository's functions (PATH::QUALNAME) that a test calls, the one that it is about first.
+def _chosen(
+    sandbox: Sandbox, tree: Tree, node_id: str, limits: Limits, named: Target | None
+) -> tuple[Target, ...]:
+    """The function to follow, and the others that the test enters, for which it is run.
 
-    That is one whose result the test compares, or whose name is in the test's. Calls by helpers
-    and fixtures of the tests count as the test's own; nothing is run to find out.
+    A ``named`` one is followed alone; of several definitions of its name, the one that is entered.
+    Raises UsageError where none is.
     """
-    test = find_test(code, node_id)
-    if test is None:
-        return ()
-    found = {key for start in _starts(code, test) for key in _called(code, start)}
-    name = test.function.name
-
-    def rank(key: Key) -> tuple[bool, bool, bool, str]:
-        own = key[1].rpartition(".")[2]
-        claims = [each for each in examples(code, key, (test.path,)) if each.test == name]
-        is_compared = any(each.relation != "called" for each in claims)
-        return not is_compared, own not in name, own.startswith("__"), "::".join(key)
-
-    return tuple("::".join(key) for key in sorted(found, key=rank))
-
-
-def _starts(code: Code, test: TestFunction) -> Iterator[Key]:
-    """The test itself and the fixtures that it asks for by name, directly."""
-    owner = f"{test.owner.name}." if test.owner is not None else ""
-    yield test.path, owner + test.function.name
-    for name in parameter_names(test.function):
-        fixture = find_fixture(code, test.path, name, test.owner)
-        if fixture is not None:
-            yield fixture[0], fixture[1].name
-
-
-def _called(code: Code, start: Key) -> frozenset[Key]:
-    """What a function of the tests calls in the repository, itself or by helpers of the tests."""
-    found: set[Key] = set()
-    waiting, seen = [start], {start}
-    while waiting and len(seen) < _MAX_HELPERS:
-        for key in repository_functions(code, waiting.pop()):
-            if not is_test_path(key[0]):
-                found.add(key)
-            elif key not in seen and isinstance(code.definition(*key), Function):
-                seen.add(key)
-                waiting.append(key)
-    return frozenset(found)
-
-
-def _first(functions: tuple[str, ...], node_id: str) -> str:
+    names = [site.qualname for site in _sites(tree, named.path)] if named is not None else []
+    if named is not None and names.count(named.qualname) == 1:
+        return (named,)
+    paths = {path for path in tree if is_test_path(path)} | {file_of(node_id)}
+    with sandbox.open(tree, (file_of(node_id),), limits, Probe(test_paths=(*paths,))) as executor:
+        found = [one for one in executor.collection.node_ids if is_wanted(one, (node_id,))]
+        outcomes = executor.run(Job(tuple(found[:MAX_TESTS]), trace=False, limits=limits)).outcomes
+    entered = [one for seen in outcomes if seen.evidence for one in seen.evidence.entered]
+    functions = functions_of(tree, node_id, entered)
+    if named is not None:
+        key = named.path, named.qualname
+        return tuple(one for one in functions if (one.path, one.qualname) == key)[:1] or (named,)
     if not functions:
         raise UsageError(
-            f"{node_id} calls no function of this repository that can be found without running it",
+            f"{node_id} enters no function of this repository{_ended(outcomes)}",
             hint="name the function to follow: --target PATH::QUALNAME; "
             "where it is still to be written: egbot solve",
         )
-    return functions[0]
+    return functions
+
+
+def _ended(outcomes: tuple[TestOutcome, ...]) -> str:
+    """How a test ended that did not pass, for the end of a sentence."""
+    bad = next((one for one in outcomes if one.status != "passed"), None)
+    if bad is None:
+        return ""
+    fault = f": {bad.fault.type_name}: {bad.fault.message}" if bad.fault else ""
+    return f" ({bad.status}{fault[:300].partition(chr(10))[0]})"
+
+
+def functions_of(tree: Tree, node_id: str, entered: Iterable[Entered]) -> tuple[Target, ...]:
+    """The functions that the test ``node_id`` ``entered``, the one that it is about first.
+
+    That is one that shares a word with the test's name, or else one that the test itself names, or
+    else the first; the tests' own helpers are none. Nothing of ``entered`` is believed: a function
+    is what the tree has on that line.
+    """
+    test = find_test(tree, node_id)
+    words = _words((names_of(node_id) or [""])[-1]) - {"test", "tests"}
+    text = ast.unparse(test.function) if test is not None else ""
+    named = set(re.findall(r"\w+", text))
+
+    def rank(target: Target) -> tuple[int, bool, bool]:
+        own = target.qualname.rpartition(".")[2]
+        return -len(_words(own) & words), own not in named, own.startswith("__")
+
+    found: dict[tuple[str, int], Target] = {}
+    for one in entered:
+        is_own = is_test_path(one.path) or (test is not None and one.path == test.path)
+        target = None if is_own else _target_of(tree, one)
+        if target is not None:
+            found.setdefault((one.path, one.line), target)
+    return tuple(sorted(found.values(), key=rank))
+
+
+def _target_of(tree: Tree, entered: Entered) -> Target | None:
+    """The function whose definition begins on that line, for Python with its decorators."""
+    path, name = entered.path, entered.qualname.rpartition(".")[2]
+    for site in _sites(tree, path):
+        first = min([site.node.lineno, *(one.lineno for one in site.node.decorator_list)])
+        if (first, site.node.name) == (entered.line, name):  # no lambda of its header
+            data = tree[path].data
+            found = describe(read_outline(data), site)
+            return Target(
+                path=path,
+                qualname=found.qualname,
+                origin="named",
+                header=found.header,
+                docstring=found.docstring,
+                span=found.span,
+                file_sha256=hashlib.sha256(data).hexdigest(),
+                tests=(),
+                ordinal=found.ordinal,
+            )
+    return None
+
+
+def _sites(tree: Tree, path: str) -> tuple[Site, ...]:
+    """The functions of a file, none where it cannot be read."""
+    try:
+        return read_outline(tree[path].data).functions
+    except (KeyError, SourceSyntaxError):
+        return ()
+
+
+def _full_name(spec: str, tree: Tree) -> str:
+    """``PATH::outer.inner`` as Python writes it, with the ``<locals>`` that no shell takes."""
+    path, _, name = spec.partition("::")
+    wanted = _plain_name(name.replace("::", "."))
+    names = [site.qualname for site in _sites(tree, path)]
+    return next((f"{path}::{one}" for one in names if _plain_name(one) == wanted), spec)
+
+
+def _plain_name(qualname: str) -> str:
+    return qualname.replace("<locals>.", "")
+
+
+def _words(name: str) -> set[str]:
+    """The words of a name, in lower case: ``add_total``, ``addTotal``."""
+    return set(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_")) - {""}
 
 
 def _example(tree: Tree, path: str) -> str:
@@ -204,5 +271,5 @@ def _outcomes(execution: Execution) -> tuple[TestOutcome, ...]:
 
 
 def _seen(tree: Tree, target: Target, tests: tuple[TestOutcome, ...]) -> Shown:
-    code = prepare(tree[target.path].data, target.qualname).definition.code
-    return Shown(code, target.span.start_line, tests, is_final=True)
+    found = find(tree[target.path].data, target.qualname, target.ordinal)
+    return Shown(found.code if found else "", target.span.start_line, tests, is_final=True)

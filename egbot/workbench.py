@@ -8,9 +8,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from egbot.config import Settings
 from egbot.errors import ModelError
@@ -20,11 +20,14 @@ from egbot.progress import Report, Stage
 from egbot.prompt import make_prompt
 from egbot.records import (
     Attempt,
+    Fault,
     Guidance,
     LeftTest,
+    Lesson,
     Limits,
     Outcome,
     Patch,
+    Probe,
     Prompt,
     Reason,
     Stats,
@@ -45,6 +48,7 @@ from egbot.source.text import text_of
 from egbot.synthesis.agents import Gather, schedule, try_agents
 from egbot.synthesis.answer import Frame, make_frame
 from egbot.synthesis.budget import Budget
+from egbot.synthesis.completions import normalise
 from egbot.synthesis.runs import Runs
 from egbot.synthesis.task import Task
 from egbot.synthesis.together import Open
@@ -62,7 +66,9 @@ class Workbench:
     """One target with all that is needed to write it. ``guards`` must go on passing.
 
     ``trims`` says whether what no test ran is left out of an accepted function. ``budget`` is for
-    writing it; the proof has until the deadline of ``limits``.
+    writing it; the proof has until the deadline of ``limits``. ``reds`` are tests that fail with a
+    recorder in the function's place, and how. With ``standins``, recorders stand in for other
+    functions that are not written either, and nothing is proved yet.
     """
 
     tree: Tree
@@ -75,6 +81,17 @@ class Workbench:
     budget: Budget
     report: Report
     trims: bool = True
+    reds: Mapping[str, Fault] = field(default_factory=dict)
+    standins: Standins | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standins:
+    """What recorders need to stand in for others, and the programs that did not serve these."""
+
+    probe: Probe
+    lessons: tuple[Lesson, ...] = ()
+    refused: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -86,6 +103,7 @@ class _Result:
     code: str | None = None
     verdict: Verdict | None = None
     evidence: tuple[TestOutcome, ...] = ()
+    red: tuple[str, ...] = ()
 
 
 def write_target(
@@ -110,14 +128,18 @@ def write_target(
         Stage("opening the sandbox", f"{bench.sandbox.backend}, {count(len(bench.tests), 'test')}")
     )
     limits = replace(bench.limits, deadline_s=bench.budget.deadline_s)
-    with bench.sandbox.open(bench.tree, modules, limits) as executor:
+    standins = bench.standins or Standins(Probe())
+    probe = standins.probe if bench.standins else None
+    with bench.sandbox.open(bench.tree, modules, limits, probe) as executor:
         tests, unsteady = parted(bench.tests, vanished(executor.collection, bench.tests))
         if unsteady and not tests:
             detail, left = "none of its tests can be asked for again", _left(unsteady)
             return Outcome("no_patch", bench.target, unsteady, detail=detail, left=left), None
         bench = replace(bench, tests=tests)
         before = bench.tree[bench.target.path].data
-        with closing(Runs(executor, slot, before, bench.target, tests, limits)) as runs:
+        runs = Runs(executor, slot, before, bench.target, tests, limits, bench.reds)
+        runs.lessons, runs.refused = standins.lessons, standins.refused
+        with closing(runs):
             task = Task(frame, runs, bench.budget, bench.report, decoder.count_tokens)
             result = _attempt(bench, task, decoder)
     outcome = _outcome(bench, result, _stats(result, runs, time.perf_counter() - start_s))
@@ -143,16 +165,29 @@ def _attempt(bench: Workbench, task: Task, decoder: Decoder) -> _Result:
         result.attempts.append(attempt)
         if attempt.finish not in {"solved", "candidate"}:
             continue
+        if bench.standins:
+            result.code = attempt.code
+            return result
         shortest = trimmed(task.runs, attempt.code) if bench.trims else attempt.code
         for code in dict.fromkeys((shortest, attempt.code)):
-            result.verdict, result.evidence = _proved(bench, task.runs.slot.fill(code))
+            red = _set_apart(task.runs, code)
+            tests = tuple(test for test in bench.tests if test not in red)
+            result.verdict, result.evidence = prove(bench, task.runs.slot.fill(code), tests)
+            result.red = red
             if result.verdict.accepted:
                 result.code = code
                 return result
     return result
 
 
-def _proved(bench: Workbench, after: bytes) -> tuple[Verdict, tuple[TestOutcome, ...]]:
+def _set_apart(runs: Runs, code: str) -> tuple[str, ...]:
+    program = normalise(code)
+    return runs.set_apart(runs.run(code, program)) if program is not None else ()
+
+
+def prove(
+    bench: Workbench, after: bytes, tests: tuple[str, ...]
+) -> tuple[Verdict, tuple[TestOutcome, ...]]:
     """What a fresh sandbox says of the target's file with the function in it."""
     bench.report(Stage("verifying", f"{bench.target.qualname} in a fresh sandbox"))
     claim = Claim(
@@ -160,7 +195,7 @@ def _proved(bench: Workbench, after: bytes) -> tuple[Verdict, tuple[TestOutcome,
         path=bench.target.path,
         qualname=bench.target.qualname,
         after=after,
-        tests=bench.tests,
+        tests=tests,
         guards=tuple(test for test in bench.guards if test not in bench.tests),
     )
     repeats = bench.settings.verify_repeats
@@ -251,7 +286,8 @@ def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
         reason = "over_budget"
         detail = "a function passed its tests, but the time ended before that was proved"
     elif result.verdict is not None:
-        reason, detail = "rejected", _why_rejected(result.verdict, len(bench.tests))
+        num_tests = len(bench.tests) - len(result.red)
+        reason, detail = "rejected", _why_rejected(result.verdict, num_tests)
     elif bench.budget.exhausted or any(one.finish == "over_budget" for one in result.attempts):
         reason, detail = "over_budget", bench.budget.exhausted or bench.budget.too_little
     return Outcome(
@@ -262,13 +298,21 @@ def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
         attempts=tuple(result.attempts),
         stats=stats,
         detail=detail,
-        left=_left(result.verdict.unsteady) if result.verdict else (),
+        left=(
+            *_left(result.verdict.unsteady if result.verdict else ()),
+            *(LeftTest(test, _red(bench.reds[test])) for test in result.red),
+        ),
         evidence=result.evidence,
     )
 
 
 def _left(unsteady: tuple[str, ...]) -> tuple[LeftTest, ...]:
     return tuple(LeftTest(test, _UNSTEADY) for test in unsteady)
+
+
+def _red(fault: Fault) -> str:
+    what = f"{fault.type_name}: {fault.message.strip().partition(chr(10))[0][:160]}"
+    return f"was set apart: it fails with {what}, whatever the function does"
 
 
 def _is_cut(bench: Workbench, verdict: Verdict) -> bool:

@@ -18,7 +18,7 @@ from egbot.cli import cli
 from egbot.errors import UsageError
 from egbot.local import Effects
 from egbot.progress import silent
-from egbot.source.symbols import Code
+from egbot.records import Entered, Evidence, Execution, Job, TestOutcome, Tree
 from egbot.testing import ReplaySandbox
 from egbot.tracing import TraceOrder, functions_of, trace_order
 from tests.shelf import tree_of
@@ -63,8 +63,11 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("repository")
-    for path, text in FILES.items():
+    return written(tmp_path_factory.mktemp("repository"), FILES)
+
+
+def written(folder: Path, files: Mapping[str, str]) -> Path:
+    for path, text in files.items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(text)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
@@ -78,26 +81,108 @@ def invoke(repository: Path, *words: object, env: Mapping[str, str] | None = Non
 
 # --- which function ----------------------------------------------------------------------------
 
+NESTED = {
+    "box.py": (
+        "def deco(f):\n"
+        "    def inner(*a):\n        return f(*a)\n"
+        "    return inner\n\n\n"
+        "class C:\n"
+        "    @property\n    def v(self):\n        return 5\n\n"
+        "    @v.setter\n    def v(self, value=(lambda: 1)):\n        self.w = value\n\n"
+        "    class D:\n"
+        "        @staticmethod\n        @deco\n        def s(x):\n            return -x\n"
+    ),
+    "test_box.py": (
+        "from box import C\n\n\n"
+        "def helper(c):\n    c.v = 3\n\n\n"
+        "def test_set():\n    c = C()\n    helper(c)\n    assert c.w == 3\n\n\n"
+        "def test_get():\n    assert C().v == 5\n\n\n"
+        "def test_negative():\n    assert C.D.s(1) == -1\n"
+    ),
+}
+
+
+def entered(*names: str) -> list[Entered]:
+    """``name:line`` of functions in shop/cart.py."""
+    found = []
+    for one in names:
+        name, _, line = one.partition(":")
+        found.append(Entered("shop/cart.py", name, int(line)))
+    return found
+
+
+INIT, ADD, TOTAL, FIB = "Cart.__init__:5", "Cart.add:8", "Cart.total:11", "fib:18"
+
 
 @pytest.mark.parametrize(
-    ("test", "first"),
+    ("test", "seen", "first"),
     [
-        ("test_total", "shop/cart.py::Cart.total"),
-        ("test_by_helper", "shop/cart.py::Cart.total"),
-        ("test_fib[1-1]", "shop/cart.py::fib"),
-        ("test_own_arithmetic", ""),
-        ("test_gone", ""),
+        ("test_total", (INIT, ADD, TOTAL), "Cart.total"),  # a word of the test's name
+        ("test_wrong", (INIT, ADD, TOTAL), "Cart.total"),  # what the test itself names
+        ("test_by_helper", (INIT, TOTAL), "Cart.total"),  # the first but for making the object
+        ("test_by_helper", (INIT,), "Cart.__init__"),
+        ("test_fib[1-1]", (FIB,), "fib"),
+        ("test_gone", (ADD, TOTAL), "Cart.add"),
+        ("test_total", ("Cart.total:12", "fib:11", "gone:900", "<lambda>:11"), ""),
+        ("test_own_arithmetic", (), ""),
     ],
 )
-def test_the_function_that_the_test_is_about_comes_first(test: str, first: str) -> None:
-    """What the test compares wins over what it only calls; helpers are looked through."""
-    found = functions_of(Code(tree_of(FILES)), f"tests/test_cart.py::{test}")
-    assert next(iter(found), "") == first
+def test_the_function_that_the_test_is_about_comes_first(
+    test: str, seen: tuple[str, ...], first: str
+) -> None:
+    """Only what the tree has on the lines that the sandbox tells of is a function."""
+    found = functions_of(tree_of(FILES), f"tests/test_cart.py::{test}", entered(*seen))
+    assert [one.qualname for one in found[:1]] == ([first] if first else [])
 
 
-def test_what_a_fixture_calls_is_known_too() -> None:
-    found = functions_of(Code(tree_of(FILES)), "tests/test_cart.py::test_total")
-    assert set(found[1:]) == {"shop/cart.py::Cart.add", "shop/cart.py::Cart.__init__"}
+def test_helpers_of_the_tests_are_never_followed() -> None:
+    own = [Entered("tests/test_cart.py", "summed", 15), Entered("tests/conftest.py", "cart", 5)]
+    assert functions_of(tree_of(FILES), "tests/test_cart.py::test_by_helper", own) == ()
+
+
+def test_a_test_is_run_under_a_probe_to_see_what_it_enters(repository: Path) -> None:
+    """Nothing stands in for the tests themselves, and the trace comes from a sandbox without probe."""
+
+    def answer(tree: Tree, job: Job) -> Execution | None:
+        if job.program is not None:
+            return None
+        evidence = Evidence(entered=tuple(entered(INIT, TOTAL)))
+        seen = [TestOutcome(test, "passed", evidence=evidence) for test in job.tests]
+        return Execution("ok", tuple(seen))
+
+    sandbox = ReplaySandbox(answer)
+    order = TraceOrder(repository, "tests/test_cart.py::test_by_helper", {})
+    found = trace_order(order, silent, Effects(lambda *_: sandbox))
+    assert (found.target.qualname, found.target.span.start_line) == ("Cart.total", 11)
+    assert found.others == ("shop/cart.py::Cart.__init__",)
+    plain, probed = sandbox.executors
+    assert (plain.probe, plain.jobs[0].program is None) == (None, False)
+    assert probed.probe is not None
+    assert set(probed.probe.test_paths) == {"tests/conftest.py", "tests/test_cart.py"}
+
+
+@pytest.fixture(scope="module")
+def nested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("nested"), NESTED)
+
+
+@pytest.mark.parametrize(
+    ("words", "called"),
+    [
+        (("test_box.py::test_set",), "call C.v(self=<C>, value=3)"),
+        (("test_box.py::test_get",), "call C.v(self=<C>)"),
+        (("test_box.py::test_set", "--target", "box.py::C.v"), "call C.v(self=<C>, value=3)"),
+        (("test_box.py::test_get", "--target", "box.py::C.v"), "call C.v(self=<C>)"),
+        (("test_box.py::test_negative",), "call C.D.s(x=1)"),
+        (("test_box.py::test_negative", "--target", "box.py::deco.inner"), "inner(a=(1,)"),
+    ],
+)
+def test_nested_functions_and_accessors_are_found(
+    nested: Path, words: tuple[str, ...], called: str
+) -> None:
+    """Of several definitions of one name it is the one that the test enters."""
+    result = invoke(nested, *words)
+    assert (result.exit_code, called in result.stdout) == (0, True), result.output
 
 
 # --- the command -------------------------------------------------------------------------------
@@ -133,7 +218,8 @@ def test_another_function_can_be_followed(repository: Path) -> None:
 
 
 def test_a_skipped_test_did_not_fail(repository: Path) -> None:
-    result = invoke(repository, "tests/test_cart.py::test_skipped")
+    words = ("tests/test_cart.py::test_skipped", "--target", "shop/cart.py::fib")
+    result = invoke(repository, *words)
     assert (result.exit_code, "the function was not called" in result.stdout) == (0, True)
 
 
@@ -166,6 +252,7 @@ def test_all_rows_of_a_parametrised_test_are_traced(repository: Path) -> None:
         (("../else.py::test_it",), "does not lie in the repository"),
         (("tests/test_cart.py::test_own_arithmetic",), "--target PATH::QUALNAME"),
         (("tests/test_cart.py::test_own_arithmetic",), "still to be written: egbot solve"),
+        (("tests/test_cart.py::test_skipped",), "enters no function of this repository (skipped"),
         (("tests/test_cart.py::summed",), "pytest collects no test"),
         (("tests/test_cart.py::test_total", "--target", "shop/cart.py::Cart.totl"), "Cart.total"),
         (("tests/test_cart.py::test_total", "--target", "nonsense"), "names no function"),
@@ -182,10 +269,7 @@ def test_wrong_words_are_told(repository: Path, words: tuple[str, ...], told: st
 def test_a_file_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
     files = {"calc.py": "def f():\n    return 1\n", "test_it.py": "import calc\nimport gone\n"}
     files["test_it.py"] += "\n\ndef test_it():\n    assert calc.f() == 1\n"
-    for path, text in files.items():
-        (tmp_path / path).write_text(text)
-    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
-    order = TraceOrder(tmp_path, "test_it.py::test_it", {})
+    order = TraceOrder(written(tmp_path, files), "test_it.py::test_it", {})
     with pytest.raises(UsageError, match=r"test_it\.py cannot be collected: ModuleNotFoundError"):
         trace_order(order, silent, Effects(lambda *_: ReplaySandbox()))
 

@@ -6,9 +6,9 @@ import hashlib
 
 import pytest
 
+from egbot.discovery.targets import named_target
 from egbot.records import Target, Tree, TreeFile
 from egbot.source.edit import insert, insert_top
-from egbot.source.locate import named_target
 from egbot.testing import Script
 from egbot.workbench import deliver
 from tests.shelf import DOUBLE, STUB, Bench, decoder_of, settings_of, tree_of

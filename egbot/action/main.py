@@ -98,7 +98,7 @@ def _failed(runner: Runner | None, code: int, message: str) -> int:
 
 def _run(runner: Runner, inputs: Inputs, effects: Effects) -> Result:
     if inputs.mode == "stubs":
-        return stubs(runner, inputs)
+        return stubs(runner, inputs, effects.local)
     if not inputs.token:
         raise UsageError("the input token is empty", hint="leave it to its default, github.token")
     forge = effects.make_forge(inputs.token, runner)

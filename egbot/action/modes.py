@@ -24,6 +24,7 @@ from egbot.action.front import Plan
 from egbot.action.inputs import Inputs
 from egbot.action.runner import Runner, no_commands, say
 from egbot.bounds import refuse_links
+from egbot.consent import refuse_forbidden, settings_of
 from egbot.errors import EgbotError, ForgeError, HeadMovedError
 from egbot.forge import Forge
 from egbot.intake.failures import selected_tests
@@ -35,7 +36,7 @@ from egbot.report.files import clear_outcomes, write_json, write_run, write_text
 from egbot.report.markdown import render_markdown
 from egbot.report.progress import make_view
 from egbot.repository import head_sha, open_repository, snapshot
-from egbot.stubbing import installed_place, make_stubs, patches_of, stubs_json
+from egbot.stubbing import make_stubs, patches_of, stubs_json
 
 REQUEST_FILE = "request.json"
 _BAD_ARCHIVE = (
@@ -245,12 +246,16 @@ def result_of(run: Run, output: Path) -> Result:
 # --- stubs -------------------------------------------------------------------------------------
 
 
-def stubs(runner: Runner, inputs: Inputs) -> Result:
-    """Stubs for what the tests use and the repository lacks, as a diff; nothing is run."""
+def stubs(runner: Runner, inputs: Inputs, effects: local.Effects) -> Result:
+    """Stubs for what the tests use and the repository lacks, as a diff."""
     repository = open_repository(runner.workspace / (inputs.path or "."))
     tree = snapshot(repository, note=lambda text: say(f"left out: {text}"))
     chosen = selected_tests(inputs.tests or ("tests",), tree)
-    made = make_stubs(tree, chosen, installed_place(repository.root))
+    settings = settings_of(tree, inputs.overrides, repository.root)
+    refuse_forbidden(settings, inputs.overrides, repository.root)
+    with no_commands(), make_view(Console(width=120), plain=True) as view:
+        sandbox = effects.make_sandbox(settings, tree, repository, view)
+        made = make_stubs(sandbox, tree, chosen, settings.sandbox.limits)
     patches = patches_of(made, tree, repository.root)
     diff = "".join(patch.unified_diff for patch in patches)
     output = output_folder(runner, inputs)

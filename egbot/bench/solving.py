@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass, field, replace
 from egbot.bench.results import Result, Status, Try
 from egbot.bench.tasks import JUDGE, SOLUTION, VISIBLE, BlankedFunction, Function, Task
 from egbot.config import GuidanceSettings, Settings
+from egbot.discovery.targets import named_target
 from egbot.nodeids import files_of
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import AttemptEnded, Progress
 from egbot.records import Guidance, Job, Limits, Outcome, Tree, TreeFile
 from egbot.source.edit import prepare
-from egbot.source.locate import named_target
 from egbot.source.text import SourceSyntaxError
 from egbot.synthesis.agents import schedule
 from egbot.synthesis.budget import Budget

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.console import Console
 
 from egbot.commands.output import put, put_json
-from egbot.commands.shared import EXIT_CODES, guarded, say
+from egbot.commands.shared import EXIT_CODES, guarded, sandbox_options, sandbox_overrides, say
+from egbot.consent import refuse_forbidden, settings_of
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED, UsageError
 from egbot.intake.failures import from_root, selected_tests
+from egbot.local import Effects
+from egbot.report.progress import PlainView
 from egbot.report.text import visible
 from egbot.repository import apply, open_repository, snapshot
-from egbot.stubbing import check_writable, installed_place, make_stubs, patches_of, stubs_json
+from egbot.stubbing import check_writable, make_stubs, patches_of, stubs_json
 
 
 @click.command(epilog=EXIT_CODES)
@@ -26,14 +31,21 @@ from egbot.stubbing import check_writable, installed_place, make_stubs, patches_
 @click.option("--write", "is_writing", is_flag=True, help="Write the stubs to the files.")
 @click.option("--check", "is_check", is_flag=True, help="Exit code 1 when stubs are missing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the stubs as JSON, with the diff.")
+@sandbox_options
 @guarded
 def stubs(
-    tests: tuple[str, ...], repo: Path, is_writing: bool, is_check: bool, as_json: bool
+    tests: tuple[str, ...],
+    repo: Path,
+    is_writing: bool,
+    is_check: bool,
+    as_json: bool,
+    **options: Any,
 ) -> int:
     """Write stubs for what TESTS use and the repository lacks.
 
-    TESTS are files, folders or node ids. Nothing runs: names, signatures and types are read off
-    the tests. What exists is never touched. Without an option the diff is shown.
+    TESTS are files, folders or node ids. They run in the sandbox, against recorders for all that is
+    missing: names, signatures and types are those of the calls that happen. What exists is never
+    touched. Without an option the diff is shown.
 
     \b
     Examples:
@@ -46,11 +58,17 @@ def stubs(
     repository = open_repository(repo)
     tree = snapshot(repository, note=lambda text: say(f"left out: {text}"))
     chosen = selected_tests(from_root(tests, tree, repository.root, (Path(), repo)), tree)
-    made = make_stubs(tree, chosen, installed_place(repository.root))
+    overrides = {"sandbox": sandbox_overrides(options)}
+    settings = settings_of(tree, overrides, repository.root)
+    refuse_forbidden(settings, overrides, repository.root)
+    sandbox = Effects().make_sandbox(settings, tree, repository, PlainView(Console(stderr=True)))
+    made = make_stubs(sandbox, tree, chosen, settings.sandbox.limits)
     patches = patches_of(made, tree, repository.root)
     diff = "".join(patch.unified_diff for patch in patches)
     for problem in made.problems:
         say(f"problem: {problem}")
+    for note in made.notes:
+        say(f"not followed: {note}")
     if not patches and not made.problems:
         say("nothing that the tests use is lacking")
     if is_writing:

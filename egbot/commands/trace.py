@@ -71,7 +71,7 @@ def trace(
 ) -> int:
     """Run one test in the sandbox and show what a function did in it, line by line.
 
-    The function is one that the test calls; the first line of the output says which.
+    The function is one that the test enters; the first line of the output says which.
 
     \b
     Examples:

@@ -55,13 +55,13 @@ def summary(
 
 
 def trace(seen: story.Shown, target: Target, others: Sequence[str], console: Console) -> None:
-    """Print what a function did in each of ``seen.tests``; ``others`` are called too."""
+    """Print what a function did in each of ``seen.tests``; ``others`` are entered too."""
     title = Text(one_line(target.qualname), style="bold")
     console.print(title.append(f"  {one_line(target.path, 300)}", style="dim"))
     if others:
         names = ", ".join(one_line(name) for name in others[:5])
         rest = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        told = f"the test also calls {names}{rest}; to follow another one: --target PATH::QUALNAME"
+        told = f"the test also enters {names}{rest}; to follow another one: --target PATH::QUALNAME"
         console.print(Text(told, style="dim"))
     for test in seen.tests:
         console.print()

@@ -9,9 +9,9 @@ import ast
 import re
 
 from egbot.records import Target
-from egbot.source.text import SourceSyntaxError, parse_text
-from egbot.source.testtext import definitions, named
 from egbot.source.outline import is_stub
+from egbot.source.testtext import definitions, named
+from egbot.source.text import SourceSyntaxError, parse_text
 
 MAX_CHARS = 1500
 

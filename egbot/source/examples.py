@@ -1,296 +1,146 @@
-"""Owns the examples that tests give of a function: which call, and what is expected of it.
-
-It knows nothing of signatures or prompts, and it runs nothing.
-"""
+"""Owns examples: calls that really happened and what was expected of them, as Python text."""
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable
 
-from egbot.source.modules import is_test_path
-from egbot.source.scopes import Scope, parameter_names, scopes
-from egbot.source.symbols import Code, Function, Symbol
-from egbot.source.tables import Step, is_small, last_name, literal, steps, substitute, tables
+from egbot.records import Example, Expectation, Place, Seen, Sight, Tree
 
-Relation = Literal["equal", "approx", "true", "false", "raises", "called"]
-Key = tuple[str, str]
-"""A function's path and qualname."""
-
-_EQUALS = frozenset(
-    f"assert{kind}"
-    for kind in ("Equal", "Equals", "Is", "ListEqual", "DictEqual", "SetEqual", "TupleEqual")
-) | {"assertSequenceEqual", "assertMultiLineEqual"}
-_SETUPS = frozenset({"setUp", "setup_method", "setup", "asyncSetUp", "setUpClass", "setup_class"})
+MAX_CHARS = 200
+_OPERATORS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "is": "is"}
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One thing that a test says of the function.
+class Expressions:
+    """The expressions of a tree's files by their places; a file is parsed once."""
 
-    ``subject`` is the tested expression with the test's values put in; ``call`` is the call of
-    the function (or the access of the property) inside it. ``expected`` is the other side (or the exception), None for ``true``,
-    ``false`` and ``called`` (a call whose result the test does not compare). ``isolated``: the
-    test has no fixtures and no set-up; ``certain``: the line does not stand under a condition.
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._found: dict[str, dict[tuple[int, int, int, int], ast.expr]] = {}
+
+    def at(self, place: Place | None) -> ast.expr | None:
+        """The outermost expression that covers exactly ``place``, or None."""
+        if place is None:
+            return None
+        if place.path not in self._found:
+            self._found[place.path] = self._read(place.path)
+        span = (place.line, place.column, place.end_line, place.end_column)
+        return self._found[place.path].get(span)
+
+    def _read(self, path: str) -> dict[tuple[int, int, int, int], ast.expr]:
+        file = self._tree.get(path)
+        found: dict[tuple[int, int, int, int], ast.expr] = {}
+        try:
+            module = ast.parse(file.data) if file is not None else ast.Module([], [])
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return found
+        for node in ast.walk(module):
+            if isinstance(node, ast.expr):
+                end = (node.end_lineno or 0, node.end_col_offset or 0)
+                found.setdefault((node.lineno, node.col_offset, *end), node)
+        return found
+
+
+def argument_names(call: ast.expr | None, num_args: int) -> tuple[str, ...]:
+    """What the positional arguments of a call are called there, "" for those without a name."""
+    given = call.args[:num_args] if isinstance(call, ast.Call) else []
+    if any(isinstance(item, ast.Starred) for item in given):
+        return ()
+    return tuple(map(_name, given))
+
+
+def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.Call):
+        made = _name(node.func)
+        return made if made[:1].isalpha() and len(made) > 1 else ""
+    name = getattr(node, "attr", getattr(node, "id", ""))
+    return str(name).lstrip("_").lower()
+
+
+def examples_of(
+    name: str, call: Sight, node: ast.expr | None, test: str, *, is_function: bool
+) -> tuple[Example, ...]:
+    """What ``test`` expects of one call of ``name``; without any expectation the call alone.
+
+    ``node`` is the call in the test's own text. A method's receiver is told by that text alone.
     """
-
-    relation: Relation
-    subject: ast.expr
-    call: ast.expr
-    expected: ast.expr | None
-    path: str
-    line: int
-    test: str
-    isolated: bool
-    certain: bool
-
-    @property
-    def exact(self) -> bool:
-        """Whether the tested expression is the call itself (awaited or not)."""
-        subject = self.subject.value if isinstance(self.subject, ast.Await) else self.subject
-        return subject is self.call
-
-
-def examples(code: Code, key: Key, paths: Iterable[str] | None = None) -> tuple[Example, ...]:
-    """Every example of the function ``key`` in the test files ``paths`` (default: all of them)."""
-    key = called_key(key)
-    last = key[1].rpartition(".")[2]
-    chosen = sorted(path for path in code.tree if is_test_path(path)) if paths is None else paths
-    may_hold = [path for path in dict.fromkeys(chosen) if may_use(code, path, key)]
-    for loose in (False, True) if "." in key[1] else (False,):
-        found: list[Example] = []
-        for path in may_hold:
-            for scope, _ in scopes(code, path, known_as(Scope(code, path), last)):
-                if scope.function is not None:
-                    found.extend(scope_examples(scope, key, last, loose=loose))
-        if found:
-            return tuple(found)
-    return ()
-
-
-def scope_examples(scope: Scope, key: Key, last: str, *, loose: bool) -> Iterator[Example]:
-    """The examples of ``key`` in one test function, in the order of its lines and rows."""
-    names = known_as(scope, last)
-    isolated = _is_isolated(scope)
-    constants = _constants(scope)
-    for step in steps(scope):
-        node = substitute(step.node, {**constants, **step.values})
-        if not any(_is_named(part, names) for part in ast.walk(node)):
-            continue
-        for relation, subject, expected in _claims(node, step):
-            call = _call_in(scope, subject, key, names, loose=loose)
-            if call is None:
-                continue
-            yield Example(
-                relation=relation,
-                subject=subject,
-                call=call,
-                expected=expected,
-                path=scope.path,
-                line=getattr(step.node, "lineno", 1),
-                test=test_name(scope),
-                isolated=isolated,
-                certain=not step.conditional,
-            )
-
-
-def known_as(scope: Scope, last: str) -> frozenset[str]:
-    """The identifiers under which something named ``last`` may appear in ``scope``'s file."""
-    found = {last}
-    bindings = {**scope.code.bindings(scope.path), **scope.imports}
-    for name, bound in bindings.items():
-        imported = last_name(bound) if isinstance(bound, ast.expr) else getattr(bound, "name", None)
-        if imported == last:
-            found.add(name)
-    for name, value in scope.values.items():
-        if isinstance(value, ast.Name | ast.Attribute) and last_name(value) in found:
-            found.add(name)
-    return frozenset(found)
-
-
-def called_key(key: Key) -> Key:
-    """What stands before the brackets when ``key`` is called: the class, for ``__init__``."""
-    return key[0], key[1].removesuffix(".__init__")
-
-
-def refers(scope: Scope, node: ast.expr, key: Key, *, loose: bool = False) -> bool:
-    """Whether the reference ``node`` stands for ``key``.
-
-    ``loose``: a receiver of unknown type counts as well, in the tests.
-    """
-    symbol = scope.resolve(node)
-    if symbol is not None:
-        return stands_for(symbol, key)
-    if not loose or not isinstance(node, ast.Attribute) or not is_test_path(scope.path):
-        return False
-    return scope.resolve(node.value) is None and _may_be_instance(scope, node.value)
-
-
-def stands_for(symbol: Symbol | None, key: Key) -> bool:
-    """Whether ``symbol`` is the function or class ``key``, present or missing."""
-    return (
-        symbol is not None
-        and symbol.kind not in {"module", "instance"}
-        and (symbol.path, symbol.qualname) == key
-    )
-
-
-def may_use(code: Code, path: str, key: Key) -> bool:
-    """A quick look at a file's bytes, never too strict: could it use ``key`` at all?
-
-    It must hold the name itself, and unless it defines it or belongs to the tests (where fixtures
-    hide types) also the class, a part of the module's name or a relative import.
-    """
-    file = code.tree.get(path)
-    if file is None or not path.endswith(".py"):
-        return False
-    parts = called_key(key)[1].split(".")
-    if not _holds_word(file.data, parts[-1:]):
-        return False
-    if path == key[0] or is_test_path(path):
-        return True
-    if not all(_holds_word(file.data, [part]) for part in parts):
-        return False
-    top = key[0].partition("/")[0]
-    if path.startswith(f"{top}/") and b"from ." in file.data:
-        return True
-    return _holds_word(file.data, re.split(r"[/.]", key[0].removesuffix(".py")))
-
-
-def _holds_word(data: bytes, words: Iterable[str]) -> bool:
-    pattern = b"|".join(re.escape(word.encode()) for word in words)
-    return re.search(rb"(?<![A-Za-z0-9_])(?:" + pattern + rb")(?![A-Za-z0-9_])", data) is not None
-
-
-def test_name(scope: Scope) -> str:
-    """``Class::test`` or ``test``, as in a node id without its file and parameters."""
-    name = scope.function.name if scope.function is not None else ""
-    return f"{scope.owner.name}::{name}" if scope.owner is not None else name
-
-
-def _may_be_instance(scope: Scope, node: ast.expr) -> bool:
-    """A fixture, parameter or local whose type is not known; never an imported foreign name."""
-    if isinstance(node, ast.Name):
-        return node.id in scope.values or node.id in parameter_names(scope.function)
-    return isinstance(node, ast.Attribute | ast.Subscript)
-
-
-def _is_named(node: ast.AST, names: frozenset[str]) -> bool:
-    return isinstance(node, ast.Name | ast.Attribute) and last_name(node) in names
-
-
-def _call_in(
-    scope: Scope, node: ast.expr, key: Key, names: frozenset[str], *, loose: bool
-) -> ast.expr | None:
-    access = None
-    for part in ast.walk(node):
-        if isinstance(part, ast.Call) and _is_named(part.func, names):
-            if refers(scope, part.func, key, loose=loose):
-                return part
-        elif isinstance(part, ast.Attribute) and part.attr in names and "." in key[1]:
-            access = access or (part if refers(scope, part, key, loose=loose) else None)
-    return access
-
-
-def _claims(
-    node: ast.stmt | ast.expr, step: Step
-) -> Iterator[tuple[Relation, ast.expr, ast.expr | None]]:
-    if step.raises is not None:
-        for part in (node,) if isinstance(node, ast.expr) else ast.iter_child_nodes(node):
-            if isinstance(part, ast.expr):
-                yield "raises", part, step.raises
-    elif isinstance(node, ast.Assert):
-        yield from _assertion(node.test)
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        yield from _method_assertion(node.value)
+    place = call.place
+    values = [*call.args, *(value for _, value in call.kwargs)]
+    is_literal = is_function and all(value.literal for value in values)
+    if is_literal:
+        text = f"{name}({', '.join(_arguments(call))})"
+    elif isinstance(node, ast.Call):
+        text = ast.unparse(node)
     else:
-        for part in (node,) if isinstance(node, ast.expr) else ast.iter_child_nodes(node):
-            if isinstance(part, ast.expr):
-                yield "called", part, None
+        text = f"{name}({', '.join(_arguments(call))})"
+    if call.detail == "coroutine":
+        text = f"await {text}"
+    path, line = (place.path, place.line) if place is not None else ("", 0)
 
+    def example(relation: str, expected: str, via: str = "", *, is_exact: bool = False) -> Example:
+        whole = f"{text}{via}"[:2000]
+        return Example(whole, relation, expected[:2000], test, path, line, is_literal and is_exact)
 
-def _assertion(test: ast.expr) -> Iterator[tuple[Relation, ast.expr, ast.expr | None]]:
-    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-        for value in test.values:
-            yield from _assertion(value)
-    elif isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        yield "false", test.operand, None
-    elif (
-        isinstance(test, ast.Compare)
-        and len(test.ops) == 1
-        and isinstance(test.ops[0], ast.Eq | ast.Is)
-    ):
-        yield from _equality(test.left, test.comparators[0])
-    else:
-        yield "true", test, None
-
-
-def _equality(
-    left: ast.expr, right: ast.expr
-) -> Iterator[tuple[Relation, ast.expr, ast.expr | None]]:
-    """Both readings; the caller keeps those whose subject holds the call."""
-    for subject, expected in ((left, right), (right, left)):
-        if last_name(getattr(expected, "func", expected)) == "approx":
-            yield "approx", subject, expected
-        elif last_name(getattr(subject, "func", subject)) != "approx" and not literal(subject):
-            yield "equal", subject, expected
-
-
-def _method_assertion(
-    call: ast.Call,
-) -> Iterator[tuple[Relation, ast.expr, ast.expr | None]]:
-    name = last_name(call.func)
-    arguments = call.args
-    if name in _EQUALS and len(arguments) >= 2:
-        yield from _equality(arguments[0], arguments[1])
-    elif name == "assertAlmostEqual" and len(arguments) >= 2:
-        for subject, expected in (arguments[:2], arguments[1::-1]):
-            if not literal(subject):
-                yield "approx", subject, expected
-    elif name in {"assertTrue", "assertFalse"} and arguments:
-        yield ("true" if name == "assertTrue" else "false"), arguments[0], None
-    elif name == "assertIsNone" and arguments:
-        yield "equal", arguments[0], ast.Constant(None)
-    elif name in {"assertRaises", "raises"} and len(arguments) >= 2:
-        made = ast.Call(arguments[1], arguments[2:], call.keywords)
-        yield "raises", ast.copy_location(made, call), arguments[0]
-    else:
-        yield "called", call, None
-
-
-def _constants(scope: Scope) -> dict[str, ast.expr]:
-    """The literals that the test's module gives names to, where the test does not rebind them."""
-    local = {*scope.values, *parameter_names(scope.function)}
-    bindings = scope.code.bindings(scope.path).items()
-    return {
-        name: value
-        for name, value in bindings
-        if isinstance(value, ast.expr) and name not in local and is_small(value) and literal(value)
-    }
-
-
-def _is_isolated(scope: Scope) -> bool:
-    function = scope.function
-    if function is None:
-        return False
-    parametrized = {name for table in tables(scope) for name in table.names}
-    given = set(parameter_names(function)) - parametrized - {"self", "cls"}
-    decorators = {last_name(getattr(node, "func", node)) for node in function.decorator_list}
-    owner = scope.owner.body if scope.owner is not None else []
-    module = scope.code.parse(scope.path)
-    setups = [
-        node
-        for node in (*owner, *(module.body if module is not None else ()))
-        if isinstance(node, Function) and (node.name in _SETUPS or _is_autouse(node))
+    found = [
+        example(one.relation, expected, one.via, is_exact=_is_exact(one))
+        for one in call.expected
+        if (expected := _text(one)) or one.relation in ("true", "false")
     ]
-    return not given and not setups and decorators <= {"parametrize", "asyncio", "staticmethod"}
+    return tuple(found) or (example("", ""),)
 
 
-def _is_autouse(function: Function) -> bool:
-    return any(
-        isinstance(node, ast.Call) and any(item.arg == "autouse" for item in node.keywords)
-        for node in function.decorator_list
-    )
+def doctest_lines(examples: Iterable[Example], max_examples: int) -> list[str]:
+    """Exact examples in doctest style, without repeats; each may have several lines."""
+    found: dict[str, None] = {}
+    for example in examples:
+        text = _doctest(example) if example.exact and "\n" not in example.call else ""
+        if 0 < len(text) <= MAX_CHARS:
+            found.setdefault(text)
+        if len(found) >= max_examples:
+            break
+    return list(found)
+
+
+def _doctest(example: Example) -> str:
+    call, expected = example.call, example.expected
+    if call.startswith("await "):
+        return ""
+    match example.relation:
+        case "raises":
+            return f">>> {call}\nTraceback (most recent call last):\n    ...\n{expected}"
+        case "true" | "false":
+            return f">>> bool({call})\n{example.relation.title()}"
+        case "approx":
+            return f">>> {call}  # approximately\n{expected}"
+        case "eq" | "is":
+            return f">>> {call} is None\nTrue" if expected == "None" else f">>> {call}\n{expected}"
+        case "ne" | "lt" | "le" | "gt" | "ge":
+            return f">>> {call} {_OPERATORS[example.relation]} {expected}\nTrue"
+        case "len":
+            return f">>> len({call})\n{expected}"
+        case "str":
+            return f">>> str({call})\n{expected}"
+        case "contains" | "lacks":
+            word = "in" if example.relation == "contains" else "not in"
+            return f">>> {expected} {word} {call}\nTrue"
+        case _:
+            return ""
+
+
+def _arguments(call: Sight) -> list[str]:
+    given = [_value(value) for value in call.args]
+    return [*given, *(f"{name}={_value(value)}" for name, value in call.kwargs)]
+
+
+def _value(value: Seen) -> str:
+    return value.literal or value.text
+
+
+def _text(one: Expectation) -> str:
+    return "" if one.value.who else _value(one.value)
+
+
+def _is_exact(one: Expectation) -> bool:
+    if one.relation in ("raises", "warns"):
+        return one.value.text.isidentifier()
+    return one.relation in ("true", "false") or bool(one.value.literal)

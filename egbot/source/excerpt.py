@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Sequence
 
 from egbot.nodeids import without_row
 from egbot.records import Example, Target, Tree
-from egbot.source.text import text_of
 from egbot.source.testtext import (
     SETUPS,
     Function,
@@ -19,6 +18,7 @@ from egbot.source.testtext import (
     preparations,
     test_at,
 )
+from egbot.source.text import text_of
 
 _MAX_LINE_CHARS = 240
 _SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "is": "is"}
@@ -30,6 +30,7 @@ _FORMS = {
     "true": "assert {call}",
     "false": "assert not {call}",
     "len": "assert len({call}) == {expected}",
+    "str": "assert str({call}) == {expected}",
     "raises": "with pytest.raises({expected}): {call}",
     "warns": "with pytest.warns({expected}): {call}",
 }

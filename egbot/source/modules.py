@@ -6,7 +6,6 @@ It knows nothing of what the modules hold, and it never imports one.
 from __future__ import annotations
 
 import re
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -27,41 +26,16 @@ class Modules:
 
     ``roots`` are the folders on the import path ("" is the repository's root). ``paths`` maps a
     dotted name to its file, or for a namespace package to its folder with a closing slash.
-    ``declared`` are the import names (lower case) of the distributions that the repository asks
-    for, and ``project`` is its own name.
+    ``own_names`` are the top-level names that the repository provides, or is to provide by its own.
     """
 
     roots: tuple[str, ...]
     paths: Mapping[str, str]
-    declared: frozenset[str]
-    project: str
-
-    def names(self, path: str) -> tuple[str, ...]:
-        """Every dotted name under which ``path`` can be imported, the shortest first."""
-        found = []
-        for root in self.roots:
-            dotted = _dotted(path, root)
-            if dotted and self.paths.get(dotted) == path:
-                found.append(dotted)
-        return tuple(sorted(found, key=lambda name: (name.count("."), name)))
+    own_names: frozenset[str]
 
     def file_of(self, name: str) -> str | None:
         """The path of the module ``name``, or None when the repository has none of that name."""
         return self.paths.get(name)
-
-    def is_project(self, name: str) -> bool:
-        """Whether the project bears the import name ``name`` (python-slugify provides slugify)."""
-        bare = re.sub(r"^(python|py)_|_(python|py)$", "", self.project)
-        return bool(name) and _normal(name) in {self.project, bare, self.project.replace("_", "")}
-
-    def is_declared(self, name: str) -> bool:
-        """Whether the repository asks for a distribution that is imported under that name."""
-        return name.lower() in self.declared and not self.is_project(name)
-
-    def is_named_after(self, name: str, importer: str) -> bool:
-        """Whether the test file ``importer`` bears the module's name."""
-        stem = PurePosixPath(importer).stem
-        return stem in {f"test_{name}", f"{name}_test", f"tests_{name}", f"test_{name.rstrip('s')}"}
 
 
 def is_test_path(path: str) -> bool:
@@ -73,11 +47,8 @@ def is_test_path(path: str) -> bool:
     return any(part in _TEST_FOLDERS for part in pure.parts[:-1])
 
 
-def read_modules(tree: Tree, declared: frozenset[str] = frozenset()) -> Modules:
-    """Work out the import roots of ``tree`` from its layout and settings, and list its modules.
-
-    ``declared`` are the import names (lower case) that others are to provide.
-    """
+def read_modules(tree: Tree) -> Modules:
+    """Work out the import roots of ``tree`` from its layout and settings, and list its modules."""
     settings = _pyproject(tree)
     roots = _import_roots(tree, settings)
     paths: dict[str, str] = {}
@@ -86,78 +57,10 @@ def read_modules(tree: Tree, declared: frozenset[str] = frozenset()) -> Modules:
             dotted = _dotted(path, root)
             if dotted is not None:
                 _add(paths, dotted, path, root)
-    return Modules(
-        roots=roots,
-        paths=paths,
-        declared=declared,
-        project=_normal(_project_name(tree, settings)),
-    )
-
-
-def place_module(modules: Modules, tree: Tree, name: str, importer: str) -> str | None:
-    """The path that a new module ``name`` would get, or None when it is not the repository's.
-
-    A name inside a package of the repository goes beside its siblings. A top-level name belongs
-    to the repository when the project or the importing test file bears it.
-    """
-    if name.partition(".")[0] in sys.stdlib_module_names or not _is_dotted(name):
-        return None
-    parts = name.split(".")
-    for length in range(len(parts) - 1, 0, -1):
-        parent = modules.paths.get(".".join(parts[:length]))
-        if parent is None:
-            continue
-        folder = _package_folder(parent)
-        rest = "/".join(parts[length:])
-        return None if folder is None else f"{folder}{rest}.py"
-    if not _is_own_name(modules, parts[0], importer):
-        return None
-    return f"{source_folder(modules, tree)}{'/'.join(parts)}.py"
-
-
-def resolve_relative(modules: Modules, tree: Tree, importer: str, level: int, name: str) -> str:
-    """The path that ``from <level dots><name> import`` in ``importer`` speaks of.
-
-    It is a file of the tree, a folder with a closing slash (a namespace package), or the path
-    that a missing module would get.
-    """
-    folder = PurePosixPath(importer).parent
-    for _ in range(level - 1):
-        folder = folder.parent
-    stem = "" if str(folder) == "." else f"{folder}/"
-    stem += name.replace(".", "/")
-    stem = stem.rstrip("/")
-    for candidate in (f"{stem}/__init__.py", f"{stem}.py"):
-        if candidate.lstrip("/") in tree:
-            return candidate.lstrip("/")
-    if f"{stem}/" in modules.paths.values() or not name:
-        return f"{stem}/"
-    return f"{stem}.py"
-
-
-def _package_folder(parent: str) -> str | None:
-    if parent.endswith("/"):
-        return parent
-    if parent.endswith("__init__.py"):
-        return parent[: -len("__init__.py")]
-    return None
-
-
-def _is_own_name(modules: Modules, name: str, importer: str) -> bool:
-    if modules.is_declared(name):
-        return False
-    return modules.is_project(name) or modules.is_named_after(name, importer)
-
-
-def source_folder(modules: Modules, tree: Tree) -> str:
-    """Where a new top-level module goes: src/ where the repository's packages live there."""
-    if "src" not in modules.roots:
-        return ""
-    # a root that only the settings name counts where no package lies beside it
-    held = [path for path in tree if not is_test_path(path)]
-    is_used = any(path.startswith("src/") for path in held)
-    beside = any(re.fullmatch(r"[^/]+/__init__\.py", path) for path in held)
-    return "src/" if is_used or not beside else ""
+    project = _normal(_project_name(tree, settings))
+    bare = re.sub(r"^(python|py)_|_(python|py)$", "", project)
+    held = {name.partition(".")[0] for name, path in paths.items() if not is_test_path(path)}
+    return Modules(roots, paths, frozenset({*held, project, bare} - {""}))
 
 
 def _add(paths: dict[str, str], dotted: str, path: str, root: str) -> None:
@@ -188,10 +91,6 @@ def _dotted(path: str, root: str) -> str | None:
     if len(parts) > 1 and parts[0] in _NOT_PACKAGES:
         return None
     return ".".join(parts)
-
-
-def _is_dotted(name: str) -> bool:
-    return all(part.isidentifier() for part in name.split("."))
 
 
 # --- settings ---------------------------------------------------------------------------------

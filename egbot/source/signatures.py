@@ -1,34 +1,33 @@
-"""Owns the guess at a missing function's signature: every call that the code makes must bind to it.
-
-It knows nothing of how stubs are written or where they go.
-"""
+"""Owns a missing function's signature: the narrowest to which every call that was seen binds."""
 
 from __future__ import annotations
 
-import ast
 import builtins
 import keyword
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from egbot.source.calls import Shape, Use, shapes, uses
-from egbot.source.examples import Example, Key, examples
-from egbot.source.kinds import common_annotation, kind_name
-from egbot.source.scopes import ALTERNATIVE_CONSTRUCTORS
-from egbot.source.symbols import Code
-from egbot.source.tables import last_name
+from egbot.records import Seen
 
 Binding = Literal["function", "method", "classmethod", "staticmethod", "property"]
+_MAX_PLAIN = 8  # calls that differ in more arguments than that are calls of *args
+_MAX_KEYWORDS = 12
 _POOR_NAMES = frozenset({"self", "cls", "expected", "result", "_", "actual", "want", "exp"})
-_PLAIN_TYPES = frozenset({"str", "int", "float", "bool", "bytes", "list", "dict", "tuple", "set"})
-_NOTES = {
-    "with": "The result is used as a context manager (`with`).",
-    "async with": "The result is used as an asynchronous context manager (`async with`).",
-    "for": "The result is iterated over.",
-    "async for": "The result is an asynchronous iterator.",
-    "decorator": "The result is used as a decorator.",
+_PLAIN_TYPES = frozenset({"str", "int", "float", "bool", "bytes", "complex"})
+_CONTAINERS = frozenset({"list", "dict", "tuple", "set", "frozenset"})
+_KIND_NAMES = {
+    "str": "text",
+    "int": "number",
+    "float": "number",
+    "bool": "flag",
+    "bytes": "data",
+    "list": "items",
+    "tuple": "items",
+    "set": "items",
+    "dict": "mapping",
+    "function": "function",
 }
 
 
@@ -44,288 +43,147 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A function's signature without ``self``; ``notes`` are sentences about how it is used."""
+    """A function's signature without ``self``."""
 
     name: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[Parameter, ...] = ()
     binding: Binding = "function"
     returns: str = ""
     is_async: bool = False
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that the code shows of one name."""
+class Call:
+    """One call without its receiver. ``hints`` are the arguments' own names in it, "" for none."""
 
-    uses: tuple[Use, ...]
-    examples: tuple[Example, ...]
-    shapes: tuple[Shape, ...]
-
-
-NO_EVIDENCE = Evidence((), (), ())
+    args: tuple[Seen, ...]
+    kwargs: tuple[tuple[str, Seen], ...] = ()
+    hints: tuple[str, ...] = ()
 
 
-def gather(code: Code, key: Key) -> Evidence:
-    """Collect the uses and examples of ``key`` in the whole tree."""
-    called = (key[0], key[1].removesuffix(".__init__"))
-    found = uses(code, called)
-    given = examples(code, key)
-    return Evidence(found, given, shapes(found, given))
-
-
-def infer_signature(key: Key, evidence: Evidence) -> Signature:
-    """The narrowest signature to which every call in ``evidence`` binds."""
-    name = key[1].rpartition(".")[2]
-    binding = _binding(key, evidence)
-    parameters = () if binding == "property" else _parameters(evidence)
-    return Signature(
-        name=name,
-        parameters=parameters,
-        binding=binding,
-        returns="None" if name == "__init__" else _returns(key, evidence, binding),
-        is_async=any(use.awaited for use in evidence.uses) and name != "__init__",
-        notes=_notes(evidence.uses),
-    )
-
-
-def looks_like(key: Key, evidence: Evidence) -> Literal["function", "class", "exception", "value"]:
-    """What a missing name must be, from its spelling and its uses."""
-    name = key[1].rpartition(".")[2]
-    roles = {use.role for use in evidence.uses}
-    if "raised" in roles or (name.endswith(("Error", "Exception")) and name[:1].isupper()):
-        return "exception"
-    if "base" in roles or (name[:1].isupper() and ("call" in roles or not name.isupper())):
-        return "class"
-    if roles & {"call", "decorator", "passed"} or evidence.shapes:
-        return "function"
-    # a name that is only imported says nothing; its spelling alone tells constants apart
-    return "value" if name.isupper() or "value" in roles else "function"
-
-
-def _binding(key: Key, evidence: Evidence) -> Binding:
-    if "." not in key[1]:
-        return "function"
-    name = key[1].rpartition(".")[2]
-    roles = {use.role for use in evidence.uses}
-    if name.startswith("__") or not evidence.uses:
-        return "method"
-    if roles == {"value"}:
-        return "property"
-    receivers = {use.receiver for use in evidence.uses if use.role != "value"}
-    if receivers != {"class"}:
-        return "method"
-    if name.startswith(ALTERNATIVE_CONSTRUCTORS) or _makes_own(key, evidence.examples):
-        return "classmethod"
-    return "staticmethod"
-
-
-def _makes_own(key: Key, given: tuple[Example, ...]) -> bool:
-    owner = key[1].rpartition(".")[0].rpartition(".")[2]
-    return any(
-        isinstance(example.expected, ast.Call) and last_name(example.expected.func) == owner
-        for example in given
-    )
-
-
-def _notes(found: tuple[Use, ...]) -> tuple[str, ...]:
-    seen = dict.fromkeys(use.consumed for use in found if use.consumed and use.role == "call")
-    notes = [_NOTES[consumed] for consumed in seen]
-    if any(use.role == "decorator" for use in found):
-        notes.append("It is used as a decorator.")
-    return tuple(notes)
-
-
-# --- parameters -------------------------------------------------------------------------------
-
-
-def _parameters(evidence: Evidence) -> tuple[Parameter, ...]:
-    made = evidence.shapes or _assumed(evidence.uses)
-    is_open = any(shape.open_positional for shape in made)
-    width = max((len(shape.positional) for shape in made), default=0)
-    by_place = {} if is_open else _keywords_by_place(made, width)
-    names = _positional_names(evidence.uses, made, width, by_place)
-    parameters: list[Parameter] = []
-    optional = False
+def parameters_of(calls: Sequence[Call]) -> tuple[Parameter, ...]:
+    """The parameters that every one of ``calls`` binds to; none for no calls."""
+    width = max((len(call.args) for call in calls), default=0)
+    least = min((len(call.args) for call in calls), default=0)
+    keywords = _keywords(calls)
+    if width - least > _MAX_PLAIN:
+        width = least
+    by_place = _keywords_by_place(calls, width)
+    names = _positional_names(calls, width, by_place, keywords)
+    made = []
+    is_optional = False
     for place, name in enumerate(names):
-        optional = optional or not all(_fills(shape, place, name) for shape in made)
-        parameters.append(_parameter(name, made, "plain", place, optional=optional))
-    if is_open:
-        star = _unused("args", {*names, *_keyword_names(made)})
-        parameters.append(Parameter(star, "star"))
-    for name in _keyword_names(made):
-        if name not in names:
-            needed = all(_fills(shape, None, name) for shape in made)
-            parameters.append(_parameter(name, made, "keyword_only", None, optional=not needed))
-    if any(shape.open_keywords for shape in made):
-        rest = _unused("kwargs", {parameter.name for parameter in parameters})
-        parameters.append(Parameter(rest, "double_star"))
-    return tuple(parameters)
+        is_optional = is_optional or not all(_fills(call, place, name) for call in calls)
+        values = _values(calls, place, name)
+        made.append(_parameter(name, "plain", values, is_optional=is_optional))
+    if any(len(call.args) > width for call in calls):
+        made.append(Parameter(_unused("args", {*names, *keywords}), "star"))
+    rest = [name for name in keywords if name not in names]
+    for name in rest[:_MAX_KEYWORDS]:
+        is_needed = all(_fills(call, None, name) for call in calls)
+        values = _values(calls, None, name)
+        made.append(_parameter(name, "keyword_only", values, is_optional=not is_needed))
+    if rest[_MAX_KEYWORDS:]:
+        made.append(Parameter(_unused("kwargs", {item.name for item in made}), "double_star"))
+    return tuple(made)
 
 
-def _assumed(found: tuple[Use, ...]) -> tuple[Shape, ...]:
-    """A function that is only handed to another one (a key, a callback) takes one argument."""
-    if any(use.role == "passed" for use in found):
-        value = ast.Name("value", ast.Load())
-        return (Shape((value,), (), open_positional=False, open_keywords=False),)
-    return ()
+def common_type(values: Iterable[Seen]) -> str:
+    """The annotation that fits all of ``values``; "" where they differ or say nothing.
+
+    Only built-in types count: the name of another one would have to be imported.
+    """
+    names = {"None" if value.type_name == "NoneType" else value.type_name for value in values}
+    is_optional = "None" in names
+    names.discard("None")
+    if names == {"int", "float"}:
+        names = {"float"}
+    if len(names) != 1 or not names <= _PLAIN_TYPES | _CONTAINERS:
+        return ""
+    return f"{names.pop()} | None" if is_optional else names.pop()
 
 
 def _parameter(
     name: str,
-    made: tuple[Shape, ...],
     kind: Literal["plain", "keyword_only"],
-    place: int | None,
+    values: list[Seen],
     *,
-    optional: bool,
+    is_optional: bool,
 ) -> Parameter:
-    annotation = common_annotation(_arguments(made, place, name))
-    if optional and annotation and not annotation.endswith("None"):
+    annotation = common_type(values)
+    if is_optional and annotation and not annotation.endswith("None"):
         annotation = f"{annotation} | None"
-    return Parameter(name, kind, "None" if optional else "", annotation)
+    return Parameter(name, kind, "None" if is_optional else "", annotation)
 
 
-def _arguments(made: tuple[Shape, ...], place: int | None, name: str) -> list[ast.expr]:
+def _values(calls: Sequence[Call], place: int | None, name: str) -> list[Seen]:
     found = []
-    for shape in (shape for shape in made if not shape.is_unrolled):
-        if place is not None and place < len(shape.positional):
-            found.append(shape.positional[place])
-        found.extend(value for given, value in shape.keywords if given == name)
+    for call in calls:
+        if place is not None and place < len(call.args):
+            found.append(call.args[place])
+        found += [value for given, value in call.kwargs if given == name]
     return found
 
 
-def _fills(shape: Shape, place: int | None, name: str) -> bool:
-    if place is not None and place < len(shape.positional):
+def _fills(call: Call, place: int | None, name: str) -> bool:
+    if place is not None and place < len(call.args):
         return True
-    return any(given == name for given, _ in shape.keywords)
+    return any(given == name for given, _ in call.kwargs)
 
 
-def _keyword_names(made: tuple[Shape, ...]) -> list[str]:
-    names = dict.fromkeys(name for shape in made for name, _ in shape.keywords)
+def _keywords(calls: Sequence[Call]) -> list[str]:
+    names = dict.fromkeys(name for call in calls for name, _ in call.kwargs)
     return [name for name in names if name.isidentifier() and not keyword.iskeyword(name)]
 
 
-def _keywords_by_place(made: tuple[Shape, ...], width: int) -> dict[int, str]:
-    """Keywords that stand for a positional parameter: never together with it, of the same kind."""
+def _keywords_by_place(calls: Sequence[Call], width: int) -> dict[int, str]:
+    """Keywords that stand for a positional parameter: never together with it, of the same type."""
     found: dict[int, str] = {}
     for place in range(width):
-        for name in _keyword_names(made):
-            with_name = [s for s in made if any(given == name for given, _ in s.keywords)]
-            widths = {len(shape.positional) for shape in with_name}
-            fits = name not in found.values() and max(widths) <= place
-            if fits and _same_kind(made, place, name):
+        for name in _keywords(calls):
+            widths = [len(call.args) for call in calls if _fills(call, None, name)]
+            if name in found.values() or max(widths) > place:
+                continue
+            if _is_same_type(calls, place, name):
                 found[place] = name
                 break
     return found
 
 
-def _same_kind(made: tuple[Shape, ...], place: int, name: str) -> bool:
-    by_place = {kind_name(s.positional[place]) for s in made if place < len(s.positional)}
-    by_name = {kind_name(value) for s in made for given, value in s.keywords if given == name}
-    return not (by_place - {"", "none"}) or not (by_name - {"", "none"}) or bool(by_place & by_name)
+def _is_same_type(calls: Sequence[Call], place: int, name: str) -> bool:
+    by_place = {call.args[place].type_name for call in calls if place < len(call.args)}
+    by_name = {value.type_name for call in calls for given, value in call.kwargs if given == name}
+    return not (by_place - {"NoneType"}) or not (by_name - {"NoneType"}) or bool(by_place & by_name)
 
 
 def _positional_names(
-    found: tuple[Use, ...], made: tuple[Shape, ...], width: int, by_place: dict[int, str]
+    calls: Sequence[Call], width: int, by_place: dict[int, str], keywords: list[str]
 ) -> list[str]:
     names: list[str] = []
-    taken = set(_keyword_names(made))
     for place in range(width):
-        if place in by_place:
-            names.append(by_place[place])
-            continue
-        wanted = _wanted_name(found, made, place)
-        name = _unused(wanted, taken | set(names))
-        names.append(name)
+        taken = {*names, *keywords}
+        names.append(by_place.get(place) or _unused(_wanted_name(calls, place), taken))
     return names
 
 
-def _wanted_name(found: tuple[Use, ...], made: tuple[Shape, ...], place: int) -> str:
-    if any(use.role == "decorator" for use in found) and place == 0:
-        return "function"
-    written = [use.call.args for use in found if use.call is not None]
+def _wanted_name(calls: Sequence[Call], place: int) -> str:
     hints = Counter(
         hint
-        for arguments in written
-        if place < len(arguments)
-        and not any(isinstance(item, ast.Starred) for item in arguments[: place + 1])
-        and (hint := _hint(arguments[place]))
+        for call in calls
+        if place < len(call.hints) and (hint := call.hints[place]) and _is_good(hint)
     )
     if hints:
-        return max(hints, key=lambda hint: (hints[hint], -list(hints).index(hint)))
-    kinds = Counter(kind_name(s.positional[place]) for s in made if place < len(s.positional))
-    kinds.pop("none", None)
+        return hints.most_common(1)[0][0]
+    kinds = Counter(call.args[place].type_name for call in calls if place < len(call.args))
+    kinds.pop("NoneType", None)
     return _KIND_NAMES.get(kinds.most_common(1)[0][0] if kinds else "", "value")
 
 
-_KIND_NAMES = {
-    "str": "text",
-    "int": "number",
-    "float": "number",
-    "bool": "flag",
-    "bytes": "data",
-    "list": "items",
-    "tuple": "items",
-    "set": "items",
-    "dict": "mapping",
-    "callable": "function",
-}
+def _is_good(name: str) -> bool:
+    is_name = name.isidentifier() and name.isascii() and not keyword.iskeyword(name)
+    return is_name and name not in _POOR_NAMES and not hasattr(builtins, name)
 
 
-def _hint(node: ast.expr) -> str:
-    name = last_name(node).lstrip("_").lower()
-    if isinstance(node, ast.Call) and not last_name(node.func).startswith("_"):
-        made = last_name(node.func)
-        name = made.lower() if made[:1].isupper() and len(made) > 1 else ""
-    if not name.isidentifier() or not name.isascii() or name in _POOR_NAMES:
-        return ""
-    return "" if keyword.iskeyword(name) or hasattr(builtins, name) else name
-
-
-def _unused(name: str, taken: Iterable[str]) -> str:
-    taken = set(taken)
-    choices: list[Callable[[int], str]] = [
-        lambda _: name,
-        lambda _: f"other_{name}",
-        lambda number: f"{name}_{number}",
-    ]
-    for number in range(1, len(taken) + 4):
-        choice = choices[min(number, 3) - 1](number)
-        if choice not in taken:
-            return choice
-    return f"{name}_{len(taken) + 4}"
-
-
-def _returns(key: Key, evidence: Evidence, binding: Binding) -> str:
-    told = _expected_type(evidence.examples) or _checked_type(key, evidence.uses)
-    name = key[1].rpartition(".")[2]
-    if told or binding != "classmethod" or not name.startswith(ALTERNATIVE_CONSTRUCTORS):
-        return told
-    return f'"{key[1].rpartition(".")[0]}"'
-
-
-def _checked_type(key: Key, found: tuple[Use, ...]) -> str:
-    """The class that every ``isinstance`` of a result agrees on: built in, or of the same file."""
-    names = {(use, item.name) for use in found for item in use.results if item.kind == "isinstance"}
-    types = {_type_name(key, use, name) for use, name in names}
-    return types.pop() if len(types) == 1 else ""
-
-
-def _type_name(key: Key, use: Use, text: str) -> str:
-    if text in _PLAIN_TYPES:
-        return text
-    node = ast.parse(text, mode="eval").body
-    symbol = use.scope.resolve(node) if use.scope is not None else None
-    if symbol is None or symbol.path != key[0] or symbol.kind not in {"class", "missing"}:
-        return ""
-    return f'"{symbol.qualname}"'
-
-
-def _expected_type(given: tuple[Example, ...]) -> str:
-    exact = [example for example in given if example.exact]
-    if any(example.relation in {"true", "false"} for example in exact):
-        return ""
-    expected = [e.expected for e in exact if e.relation == "equal" and e.expected is not None]
-    if expected:
-        return common_annotation(expected)
-    return "float" if any(example.relation == "approx" for example in exact) else ""
+def _unused(name: str, taken: set[str]) -> str:
+    choices = [name, f"other_{name}", *(f"{name}_{number}" for number in range(3, len(taken) + 4))]
+    return next(choice for choice in choices if choice not in taken)

@@ -7,7 +7,7 @@ before its result is needed runs in the meantime.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,7 +15,17 @@ from threading import Lock
 
 from egbot.errors import EgbotError, UsageError
 from egbot.ports import Executor
-from egbot.records import CandidateRun, Job, Limits, Program, Target, TestOutcome
+from egbot.records import (
+    FAILED,
+    CandidateRun,
+    Fault,
+    Job,
+    Lesson,
+    Limits,
+    Program,
+    Target,
+    TestOutcome,
+)
 from egbot.source.edit import Slot
 from egbot.source.guard import vetoes
 from egbot.source.outline import find
@@ -28,8 +38,10 @@ from egbot.watched import run_watched
 class Runs:
     """The executions of one target's candidates, cached for the whole task and for all agents.
 
-    ``slot`` is the function's place in its file, ``before`` that file's bytes.
-    Close it before the executor.
+    ``slot`` is the function's place in its file, ``before`` that file's bytes. ``reds`` are tests
+    that failed against a recorder, and how: one that fails so with a candidate too is red for a
+    reason of its own. ``lessons`` are for recorders that stand in for other functions, ``refused``
+    programs that are no solution for a reason that no test shows. Close it before the executor.
     """
 
     executor: Executor
@@ -38,6 +50,9 @@ class Runs:
     target: Target
     tests: tuple[str, ...]
     limits: Limits
+    reds: Mapping[str, Fault] = field(default_factory=dict)
+    lessons: tuple[Lesson, ...] = ()
+    refused: frozenset[str] = frozenset()
     execute_s: float = 0.0
     num_executions: int = 0
     num_cache_hits: int = 0
@@ -90,10 +105,28 @@ class Runs:
                 self._foreseen.add(program)
 
     def solves(self, candidate: CandidateRun) -> bool:
-        """Whether every test passed and the guard has nothing against the program."""
-        if not self.tests or candidate.num_passed < len(self.tests):
+        """Whether every test passed that can, and the guard has nothing against the program."""
+        num_red = len(self.set_apart(candidate))
+        num_wanted = len(self.tests) - num_red
+        if candidate.num_passed < max(num_wanted, num_red + 1) or candidate.program in self.refused:
             return False
         return not vetoes(self.before, self.slot.fill(candidate.program), self.target.qualname)
+
+    def set_apart(self, candidate: CandidateRun) -> tuple[str, ...]:
+        """The tests that fail with ``candidate`` exactly as they do with a recorder in its place."""
+        return tuple(
+            one.node_id
+            for one in candidate.executions
+            if one.status in FAILED and one.fault and self._is_red(one.fault, one.node_id)
+        )
+
+    def _is_red(self, fault: Fault, test: str) -> bool:
+        """Lines of the target's own file move with the candidate, so that they say nothing."""
+        known = self.reds.get(test)
+        if known is None or (known.type_name, known.message) != (fault.type_name, fault.message):
+            return False
+        places = [one.frames[-1] for one in (known, fault) if one.frames]
+        return len({one for one in places if one.path != self.target.path}) <= 1
 
     def num_unrun_lines(self, program: str) -> int:
         """How many lines of a program that has run were run by no test, as far as that is known."""
@@ -102,7 +135,7 @@ class Runs:
     def unrun(self, code: str) -> tuple[Region, ...]:
         """What of ``code`` no test runs, for ``without``; nothing where that is not known."""
         program = spread(code)
-        if self.run("", program).num_passed < len(self.tests) or program not in self._lines:
+        if not self.solves(self.run("", program)) or program not in self._lines:
             return ()
         return unrun_regions(program, self._ran(program))
 
@@ -133,6 +166,7 @@ class Runs:
             program=Program(self.target.path, self.target.qualname, source),
             limits=self.limits,
             patient=False,  # an endless candidate solves nothing, however its other tests end
+            lessons=self.lessons,
         )
         execution = run_watched(self.executor, job)
         self.execute_s += time.perf_counter() - start_s

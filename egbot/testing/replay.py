@@ -1,53 +1,45 @@
-"""A sandbox without a sandbox: jobs are answered by the test, or run inside this very process.
+"""A sandbox that can be told what to answer: a job that the test does not answer runs for real.
 
-It isolates nothing and limits nothing: trees and candidates must be text that the author of the
-test wrote. It knows a small part of pytest only: see ``egbot.testing.inprocess``.
+It isolates nothing: trees and candidates must be text that the author of the test wrote.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
 from egbot.errors import SandboxError
-from egbot.records import Collection, Execution, Job, Limits, Probe, TestOutcome, Tree, TreeFile
-from egbot.testing.inprocess import collect, run_test
+from egbot.execution.process import process_sandbox
+from egbot.ports import Executor
+from egbot.records import Collection, Execution, Job, Limits, Probe, Tree
 
 Answer = Callable[[Tree, Job], Execution | None]
-
-
-def in_process(tree: Tree, job: Job) -> Execution:
-    """Run ``job`` in this process, each test with modules of its own."""
-    if job.program is not None:
-        try:
-            compile(job.program.source, job.program.path, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError) as error:
-            missing = tuple(TestOutcome(node_id=test, status="not_run") for test in job.tests)
-            return Execution("invalid", missing, detail=f"{type(error).__name__}: {error}")
-        tree = {**tree, job.program.path: TreeFile(job.program.source.encode())}
-    return Execution("ok", tuple(run_test(tree, test) for test in job.tests))
 
 
 class ReplayExecutor:
     """Implements ``egbot.ports.Executor``; ``jobs`` are the jobs so far, ``closed`` says if it is."""
 
-    def __init__(self, tree: Tree, tests: tuple[str, ...], answer: Answer) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        tests: tuple[str, ...],
+        probe: Probe | None,
+        real: Executor,
+        answer: Answer,
+    ) -> None:
         self.tree = tree
+        self.probe = probe
         self.tests = tests
         self.jobs: list[Job] = []
         self.closed = False
+        self._real = real
         self._answer = answer
-        node_ids, errors = collect(tree, tests)
-        self._collection = Collection(
-            node_ids, errors, python_version=sys.version.split()[0], pytest_version="none"
-        )
 
     @property
     def collection(self) -> Collection:
-        """The tests of the tree, found without pytest."""
-        return self._collection
+        """The tests of the tree."""
+        return self._real.collection
 
     def run(self, job: Job) -> Execution:
         """Run one job. Raises SandboxError when closed, as the real ones do."""
@@ -55,11 +47,12 @@ class ReplayExecutor:
             raise SandboxError("the sandbox is closed; open another one")
         self.jobs.append(job)
         answered = self._answer(self.tree, job)
-        return in_process(self.tree, job) if answered is None else answered
+        return self._real.run(job) if answered is None else answered
 
     def close(self) -> None:
         """Take no more jobs."""
         self.closed = True
+        self._real.close()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -78,11 +71,13 @@ class ReplayExecutor:
 class ReplaySandbox:
     """Implements ``egbot.ports.Sandbox``; ``executors`` are all that were opened, in order.
 
-    ``answer`` may answer a job in its own way; where it returns None, the job is run in process.
+    ``answer`` may answer a job in its own way; where it returns None, the job runs in processes of
+    this interpreter.
     """
 
     def __init__(self, answer: Answer = lambda _tree, _job: None) -> None:
         self.executors: list[ReplayExecutor] = []
+        self._real = process_sandbox()
         self._answer = answer
 
     @property
@@ -96,14 +91,11 @@ class ReplaySandbox:
         return {}
 
     def open(
-        self,
-        tree: Tree,
-        tests: Iterable[str],
-        limits: Limits,
-        probe: Probe | None = None,  # noqa: ARG002
+        self, tree: Tree, tests: Iterable[str], limits: Limits, probe: Probe | None = None
     ) -> ReplayExecutor:
-        """Collect ``tests`` of ``tree``. ``limits`` are not kept: nothing here can be stopped."""
-        del limits
-        executor = ReplayExecutor(tree, tuple(tests), self._answer)
+        """Collect ``tests`` of ``tree``. Raises SandboxError as the real one does."""
+        tests = tuple(tests)
+        real = self._real.open(tree, tests, limits, probe)
+        executor = ReplayExecutor(tree, tests, probe, real, self._answer)
         self.executors.append(executor)
         return executor

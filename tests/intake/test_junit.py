@@ -11,7 +11,6 @@ import pytest
 from egbot.errors import UsageError
 from egbot.intake.junit import MAX_BYTES, junit_failures
 from egbot.records import Frame, Tree, TreeFile
-from egbot.source.locate import locate
 
 FILES = {
     "words.py": "def reverse(text):\n    raise NotImplementedError\n\n\ndef plain(x):\n    return x\n",
@@ -86,19 +85,6 @@ def test_node_ids_phases_and_types_of_a_real_run(report: bytes) -> None:
     deep = found["tests/test_words.py::TestWords::TestInner::test_deep"].fault
     assert deep.frames[-1] == Frame("words.py", 2, "")
     assert "cannot import name 'upper'" in found["tests/test_missing.py"].fault.message
-
-
-def test_a_report_alone_is_enough_to_locate(report: bytes) -> None:
-    location = locate(junit_failures(report, "r.xml", TREE), TREE)
-    assert {(target.qualname, target.origin) for target in location.targets} == {
-        ("reverse", "stub"),
-        ("upper", "missing_name"),
-        ("shout", "missing_member"),
-    }
-    assert {item.node_id.rpartition("::")[2] for item in location.left} == {
-        "test_unit",
-        "test_setup",
-    }
 
 
 @pytest.mark.parametrize(

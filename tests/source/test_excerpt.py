@@ -73,6 +73,7 @@ def test_without_an_example_a_test_is_shown_as_it_stands() -> None:
         ("true", "", "assert f(1)"),
         ("false", "", "assert not f(1)"),
         ("len", "2", "assert len(f(1)) == 2"),
+        ("str", "'2'", "assert str(f(1)) == '2'"),
         ("", "", ""),  # nothing is expected of this call
         ("argument 0 becomes", "[1]", ""),
     ],

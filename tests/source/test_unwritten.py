@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from egbot.discovery.targets import named_target
 from egbot.records import Span, Target, TreeFile
 from egbot.source.context import class_preamble, surroundings
-from egbot.source.locate import named_target
 from egbot.source.outline import is_silent, is_stub
 
 RAISES = (

@@ -1,0 +1,1 @@
+"""Finds what failing tests need by running them."""

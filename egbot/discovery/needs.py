@@ -1,0 +1,210 @@
+"""Owns needs: what recorders saw, checked against the tree and put together by definition."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from egbot.records import Evidence, Origin, Probe, Sight, Tree
+from egbot.source.modules import package_roots
+
+_STEP = re.compile(r"\.\w+|\(\)|\[.*?\](?=[.(\[]|$)|.+", re.DOTALL)
+_ORIGINS: dict[str, Origin] = {"stub": "stub", "name": "missing_name", "member": "missing_member"}
+MAX_NEEDS = 2_000
+_PATH = "name its folder in pythonpath of pytest's settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A sight of a need or of what ``steps`` lead to from it, in ``test`` ("": while collecting)."""
+
+    steps: tuple[str, ...]
+    sight: Sight
+    test: str
+
+
+@dataclass(slots=True)
+class Need:
+    """Something that is missing or unwritten: the definition ``qualname`` of the file ``path``."""
+
+    path: str
+    module: str
+    qualname: str
+    ordinal: int
+    origin: Origin
+    root: Sight
+    uses: list[Use] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Its last name."""
+        return self.qualname.rpartition(".")[2]
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The tests that used it, "" among them where collecting did more than import it."""
+        return tuple(dict.fromkeys(use.test for use in self.uses))
+
+    def below(self, *steps: str) -> Iterator[Use]:
+        """The uses of exactly what ``steps`` lead to."""
+        return (use for use in self.uses if use.steps == steps)
+
+    def kinds(self, *steps: str) -> frozenset[str]:
+        """What happened to what ``steps`` lead to."""
+        return frozenset(use.sight.kind for use in self.below(*steps))
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """``modules`` are the paths of missing modules by their dotted names; ``problems`` sentences."""
+
+    needs: tuple[Need, ...]
+    modules: Mapping[str, str]
+    problems: tuple[str, ...] = ()
+
+
+def merge(
+    evidence: Mapping[str, Evidence], tree: Tree, probe: Probe, *, is_bold: bool = False
+) -> Needs:
+    """What the tests need, by what was seen in each ("": while they were collected).
+
+    Nothing is believed: a name must be an identifier, a file lie in the tree (or not beside another
+    of its name), a module's name not be a standard, declared or existing one's, and a stub be one
+    that ``probe`` names. An unknown package may be one to install: it is the repository's when that
+    provides its name, a test file is named after it, or who asks ``is_bold``.
+    """
+    sights = [(test, sight) for test, seen in evidence.items() for sight in seen.sights]
+    problems: dict[str, None] = {}
+    files = {
+        sight.who: sight.place.path
+        for _, sight in sights
+        if _is_module(sight, "exists") and sight.place and sight.place.path in tree
+    }
+    asked = _asked_modules(sights, tree, probe, is_bold=is_bold)
+    modules = _missing_modules(asked, files, tree, probe, problems)
+    files |= modules
+    needs: dict[str, Need] = {}
+    stubs = {(one.path, one.qualname, one.ordinal) for one in probe.stubs}
+    for _, sight in sights:
+        if sight.kind in _ORIGINS and sight.who not in needs and len(needs) < MAX_NEEDS:
+            need = _need(sight, files)
+            if need is not None and (need.origin != "stub" or _place(need) in stubs):
+                needs[sight.who] = need
+    for test, sight in sights:
+        root = _root(sight.who, needs)
+        if root and (sight.kind not in _ORIGINS or sight.expected):
+            steps = tuple(_STEP.findall(sight.who[len(root) :]))
+            needs[root].uses.append(Use(steps, sight, test))
+    return Needs(tuple(needs.values()), modules, tuple(problems))
+
+
+def _is_module(sight: Sight, detail: str) -> bool:
+    return sight.kind == "module" and sight.detail == detail
+
+
+def _need(sight: Sight, files: Mapping[str, str]) -> Need | None:
+    module, _, rest = sight.who.partition(":")
+    qualname, _, ordinal = rest.partition("@")
+    if not _is_dotted(qualname.replace(".<locals>", "")) or (not ordinal.isdigit() and ordinal):
+        return None
+    path = files.get(module)
+    if path is None:
+        return None
+    number = int(ordinal or 0)
+    return Need(path, module, qualname, number, _ORIGINS[sight.kind], sight)
+
+
+def _place(need: Need) -> tuple[str, str, int]:
+    return need.path, need.qualname, need.ordinal
+
+
+def _root(who: str, needs: Mapping[str, Need]) -> str:
+    """The longest need that ``who`` begins with, step by step; "" for none."""
+    end = len(who)
+    while end > 0:
+        if who[:end] in needs:
+            return who[:end]
+        end = max(who.rfind(sign, 0, end) for sign in ".([")
+    return ""
+
+
+def _is_dotted(name: str) -> bool:
+    parts = name.split(".")
+    return all(part.isidentifier() and not keyword.iskeyword(part) for part in parts)
+
+
+# --- modules ----------------------------------------------------------------------------------
+
+
+def _asked_modules(
+    sights: Iterable[tuple[str, Sight]], tree: Tree, probe: Probe, *, is_bold: bool
+) -> tuple[str, ...]:
+    """The missing modules that are the repository's to have."""
+    asked = dict.fromkeys(sight.who for _, sight in sights if _is_module(sight, "missing"))
+    stems = {PurePosixPath(path).stem for path in probe.test_paths}
+    known = {*probe.own, *(path.partition("/")[0] for path in tree if "/" in path)}
+
+    def is_ours(name: str) -> bool:
+        top = name.partition(".")[0]
+        if not _is_dotted(name) or top in sys.stdlib_module_names or top.lower() in probe.declared:
+            return False
+        is_named = not stems.isdisjoint({f"test_{top}", f"{top}_test", f"tests_{top}"})
+        return is_bold or is_named or top in known
+
+    return tuple(filter(is_ours, asked))
+
+
+def _missing_modules(
+    asked: Iterable[str],
+    files: Mapping[str, str],
+    tree: Tree,
+    probe: Probe,
+    problems: dict[str, None],
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in sorted(asked, key=lambda one: one.count(".")):
+        top = name.partition(".")[0]
+        is_package = any(one.startswith(f"{name}.") for one in asked)
+        other = _elsewhere(top, tree, probe) if name == top else ""
+        if other:
+            problems.setdefault(f"{name} lies in {other}, which is not on the import path: {_PATH}")
+            continue
+        folder = _folder(name, {**files, **found}, tree)
+        if folder is None:
+            problems.setdefault(f"{name} cannot be a module: {name.rpartition('.')[0]} is none")
+            continue
+        last = name.rpartition(".")[2]
+        single, package = f"{folder}{last}.py", f"{folder}{last}/__init__.py"
+        if single in tree and is_package:
+            problems.setdefault(f"{name} is the module {single}, no package")
+        elif single not in tree and package not in tree:
+            found[name] = package if is_package or _has_files(f"{folder}{last}/", tree) else single
+    return found
+
+
+def _folder(name: str, files: Mapping[str, str], tree: Tree) -> str | None:
+    """Where the module goes: into its package, or into the folder of the repository's packages."""
+    parent = name.rpartition(".")[0]
+    if not parent:
+        root = package_roots(tree)[0]
+        return f"{root}/" if root else ""
+    path = files.get(parent)
+    if path is not None:
+        return path.removesuffix("__init__.py") if path.endswith("__init__.py") else None
+    above = _folder(parent, files, tree)  # a package without a file of its own
+    return None if above is None else f"{above}{parent.rpartition('.')[2]}/"
+
+
+def _elsewhere(top: str, tree: Tree, probe: Probe) -> str:
+    """Where the tree has a package or module of a name that nothing imports, "" for nowhere."""
+    wanted = re.compile(rf"(.*/)?{re.escape(top)}(\.py|/__init__\.py)")
+    tests = set(probe.test_paths)
+    return next((path for path in tree if path not in tests and wanted.fullmatch(path)), "")
+
+
+def _has_files(folder: str, tree: Tree) -> bool:
+    return any(path.startswith(folder) for path in tree)

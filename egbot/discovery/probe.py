@@ -1,0 +1,264 @@
+"""Owns the question put to the sandbox: failing tests run against recorders, again with what they teach."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from egbot.dependencies import declared_imports
+from egbot.nodeids import file_of, files_of, without_row
+from egbot.ports import Executor, Sandbox
+from egbot.records import (
+    FAILED,
+    Evidence,
+    FailingTest,
+    Job,
+    Lesson,
+    Limits,
+    Probe,
+    StubPlace,
+    TestOutcome,
+    Tree,
+)
+from egbot.source.modules import is_test_path, read_modules
+from egbot.source.outline import stub_places
+from egbot.source.text import SourceSyntaxError
+
+MAX_COLLECTIONS = 6
+MAX_RUNS = 6
+"""Runs of one test function where something is missing among much that is there."""
+
+MAX_RUNS_TO_END = 24
+"""Runs of one test function where its end is wanted."""
+
+_MAY_BE_STUB = re.compile(rb"NotImplemented|\.\.\.|\bpass\b|\braise\b|^\s*(?:'|\")", re.MULTILINE)
+_SHARED = frozenset({"name", "base", "soft", "widen"})  # they hold for all tests
+
+
+@dataclass(slots=True)
+class Probed:
+    """What recorders saw. ``evidence`` is by test, "" while they were collected.
+
+    ``outcomes`` are of the best run of each test; ``lessons`` are what that run was given;
+    ``errors`` are the files that cannot be collected with recorders either.
+    """
+
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    outcomes: dict[str, TestOutcome] = field(default_factory=dict)
+    lessons: tuple[Lesson, ...] = ()
+    errors: tuple[FailingTest, ...] = ()
+    collected: tuple[str, ...] = ()
+    probe: Probe = field(default_factory=Probe)
+
+
+def ask(
+    sandbox: Sandbox,
+    tree: Tree,
+    failures: Iterable[FailingTest],
+    limits: Limits,
+    probe: Probe,
+    *,
+    to_end: bool = False,
+) -> Probed:
+    """Run the failing tests against recorders for all that ``tree`` lacks.
+
+    A file that could not be collected is run whole. ``to_end`` searches for the way to the end of
+    each test, else for what it needs; none goes on after the deadline of ``limits``. Raises SandboxError and OutOfTimeError as opening does.
+    """
+    asked = tuple(failures)
+    files = _files(asked)
+    found = Probed(probe=probe)
+    if not files:
+        return found
+    with _collected(sandbox, tree, files, limits, found) as executor:
+        collection = executor.collection
+        found.evidence[""] = collection.evidence or Evidence()
+        found.errors = collection.errors
+        found.collected = collection.node_ids
+        tests = _wanted(asked, collection.node_ids)
+        if tests:
+            _first(executor, tests, limits, found)
+            _search(executor, tests, limits, found, MAX_RUNS_TO_END if to_end else MAX_RUNS)
+    return found
+
+
+def probe_of(tree: Tree) -> Probe:
+    """What the sandbox has to know of ``tree``: whose a name is, what tests are, where stubs stand."""
+    own = read_modules(tree).own_names
+    declared = declared_imports(tree) - {name.lower() for name in own}
+    tests = tuple(path for path in tree if path.endswith(".py") and is_test_path(path))
+    stubs = [
+        place
+        for path, file in tree.items()
+        if path.endswith(".py") and not is_test_path(path) and _MAY_BE_STUB.search(file.data)
+        for place in _stubs(path, file.data)
+    ]
+    return Probe(tuple(sorted(own)), tuple(sorted(declared)), tests, tuple(stubs))
+
+
+def _stubs(path: str, data: bytes) -> tuple[StubPlace, ...]:
+    try:
+        return stub_places(path, data)
+    except SourceSyntaxError:
+        return ()  # whatever imports the file says so
+
+
+def inside(place: str, node_ids: Iterable[str]) -> tuple[str, ...]:
+    """The tests of a file that could not be collected, or of all that a broken conftest.py serves."""
+    if "::" in place:
+        return ()
+    folder, _, name = place.rpartition("/")
+    if name in ("conftest.py", "__init__.py"):
+        return tuple(one for one in node_ids if not folder or one.startswith(f"{folder}/"))
+    return tuple(one for one in node_ids if file_of(one) == place)
+
+
+def _collected(
+    sandbox: Sandbox,
+    tree: Tree,
+    files: tuple[str, ...],
+    limits: Limits,
+    found: Probed,
+) -> Executor:
+    """Open sandboxes until what collecting teaches brings no further file."""
+    executor = sandbox.open(tree, files, limits, found.probe)
+    for _ in range(MAX_COLLECTIONS):
+        collection = executor.collection
+        taught = collection.evidence.suggestions if collection.evidence else ()
+        new = tuple(one for one in taught if one not in found.probe.lessons)
+        if not collection.errors or not new or _is_over(limits):
+            break
+        executor.close()
+        found.probe = replace(found.probe, lessons=(*found.probe.lessons, *new))
+        executor = sandbox.open(tree, files, limits, found.probe)
+    return executor
+
+
+def _files(failures: tuple[FailingTest, ...]) -> tuple[str, ...]:
+    """What to collect: the tests' files, and all below the folder of a broken conftest.py."""
+    found: dict[str, None] = {}
+    for path in files_of(one.node_id for one in failures):
+        folder, _, name = path.rpartition("/")
+        found[(folder or ".") if name in ("conftest.py", "__init__.py") else path] = None
+    return tuple(found)
+
+
+def _wanted(failures: tuple[FailingTest, ...], node_ids: tuple[str, ...]) -> tuple[str, ...]:
+    """The failing tests as this collection calls them: by id, else all of their function or file.
+
+    A recorder among a test's parameters gives it another id.
+    """
+    asked = {one.node_id for one in failures}
+    known = set(node_ids)
+    functions = {without_row(one) for one in asked if one not in known}
+    early = {test for one in asked for test in inside(one, node_ids)}
+    return tuple(
+        one for one in node_ids if one in asked or without_row(one) in functions or one in early
+    )
+
+
+def _first(executor: Executor, tests: tuple[str, ...], limits: Limits, found: Probed) -> None:
+    """All tests once in one process, each with the answers that are right most often."""
+    for outcome in executor.run(Job(tests, trace=False, limits=limits)).outcomes:
+        _keep(found, outcome)
+
+
+def _keep(found: Probed, outcome: TestOutcome) -> None:
+    found.outcomes[outcome.node_id] = outcome
+    found.evidence[outcome.node_id] = outcome.evidence or Evidence()
+
+
+def _search(
+    executor: Executor,
+    tests: tuple[str, ...],
+    limits: Limits,
+    found: Probed,
+    max_runs: int,
+) -> None:
+    """Run what failed again with what its failure taught, one row of a test function for all.
+
+    What holds for all tests is tried first in the next; the other rows get the lessons at the end.
+    """
+    shared: tuple[Lesson, ...] = ()
+    rows: dict[str, list[str]] = {}
+    for test in tests:
+        if found.outcomes[test].status in FAILED:
+            rows.setdefault(without_row(test), []).append(test)
+    for first, *others in rows.values():
+        if _is_over(limits):
+            break
+        lessons = _improve(executor, first, shared, limits, found, max_runs)
+        found.lessons += tuple(one for one in lessons if one.test)
+        shared = tuple(dict.fromkeys([*shared, *(one for one in lessons if not one.test)]))
+        if others and lessons:
+            given = (
+                *shared,
+                *(replace(one, test=row) for one in lessons if one.test for row in others),
+            )
+            job = Job(tuple(others), trace=False, limits=limits, lessons=given)
+            for outcome in executor.run(job).outcomes:
+                if _is_better(outcome, found.outcomes[outcome.node_id]):
+                    _keep(found, outcome)
+                    found.lessons += tuple(one for one in given if one.test == outcome.node_id)
+    found.lessons = (*shared, *found.lessons)
+
+
+def _improve(
+    executor: Executor,
+    test: str,
+    shared: tuple[Lesson, ...],
+    limits: Limits,
+    found: Probed,
+    max_runs: int,
+) -> tuple[Lesson, ...]:
+    """The lessons with which ``test`` comes furthest."""
+    kept = shared
+    best = found.outcomes[test]
+    num_runs = 0
+    queue = [] if shared else _taught(best, kept)
+    if shared:
+        queue = [shared[-1]]  # all of them at once: they are given as they stand
+    while best.status in FAILED and queue and num_runs < max_runs:
+        lesson = queue.pop(0)
+        lessons = tuple(dict.fromkeys([*kept, lesson]))
+        (outcome,) = executor.run(
+            Job((test,), trace=False, limits=limits, lessons=lessons)
+        ).outcomes
+        num_runs += 1
+        if _is_better(outcome, best):
+            best, kept = outcome, lessons
+            _keep(found, outcome)
+            queue = _taught(best, kept)
+        elif lesson in shared:
+            kept = ()
+            queue = _taught(best, kept)
+    return kept
+
+
+def _taught(outcome: TestOutcome, known: tuple[Lesson, ...]) -> list[Lesson]:
+    """What to try next: lessons for all tests as they are, others for this test alone."""
+    given = outcome.evidence.suggestions if outcome.evidence else ()
+    own = (replace(one, test="" if one.kind in _SHARED else outcome.node_id) for one in given)
+    return [one for one in own if one not in known]
+
+
+def _is_better(new: TestOutcome, old: TestOutcome) -> bool:
+    """Whether a run came further: to the end, to a later line, or to another failure."""
+    if new.status not in FAILED or old.status not in FAILED:
+        return new.status not in FAILED
+    if new.evidence is None or old.evidence is None:
+        return new.evidence is not None
+    if new.evidence.progress != old.evidence.progress:
+        return new.evidence.progress > old.evidence.progress
+    return _said(new) != _said(old) and len(new.evidence.sights) >= len(old.evidence.sights)
+
+
+def _said(outcome: TestOutcome) -> Mapping[str, object]:
+    fault = outcome.fault
+    return {"type": fault.type_name, "message": fault.message} if fault is not None else {}
+
+
+def _is_over(limits: Limits) -> bool:
+    return time.monotonic() >= limits.deadline_s
