@@ -15,7 +15,8 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
 from itertools import chain
 
@@ -25,8 +26,11 @@ from packaging.utils import canonicalize_name
 from poetry.core.constraints import version as constraints
 from poetry.core.packages.utils.utils import create_nested_marker
 from poetry.core.version.helpers import format_python_constraint
+from typing_extensions import override
 
 from egbot.records import Tree
+from egbot.rootdirs import PROJECT_FILES, is_aside, project_of, projects, upwards
+from egbot.source.modules import is_test_path
 from egbot.source.settings import only, read_ini, strings, table, tables, text_of, text_or_empty
 from egbot.source.text import quietly
 
@@ -84,6 +88,11 @@ class Declared:
     wanted: Collection[str] = _WANTED
 
     @property
+    def home(self) -> str:
+        """The folder of the file."""
+        return posixpath.dirname(self.path)
+
+    @property
     def lines(self) -> list[tuple[str, str]]:
         """All requirements, each with its group: "" is what the project itself needs, or "[extra]"."""
         own: _Groups = [("", self.about.get("install_requires"))]
@@ -97,14 +106,17 @@ class Declared:
         return [(group, line) for group, line in self.lines if group.strip("[]") in self.wanted]
 
 
-def detect(tree: Tree) -> Requirements:
-    """Read every dependency file of ``tree``. Never raises on what a file holds."""
+def detect(tree: Tree, project: str = "") -> Requirements:
+    """Read what the tests of one project need. Never raises on what a file holds."""
     ignored: list[Ignored] = []
-    texts = dict.fromkeys(filter(_is_for_tests, sorted(tree)), _from_requirements)
-    declared = read_project(tree, ignored) + _read(tree, texts, ignored)
+    whole = _read_homes(tree, project, ignored)
+    declared = [one for several in whole.values() for one in several]
+    declared += _shared(tree, project)
     lines = _normalised(declared, ignored)
     if "pytest" not in {Requirement(one).name for one in lines}:
-        lines |= _normalised(_read(tree, {"uv.lock": _from_uv_lock}, ignored), ignored)
+        paths = (posixpath.join(at, "uv.lock") for at in upwards(project))
+        lock = next((path for path in paths if path in tree), "")
+        lines |= _normalised(_read(tree, {lock: partial(_from_uv_lock, whole)}, ignored), ignored)
     spoken = _spoken_of(set(lines.values()) - {""}, tree)
     kept = [line for line, tool in lines.items() if not tool or tool in spoken]
     if not any(one.name == "pytest" and one.marker is None for one in map(Requirement, kept)):
@@ -118,7 +130,8 @@ def declared_imports(tree: Tree) -> frozenset[str]:
     They are others' to provide, whether or not they are installed. Never raises.
     """
     texts = dict.fromkeys(filter(_REQUIREMENTS.fullmatch, tree), _from_requirements)
-    declared = read_project(tree, []) + _read(tree, texts, [])
+    declared = [one for home in _homes(tree) for one in read_project(tree, [], home)]
+    declared += _read(tree, texts, [])
     found, names = set[str](), set[str]()
     for _, line in chain(*(one.lines for one in declared)):
         with suppress(InvalidRequirement):
@@ -131,21 +144,84 @@ def declared_imports(tree: Tree) -> frozenset[str]:
     return frozenset(found)
 
 
-def read_project(tree: Tree, ignored: list[Ignored]) -> list[Declared]:
-    """Read the files that declare a project; those that cannot be read go to ``ignored``."""
-    readers = {"pyproject.toml": _from_pyproject, "setup.cfg": _from_setup_cfg}
-    return _read(tree, {**readers, "setup.py": _from_setup_py}, ignored)
+def read_project(tree: Tree, ignored: list[Ignored], home: str = "") -> list[Declared]:
+    """Read the files that declare what lies in ``home``; what cannot be read goes to ``ignored``."""
+    readers = (_from_pyproject, _from_setup_cfg, _from_setup_py)
+    paths = (posixpath.join(home, name) for name in PROJECT_FILES)
+    return _read(tree, dict(zip(paths, readers, strict=True)), ignored)
+
+
+def homes(tree: Tree, project: str) -> tuple[str, ...]:
+    """The folders of all that is installed for one project's tests.
+
+    These are the project itself, packages with tests that share its rootdir, and what they require
+    of the repository's own.
+    """
+    return tuple(_read_homes(tree, project, []))
+
+
+def _read_homes(tree: Tree, project: str, ignored: list[Ignored]) -> dict[str, list[Declared]]:
+    """What is declared in each of the ``homes``; of what is only required, its own needs count."""
+    places = [one for one in _homes(tree) if one != project]
+    own = [project]
+    if places:
+        every, tests = projects(tree), [path for path in tree if is_test_path(path)]
+        inner = (one for one in places if project_of(every, one) == project)
+        own += (one for one in inner if any(path.startswith(f"{one}/") for path in tests))
+    known = {place: read_project(tree, [], place) for place in places}
+    names = {_name_of(one): place for place in places for one in known[place]} | {"": None}
+    found = {home: _read_own(tree, home, ignored) for home in own}
+    waiting = [*found]
+    for home in waiting if places else ():
+        lines = (line for one in found[home] for _, line in one.needs())
+        for place in filter(None, (names.get(_required(line)) for line in lines)):
+            if place not in found:
+                found[place] = [replace(one, wanted=("",)) for one in known[place]]
+                waiting.append(place)
+    return found
+
+
+def _read_own(tree: Tree, home: str, ignored: list[Ignored]) -> list[Declared]:
+    """What a folder declares, in its lists of requirements too."""
+    start = f"{home}/" if home else ""
+    inside = (path for path in sorted(tree) if path.startswith(start))
+    texts = [path for path in inside if _is_for_tests(path.removeprefix(start))]
+    declared = read_project(tree, ignored, home)
+    return declared + _read(tree, dict.fromkeys(texts, _from_requirements), ignored)
+
+
+def _required(line: str) -> str:
+    with suppress(InvalidRequirement):
+        return canonicalize_name(Requirement(line).name)
+    return ""
+
+
+def _homes(tree: Tree) -> tuple[str, ...]:
+    """The folders with files that declare a package, sorted."""
+    folders = {path.rpartition("/")[0] for path in tree if path.rpartition("/")[2] in PROJECT_FILES}
+    return tuple(sorted(one for one in folders if not is_aside(one)))
+
+
+def _shared(tree: Tree, project: str) -> list[Declared]:
+    """What a folder around a project declares for the tests of all packages in it."""
+    around = [one for above in upwards(project)[1:] for one in read_project(tree, [], above)]
+    workspaces = (one for one in around if not _name_of(one) or _has_workspace(one))
+    return [replace(one, wanted=set(one.wanted) - {""}) for one in workspaces]
+
+
+def _has_workspace(one: Declared) -> bool:
+    return "workspace" in table(one.about, "tool", "uv")
 
 
 def _normalised(declared: Iterable[Declared], ignored: list[Ignored]) -> dict[str, str]:
     """The lines that tests need; the value of one that only code can ask for is its name.
 
-    The project's own extras (``pkg[test]``) are expanded.
+    Extras of the repository's own packages (``pkg[test]``) are expanded.
     """
-    project = next(filter(None, map(_name_of, declared)), "")
-    extras = [(group, line) for one in declared for group, line in one.lines if group[:1] == "["]
+    places = {_name_of(one): one.home for one in declared if _name_of(one)}
+    extras = [(one.home, *line) for one in declared for line in one.lines if line[0][:1] == "["]
     waiting = [(one.path, *line, False) for one in declared for line in one.needs()]
-    seen: set[tuple[str, bool]] = set()
+    seen: set[tuple[str, str, bool]] = set()
     lines: dict[str, str] = {}
     for path, group, line, is_asked in waiting:
         try:
@@ -156,11 +232,12 @@ def _normalised(declared: Iterable[Declared], ignored: list[Ignored]) -> dict[st
             continue
         name = requirement.name = canonicalize_name(requirement.name)
         is_spare = is_asked or _is_spare(group.strip("[]"), name)
-        if name == project:
+        if name in places:
             for extra in sorted(f"[{canonicalize_name(one)}]" for one in requirement.extras):
-                if (extra, is_spare) not in seen:
-                    seen.add((extra, is_spare))
-                    waiting += [(path, *one, is_spare) for one in extras if one[0] == extra]
+                if (name, extra, is_spare) not in seen:
+                    seen.add((name, extra, is_spare))
+                    asked = (one for one in extras if one[:2] == (places[name], extra))
+                    waiting += [(path, *one[1:], is_spare) for one in asked]
         elif requirement.url is not None:
             ignored.append(Ignored(path, f"{name}: {_FROM_ADDRESS}"))
         else:
@@ -266,7 +343,21 @@ def _from_setup_cfg(tree: Tree, path: str, _: list[str]) -> Declared:
     found = read_ini(text_of(tree, path))
     about: dict[str, object] = {**found.get("metadata", {}), **found.get("options", {})}
     about |= {key: found.get(f"options.{key}") for key in ("extras_require", "entry_points")}
+    about["where"] = found.get("options.packages.find", {}).get("where")
+    about["packages_root"] = found.get("files", {}).get("packages_root")  # of pbr
     return Declared(path, about, [])
+
+
+class _Filled(ast.NodeTransformer):
+    """Puts what a module assigns in place of its names."""
+
+    def __init__(self, constants: Mapping[str, ast.expr]) -> None:
+        self._constants = constants
+
+    @override
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Return what the name stands for, as it is written."""
+        return self._constants.get(node.id, node)
 
 
 def _from_setup_py(tree: Tree, path: str, ignored: list[str]) -> Declared:
@@ -289,9 +380,8 @@ def _from_setup_py(tree: Tree, path: str, ignored: list[str]) -> Declared:
     arguments = {word: value for _, word, value in setups}
     about: dict[str, object] = {}
     for word in [one for one in _KNOWN["setup"].split() if one in arguments]:
-        value = constants.get(getattr(arguments[word], "id", None), arguments[word])
         try:
-            about[word] = ast.literal_eval(value)
+            about[word] = ast.literal_eval(_Filled(constants).visit(arguments[word]))
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             if word == "name" or "require" in word:
                 ignored.append(f"{word} is computed, not written out")
@@ -322,11 +412,13 @@ def _from_requirements(tree: Tree, path: str, ignored: list[str]) -> Declared:
             line = re.sub(r"(^|\s)#.*$", "", raw).strip()
             include = re.match(r"(?:-r|--requirement)[\s=]*(\S+)$", line)
             if include:
-                other = posixpath.normpath(posixpath.join(posixpath.dirname(here), include[1]))
+                other = _beside(here, include[1])
                 if other not in tree:
                     ignored.append(f"{include[1]} is not in the repository")
                 elif other not in waiting:
                     waiting.append(other)
+            elif own := _own_package(tree, here, line):
+                groups.append((ends[-1] if ends else "", own))
             elif line.startswith(("-", ".", "/")) or "://" in line.partition(";")[0]:
                 shown = re.split(r"[\s=]", line)[0] if line.startswith("-") else line
                 shown = re.sub(r"//[^/\s]+@", "//***@", shown)[:60]
@@ -337,14 +429,34 @@ def _from_requirements(tree: Tree, path: str, ignored: list[str]) -> Declared:
     return Declared(path, {}, groups, {name for name, _ in groups} - {"address"})
 
 
-def _from_uv_lock(tree: Tree, path: str, _: list[str]) -> Declared:
-    """Read the versions that uv locked for the project's own and its tests' requirements."""
+def _beside(path: str, other: str) -> str:
+    """The path from the root of what is ``other`` from the folder of ``path``."""
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(path), other))
+    return "" if place == "." else place
+
+
+def _own_package(tree: Tree, path: str, line: str) -> str:
+    """The requirement (PEP 508) that a line of a pip file is which names a folder of the repository."""
+    found = re.fullmatch(
+        r"(?:(?:-e|--editable)[\s=]*)?(?:file:(?=\.))?([^\s\[:]+)(\[[^]]*\])?", line
+    )
+    if found is None or not re.search(r"^-|^\.|/", line):
+        return ""
+    place = _beside(path, found[1])
+    name = next((name for one in read_project(tree, [], place) if (name := _name_of(one))), "")
+    return name and f"{name}{found[2] or ''} @ address:"
+
+
+def _from_uv_lock(whole: Collection[str], tree: Tree, path: str, _: list[str]) -> Declared:
+    """Read the versions that uv locked for what the packages in the folders ``whole`` require."""
     packages = tables(tomllib.loads(text_of(tree, path)).get("package"))
     counts = Counter(only(str, one.get("name")) for one in packages)
     versions = {only(str, one.get("name")): only(str, one.get("version")) for one in packages}
     groups: _Groups = []
     for package in packages:
-        if {"editable", "virtual"}.isdisjoint(only(dict, package.get("source"))):
+        source = only(dict, package.get("source"))
+        folder = only(str, source.get("editable") or source.get("virtual"))
+        if not folder or _beside(path, folder) not in whole:
             continue
         further = (table(package, f"{key}-dependencies").items() for key in ("optional", "dev"))
         named = chain([("", package.get("dependencies"))], *further)
@@ -362,11 +474,11 @@ def _poetry_lines(dependencies: object, ignored: list[str]) -> list[str]:
     named = only(dict, dependencies).items()
     for name, one in ((name, one) for name, of in named for one in only(list, of) or [of]):
         details = {"version": one} if isinstance(one, str) else only(dict, one)
+        extras = ",".join(strings(details.get("extras")))
         is_address = not {"git", "url", "path", "file"}.isdisjoint(details)
         if not details or (is_address and "version" not in details):
-            ignored.append(f"{name}: {_FROM_ADDRESS}")
+            lines.append(f"{name}[{extras}] @ address:")  # the repository's own, or left out
             continue
-        extras = ",".join(strings(details.get("extras")))
         versions = _poetry_range(name, only(str, details.get("version")), ignored)
         python = _poetry_constraint(name, only(str, details.get("python")), ignored)
         own, of_python = (

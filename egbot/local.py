@@ -6,11 +6,13 @@ It brings the effects together (git, sandbox, model, disk) and leaves the order 
 from __future__ import annotations
 
 import platform
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from egbot import __version__
 from egbot.bounds import check_places, refuse_links
@@ -21,26 +23,26 @@ from egbot.engine.model import check_model, load
 from egbot.errors import EgbotError, UsageError
 from egbot.execution.options import options_of
 from egbot.execution.select import choose
-from egbot.intake.failures import from_root, selected_tests
+from egbot.intake.failures import from_root, selected_tests, within
 from egbot.intake.issue import named_tests, tests_in_issue
 from egbot.intake.junit import junit_failures
 from egbot.output import Saver, held
-from egbot.pipeline import Request, Tools, check_request, solve
+from egbot.pipeline import Request, Tools, check_request
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import Report, Stage
 from egbot.records import SCHEMA_RUN, Patch, Run, Stats, Tree, TreeFile, Trigger
 from egbot.repository import (
     Repository,
-    apply,
     check_identity,
-    commit,
     ignored_modules,
-    is_clean,
     open_repository,
     snapshot,
 )
+from egbot.rootdirs import chosen
 from egbot.source.diff import unified_diff
 from egbot.synthesis.budget import Budget
+from egbot.turns import naming, solve_each
+from egbot.written import check_clean, write_patches
 
 _ISSUE_TESTS = "tests/test_from_issue.py"
 
@@ -79,11 +81,12 @@ def run_order(order: Order, report: Report, effects: Effects | None = None) -> R
     repository = open_repository(order.repository)
     report(Stage("reading the repository", repository.root.name))
     tree = snapshot(repository, note=lambda text: report(Stage("reading the repository", text)))
+    repository = within(repository, tree, order.repository)
     settings = order.settings or settings_of(tree, order.overrides, repository.root)
     refuse_forbidden(settings, order.overrides, repository.root)
     refuse_links(order.output, repository.root)
     request = replace(
-        _request(order, tree, repository.root, report), ignored=_ignored(repository, report)
+        _request(order, tree, repository, report), ignored=_ignored(repository, report)
     )
     budget = Budget(settings.max_seconds, settings.max_tokens, time.monotonic)
     budget.start_s = start_s
@@ -95,7 +98,7 @@ def run_order(order: Order, report: Report, effects: Effects | None = None) -> R
         run = _solved(order, (request, settings, budget), repository, report, effects)
         if order.apply or order.commit:
             try:
-                _deliver(order, repository, run)
+                write_patches(repository, run, is_commit=order.commit)
             except EgbotError as error:
                 error.hint += f"{'; ' if error.hint else ''}the patches lie in {order.output}"
                 raise
@@ -112,10 +115,10 @@ def _solved(
     """The run, saved in every stage; an earlier one makes room as soon as there is a sandbox."""
     request, settings, budget = work
     saver = Saver(order.output, lambda run: _complete(run, order.trigger))
-    with ended_after(budget.left_s, "building the environment of the tests"):
-        sandbox = effects.make_sandbox(settings, request.tree, repository, report)
-    saver.begin(_unfinished(settings, "the run has begun; nothing is known yet"))
+    start = _unfinished(settings, "the run has begun; nothing is known yet")
+    meant = chosen(request.tree, repository.folder, request.tests, request.targets)
 
+    @cache
     def load_decoder() -> Decoder:
         with ended_after(budget.left_s, "loading the model"):
             return effects.load_decoder(settings, report)
@@ -124,17 +127,28 @@ def _solved(
         if order.apply or order.commit:
             check_places(repository.root, paths)
         if order.commit:
-            _check_clean(repository, paths)
+            check_clean(repository, paths)
 
-    tools = Tools(sandbox, load_decoder, report, saver.save, check)
-    return saver.complete(solve(request, settings, tools, budget))
+    def tools_of(project: str, tree: Tree) -> Tools:
+        tell = naming(report, project) if project or len(meant) > 1 else report
+        with ended_after(budget.left_s, "building the environment of the tests"):
+            own = repository._replace(folder=project)
+            sandbox = effects.make_sandbox(settings, tree, own, tell)
+        if not saver.has_begun:
+            saver.begin(start)
+        return Tools(sandbox, load_decoder, tell, saver.save, check)
+
+    run = solve_each(meant, request, settings, tools_of, budget, start)
+    saver.save(run)
+    return saver.complete(run)
 
 
 # --- what is asked for -------------------------------------------------------------------------
 
 
-def _request(order: Order, tree: Tree, root: Path, report: Report) -> Request:
+def _request(order: Order, tree: Tree, repository: Repository, report: Report) -> Request:
     """What is asked for, of the tests and of the issue. Raises UsageError."""
+    root = repository.root
     tests = selected_tests(from_root(order.tests, tree, root, order.folders), tree)
     targets = from_root(order.targets, tree, root, order.folders)
     if order.junit is not None:
@@ -163,7 +177,8 @@ def _request(order: Order, tree: Tree, root: Path, report: Report) -> Request:
     tests += named
     if not issue.blocks:
         return Request(tree, tests, targets)
-    patch, tree = _with_tests(tree, "\n\n".join(issue.blocks))
+    meant = chosen(tree, repository.folder, (), targets)
+    patch, tree = _with_tests(tree, "\n\n".join(issue.blocks), meant)
     return Request(tree, (*tests, patch.path), targets, (patch,))
 
 
@@ -178,10 +193,19 @@ def _ignored(repository: Repository, report: Report) -> tuple[str, ...]:
     return ignored
 
 
-def _with_tests(tree: Tree, text: str) -> tuple[Patch, Tree]:
-    """The tree with a test file that holds ``text``, under a name that is free, and its patch."""
-    stem = _ISSUE_TESTS.removesuffix(".py")
-    path, number = _ISSUE_TESTS, 1
+def _with_tests(tree: Tree, text: str, projects: Iterable[str]) -> tuple[Patch, Tree]:
+    """The tree with a test file that holds ``text``, under a name that is free, and its patch.
+
+    It lies in that of the ``projects`` which has most of the modules that the text imports.
+    """
+    names = set(re.findall(r"(?m)^\s*(?:from|import)\s+(\w+)", text))
+
+    def num_provided(project: str) -> int:
+        held = [f"/{path}" for path in tree if path.startswith(project)]
+        return sum(any(re.search(rf"/{name}(/|\.py$)", one) for one in held) for name in names)
+
+    stem = str(PurePosixPath(max(projects, key=num_provided), _ISSUE_TESTS.removesuffix(".py")))
+    path, number = f"{stem}.py", 1
     while path in tree:
         number += 1
         path = f"{stem}_{number}.py"
@@ -203,7 +227,7 @@ def _read(path: Path) -> bytes:
 
 
 def _sandbox(settings: Settings, tree: Tree, repository: Repository, report: Report) -> Sandbox:
-    options = options_of(settings.sandbox)
+    options = replace(options_of(settings.sandbox), project=repository.folder)
     return choose(tree, options, lambda text: report(Stage("sandbox", text)), root=repository.root)
 
 
@@ -251,48 +275,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _check_clean(repository: Repository, paths: tuple[str, ...]) -> None:
-    if not is_clean(repository, paths):
-        raise UsageError(
-            f"there are changes in {', '.join(paths)} that are not committed; they would end up "
-            "in egbot's commit, so nothing was written",
-            hint="commit or stash them first, or use --apply",
-        )
-
-
-def _deliver(order: Order, repository: Repository, run: Run) -> None:
-    """Write the accepted patches into the working tree, and commit them when asked to."""
-    patches = [one.patch for one in run.outcomes if one.patch is not None]
-    if not patches:
-        return
-    paths = tuple(dict.fromkeys(patch.path for patch in (*run.tests_added, *patches)))
-    if order.commit:
-        _check_clean(repository, paths)
-    refused = _apply_each(repository, [*run.tests_added, *patches])
-    written = tuple(path for path in paths if path not in refused)
-    if order.commit and written:
-        names = ", ".join(
-            one.target.qualname
-            for one in run.outcomes
-            if one.target and one.patch and one.patch.path in written
-        )
-        commit(repository, written, f"Implement {names}\n\nWritten and verified by egbot.\n")
-    if refused:
-        others = "the others were written" if written else "nothing was written"
-        raise UsageError(
-            f"{'; '.join(refused.values())}; {others}",
-            hint="run egbot again on the present files",
-        )
-
-
-def _apply_each(repository: Repository, patches: Sequence[Patch]) -> dict[str, str]:
-    """Write each file's patches, whatever becomes of the other files; path and why of the rest."""
-    refused: dict[str, str] = {}
-    for path in dict.fromkeys(patch.path for patch in patches):
-        try:
-            apply(repository, [patch for patch in patches if patch.path == path])
-        except UsageError as error:
-            refused[path] = error.message
-    return refused

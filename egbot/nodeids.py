@@ -5,12 +5,17 @@ A row's text may hold anything, ``::`` and brackets too, and so may a file's pat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+_FILE = re.compile(r"(?s).*?\.\w+(?=::)|.*?(?=::|\Z)")
+"""As in the sandbox: a folder's name may hold ``::``, so that a file's ending counts."""
 
 
 def file_of(node_id: str) -> str:
     """The path of the file that holds a test; of a path, itself."""
-    return node_id.partition("::")[0]
+    found = _FILE.match(node_id)
+    return found[0] if found else node_id
 
 
 def files_of(node_ids: Iterable[str]) -> tuple[str, ...]:
@@ -20,7 +25,7 @@ def files_of(node_ids: Iterable[str]) -> tuple[str, ...]:
 
 def names_of(node_id: str) -> list[str]:
     """The names of the classes around a test, and its own; none for a path."""
-    rest = node_id.partition("::")[2].partition("[")[0]
+    rest = node_id[len(file_of(node_id)) :].removeprefix("::").partition("[")[0]
     return rest.split("::") if rest else []
 
 

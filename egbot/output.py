@@ -72,12 +72,14 @@ class Saver:
     folder: Path
     complete: Callable[[Run], Run]
     num_written: int = 0
+    has_begun: bool = False
 
     def begin(self, run: Run) -> None:
         """Put what an earlier run left aside, and save ``run``, of which nothing is known yet.
 
         So a run that is killed shows no other run's results. Raises SpaceError.
         """
+        self.has_begun = True
         _keep_previous(self.folder)
         self.save(run)
 

@@ -79,7 +79,8 @@ class Tools:
     """The effects of a run: a sandbox, a way to load the model, and where news go.
 
     ``save`` is called after every stage with all that is known by then, ``check`` with the paths
-    that may be written before the model is loaded; what it raises ends the run.
+    that may be written before the model is loaded; what it raises ends the run. ``hand_on`` gets
+    the tree with all accepted functions in the end.
     """
 
     sandbox: Sandbox
@@ -87,6 +88,7 @@ class Tools:
     report: Report
     save: Callable[[Run], None]
     check: Callable[[tuple[str, ...]], None] = lambda _: None
+    hand_on: Callable[[Tree], None] = lambda _: None
 
 
 _Key = tuple[str, str, int]
@@ -160,6 +162,8 @@ def solve(request: Request, settings: Settings, tools: Tools, budget: Budget | N
     except Exception as error:
         tools.save(_record(state, detail=_why(error)))
         raise
+    finally:
+        tools.hand_on(state.plain)
     run = _record(state, finished=True)
     tools.save(run)
     return run

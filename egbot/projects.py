@@ -6,11 +6,12 @@ part of a file.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from packaging.markers import Marker
@@ -18,9 +19,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from egbot.dependencies import Declared, Ignored, read_project
+from egbot.dependencies import Declared, Ignored, homes, read_project
 from egbot.records import Tree
-from egbot.source.modules import package_roots
 from egbot.source.settings import only, read_ini, strings, table, tables, text_or_empty
 
 UNKNOWN_VERSION = "0.0.0"
@@ -62,36 +62,63 @@ class Project:
 
     ``site`` maps paths below the folder of installed packages to texts; ``scripts`` are the
     texts of its commands by name, for a Python that the line ``#!python`` stands for; ``roots``
-    are the import roots, relative to the repository; ``plugins`` the entry points of its pytest
-    plugins, "" for those that the repository has pytest load by itself.
+    are the import roots, relative to the repository, and ``packages`` the folders of packages that
+    stand there under another name; ``plugins`` the entry points of its pytest plugins, "" for those
+    that the repository has pytest load by itself.
     """
 
     site: Mapping[str, str]
     scripts: Mapping[str, str]
     roots: tuple[str, ...]
+    packages: Mapping[str, str]
     plugins: Mapping[str, str]
 
 
-def find_project(tree: Tree) -> tuple[Project | None, tuple[Ignored, ...]]:
-    """Return the project that ``tree`` declares at its root, if any, and what had to be guessed.
+def find_project(tree: Tree, project: str = "") -> tuple[Project | None, tuple[Ignored, ...]]:
+    """Return what is installed for one project's tests, if anything, and what had to be guessed.
 
+    That is the project in a folder of ``tree``, with packages of the repository that it requires.
     Never raises on what a file holds.
     """
+    found = [(home, *_installed(tree, home)) for home in homes(tree, project)]
+    notes = tuple(note for _, _, some in found for note in some)
+    parts = [(home, one) for home, one, _ in found if one is not None]
+    if not parts:
+        return None, notes
+    whole = Project({}, {}, (), {}, {})
+    for home, one in parts:
+        start = f"{home}/" if home else ""
+        roots = (f"{start}{root}".rstrip("/") for root in one.roots)
+        whole = Project(
+            {**one.site, **whole.site},
+            {**one.scripts, **whole.scripts},
+            tuple(dict.fromkeys((*whole.roots, *roots))),
+            {**{name: start + at for name, at in one.packages.items()}, **whole.packages},
+            {**one.plugins, **whole.plugins},
+        )
+    return whole, notes
+
+
+def _installed(whole: Tree, home: str) -> tuple[Project | None, tuple[Ignored, ...]]:
+    """The package that is declared in one folder, with paths from there."""
+    start = f"{home}/" if home else ""
+    inside = ((path, file) for path, file in whole.items() if path.startswith(start))
+    tree = {path.removeprefix(start): file for path, file in inside} if home else whole
     declared = read_project(tree, [])  # whoever reads the dependencies names what is left out
+    roots, packages = _roots(tree, declared)
     about = {word: value for one in reversed(declared) for word, value in _about(one).items()}
-    try:
+    name = ""
+    with suppress(InvalidName):
         name = canonicalize_name(only(str, about.get("name"))[: MAX_NAME_CHARS + 1], validate=True)
-    except InvalidName:
-        return None, ()
-    if len(name) > MAX_NAME_CHARS:
-        return None, ()
+    if not 0 < len(name) <= MAX_NAME_CHARS:
+        is_plain = not declared or (roots == ("",) and not packages)
+        return None if is_plain else Project({}, {}, roots, packages, {}), ()
     notes: tuple[Ignored, ...] = ()
-    roots = tuple(one for one in package_roots(tree) if one.isprintable())
     version = _find_version(tree, only(str, about.get("version")), name, roots)
     if version is None:
         version = UNKNOWN_VERSION
         why = f"the version of {name} is computed when it is built; {version} stands for it"
-        notes = (Ignored(declared[0].path, why),)
+        notes = (Ignored(start + declared[0].path, why),)
     points = _checked_points(about.get("entry_points"))
     folder = f"{name.replace('-', '_')}-{version}.dist-info"
     site = {
@@ -103,8 +130,48 @@ def find_project(tree: Tree) -> tuple[Project | None, tuple[Ignored, ...]]:
     commands = points.get("gui_scripts", {}) | points.get("console_scripts", {})
     scripts = {name: script for name, ref in commands.items() if (script := _script(name, ref))}
     plugins = points.get("pytest11", {})
-    plugins |= {name: "" for name, ref in plugins.items() if _is_loaded_anyway(tree, name, ref)}
-    return Project(site, scripts, roots, plugins), notes
+    plugins |= {name: "" for name, ref in plugins.items() if _is_loaded_anyway(whole, name, ref)}
+    return Project(site, scripts, roots, packages, plugins), notes
+
+
+def _roots(tree: Tree, declared: list[Declared]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The folders on the import path, and packages that stand in one of another name."""
+    roots, packages = dict[str, None](), dict[str, str]()
+    for name, place in chain(*map(_places, declared)):
+        folder = "" if (one := posixpath.normpath(place or ".")) == "." else one
+        tail = name.replace(".", "/")
+        if folder[:1] == "/" or folder[:2] == ".." or not folder.isprintable():
+            continue
+        if not name or f"/{folder}".endswith(f"/{tail}"):
+            roots.setdefault(folder.removesuffix(tail).rstrip("/"))
+        elif re.fullmatch(_DOTTED, name):
+            packages[name] = folder
+    is_source = "src/__init__.py" not in tree and any(re.match(r"src/.*\.py", one) for one in tree)
+    return tuple(roots) or ("src" if is_source else "",), packages
+
+
+def _places(one: Declared) -> Iterator[tuple[str, str]]:
+    """Where a file says that packages stand, by import name; "" is for all that have no own entry."""
+    tools = only(dict, one.about.get("tool"))
+    setuptools, hatch = table(tools, "setuptools"), table(tools, "hatch", "build")
+    wheel = {**hatch, **table(hatch, "targets", "wheel")}
+    scikit = table(tools, "scikit-build", "wheel").get("packages")
+    yield from _entries(one.about.get("package_dir"))
+    yield from _entries(setuptools.get("package-dir"))
+    yield from _entries(only(dict, scikit))
+    for source, name in only(dict, wheel.get("sources")).items():
+        yield only(str, name).strip("/").replace("/", "."), source.rstrip("/")
+    for folder in strings(wheel.get("packages")) + strings(scikit):
+        yield posixpath.basename(folder.rstrip("/")), folder
+    roots = [one.about.get("where"), table(setuptools, "packages", "find").get("where")]
+    roots += [wheel.get("sources"), wheel.get("dev-mode-dirs"), one.about.get("packages_root")]
+    roots += [
+        table(tools, "pdm", "build").get("package-dir"),
+        table(tools, "maturin").get("python-source"),
+    ]
+    roots += [table(tools, "uv", "build-backend").get("module-root")]
+    roots += [entry.get("from") for entry in tables(table(tools, "poetry").get("packages"))]
+    yield from (("", root) for root in chain(*map(strings, roots)))
 
 
 def _is_loaded_anyway(tree: Tree, name: str, reference: str) -> bool:

@@ -20,9 +20,14 @@ _AGAIN = "run egbot again on the present files"
 
 
 class Repository(NamedTuple):
-    """A git working tree; ``root`` is its top level, absolute and without links."""
+    """A git working tree; ``root`` is its top level, absolute and without links.
+
+    ``folder`` is the one below it (with slashes, "" is the root) that is meant: where a person is,
+    then the project whose tests run.
+    """
 
     root: Path
+    folder: str = ""
 
 
 def open_repository(path: Path) -> Repository:

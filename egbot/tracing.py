@@ -34,6 +34,7 @@ from egbot.records import (
 )
 from egbot.report.story import Shown
 from egbot.repository import open_repository, snapshot
+from egbot.rootdirs import project_of, projects
 from egbot.source.modules import is_test_path
 from egbot.source.outline import Site, describe, find, read_outline
 from egbot.source.testtext import find_test
@@ -92,7 +93,9 @@ def trace_order(order: TraceOrder, report: Report, effects: Effects | None = Non
     if "::" not in node_id:
         raise UsageError(f"{order.node_id!r} names no test", hint=_example(tree, node_id))
     named = named_target(_full_name(asked[1], tree), tree) if order.target else None
-    sandbox = effects.make_sandbox(settings, tree, repository, report)
+    project = project_of(projects(tree), file_of(node_id))
+    own = repository._replace(folder=project)
+    sandbox = effects.make_sandbox(settings, tree, own, report)
     limits = Limits(test_s=settings.sandbox.test_s, memory_bytes=settings.sandbox.memory_mib * _MIB)
     with sandbox.open(tree, (file_of(node_id),), limits) as executor:
         tell_switched_off(executor.collection, lambda text: report(Stage("tracing", text)))

@@ -158,7 +158,7 @@ def _one_copy(output: int) -> int:
 def run_tests(work: Work, plugin: Plugin, session: Any) -> None:
     """Run the tests in the order asked for and send one frame for each."""
     known: dict[str, Any] = {}
-    names = renamed([item.nodeid for item in session.items], work.siblings)
+    names = renamed(plugin.ids(session.items), work.siblings)
     for name, item in zip(names, session.items, strict=True):
         known.setdefault(name, item)
     items = [known.get(test) for test in work.tests]

@@ -6,18 +6,22 @@ pytest's command line takes a bracket or ``::`` for a part of a test's id, where
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
+
+_FILE = re.compile(r"(?s).*?\.\w+(?=::)|.*?(?=::|\Z)")
 
 
 def file_of(node_id: str) -> str:
     """The path of the file that holds a test; of a path, itself."""
-    return node_id.partition("::")[0]
+    found = _FILE.match(node_id)
+    return found[0] if found else node_id
 
 
 def function_of(node_id: str) -> str:
     """Return the id without its parameters."""
-    path, separator, name = node_id.partition("::")
-    return path + separator + name.partition("[")[0]
+    path = file_of(node_id)
+    return path + node_id[len(path) :].partition("[")[0]
 
 
 def by_function(node_ids: Iterable[str]) -> dict[str, list[str]]:
@@ -46,20 +50,31 @@ def renamed(node_ids: list[str], known: list[str]) -> list[str]:
     return [found.get(one, one) for one in node_ids]
 
 
-def arguments(root: str, tests: Iterable[str]) -> list[str]:
-    """What to call pytest with in ``root`` to collect ``tests``, ids or paths.
+def from_root(folder: str, node_id: str) -> str:
+    """Return an id or path that pytest gave in ``folder`` as it is from the repository's root."""
+    if not folder:
+        return node_id
+    path = file_of(node_id)
+    return os.path.normpath(os.path.join(folder, path)) + node_id[len(path) :]
+
+
+def arguments(root: str, folder: str, tests: Iterable[str]) -> list[str]:
+    """What to call pytest with in ``folder`` of ``root`` to collect ``tests``, ids or paths.
 
     For a file that it cannot name this is a folder above.
     """
-    return list(dict.fromkeys(_argument(root, test) for test in tests))
+    return list(dict.fromkeys(_argument(root, folder, test) for test in tests))
 
 
-def _argument(root: str, test: str) -> str:
+def _argument(root: str, folder: str, test: str) -> str:
     path = file_of(test)
-    while path and ("[" in path or not os.path.exists(os.path.join(root, path))):
+    while path and ("[" in path or "::" in path or not os.path.exists(os.path.join(root, path))):
         path = test = os.path.dirname(path)
+    near = os.path.relpath(path or os.curdir, folder or os.curdir) + test[len(path) :]
+    if near.startswith(".." + os.sep) or near == "..":  # above the project
+        near = os.curdir
     # a file whose name begins as an option's is a file
-    return os.path.join(os.curdir, test) if test[:1] in ("", "-") else test
+    return os.path.join(os.curdir, near) if near[:1] == "-" else near
 
 
 def is_below(path: str, tests: Iterable[str]) -> bool:

@@ -6,12 +6,36 @@ they start the same ``sys.executable``. The environment at hand is only read; ma
 
 from __future__ import annotations
 
+import importlib
 import os
 import site
 import sys
 
 from sandbox.tree import Tree
 from sandbox.wire import Message
+
+_FINDER = "egbot_packages"
+_FINDER_TEXT = """\
+import os, sys
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        place = PLACES.get(name)
+        if place is None:
+            return None
+        start = os.path.join(place, "__init__.py")
+        if os.path.isfile(start):
+            return spec_from_file_location(name, start, submodule_search_locations=[place])
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [place]
+        return spec
+
+sys.meta_path.append(Finder)
+"""
+"""Finds the packages whose folders have other names than they, as setuptools' own does."""
 
 
 def lay_over(project: Message, root: str, folder: str) -> Tree:
@@ -25,6 +49,11 @@ def lay_over(project: Message, root: str, folder: str) -> Tree:
     below = [one for one in site.getsitepackages() if os.path.isdir(one)]
     roots = [os.path.join(root, one).rstrip("/") for one in project["roots"]]
     hooks = [f"import site; site.addsitedir({one!r})" for one in below]
+    places = {name: os.path.join(root, at) for name, at in project["packages"].items()}
+    if places:
+        hooks.append(f"import {_FINDER}")
+        text = f"PLACES = {places!r}\n{_FINDER_TEXT}"
+        environment.add(f"{packages}/{_FINDER}.py", text)
     environment.add(f"{packages}/egbot.pth", "\n".join([*hooks, *roots, ""]))
     for path, text in project["site"].items():
         environment.add(f"{packages}/{path}", text)
@@ -38,6 +67,8 @@ def lay_over(project: Message, root: str, folder: str) -> Tree:
     os.environ["PATH"] = os.pathsep.join([os.path.dirname(executable), os.environ.get("PATH", "")])
     sys.path[:0] = [os.path.join(folder, packages)]
     sys.path += [one for one in roots if one not in sys.path]
+    if places:
+        importlib.import_module(_FINDER)
     return environment
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sandbox import kernel
 from sandbox.calm import FORKERS, calm
 from sandbox.faults import Fault, Recorded, compare, describe, plain_fault, relative_path
-from sandbox.ids import arguments, is_below
+from sandbox.ids import arguments, from_root, is_below
 from sandbox.probing import Probing
 from sandbox.reprs import Reprs, printable
 from sandbox.tracer import Tracer
@@ -42,7 +42,9 @@ def hook(**options: bool) -> Callable[[_F], _F]:
 
 
 class Plugin:
-    """Pytest hooks for one session in ``root``.
+    """Pytest hooks for one session; ``places`` are the repository and the project's folder in it.
+
+    Ids and paths that it tells are the repository's.
 
     ``on_start`` is called before the first conftest.py is imported, ``on_loop`` (with pytest's
     session) instead of running the tests. ``paths``, when not empty, is what is collected;
@@ -52,14 +54,14 @@ class Plugin:
 
     def __init__(
         self,
-        root: str,
+        places: tuple[str, str],
         paths: list[str],
         test_s: float,
         on_start: Callable[[], None],
         on_loop: Callable[[Any], None],
         probing: Probing | None = None,
     ) -> None:
-        self.root = root
+        self.root, self._folder = places
         self.probing = probing
         self._module_s = TESTS_PER_MODULE * test_s
         self.errors: list[dict[str, Any]] = []
@@ -76,6 +78,10 @@ class Plugin:
         """Send the reports of the test that runs now to ``maker``; trace it with ``tracer``."""
         self._maker = maker
         self._tracer = tracer
+
+    def ids(self, items: list[Any]) -> list[str]:
+        """Return the ids of pytest's items."""
+        return [from_root(self._folder, str(item.nodeid)) for item in items]
 
     # --- options ---
 
@@ -111,7 +117,7 @@ class Plugin:
     def pytest_collection(self, session: Any) -> Generator[None, Any, None]:
         """Collect only what this run needs."""
         if self.paths:
-            session.config.args = arguments(self.root, self.paths)
+            session.config.args = arguments(self.root, self._folder, self.paths)
         yield
 
     @hook(hookwrapper=True, tryfirst=True)
@@ -122,16 +128,17 @@ class Plugin:
         if not isinstance(collector, pytest.File):
             yield
             return
+        node_id = from_root(self._folder, collector.nodeid)
         is_folder = isinstance(collector, pytest.Package)  # so it is, before pytest 8
-        if self.paths and not is_folder and not is_below(collector.nodeid, self.paths):
+        if self.paths and not is_folder and not is_below(node_id, self.paths):
             # pytest was given a folder, which holds what was asked for and more
             vars(collector)["collect"] = list
         if self.on_file is not None:
-            self.on_file(collector.nodeid)
+            self.on_file(node_id)
         with _time_limit(self._module_s):
             outcome = yield
         if outcome.excinfo is not None:
-            self._add_error(collector.nodeid, outcome.excinfo[1])
+            self._add_error(node_id, outcome.excinfo[1])
             told = repr(outcome.excinfo[1])
             outcome.force_result(pytest.CollectReport(collector.nodeid, "failed", told, None))
 
@@ -139,14 +146,15 @@ class Plugin:
     def pytest_exception_interact(self, call: Any, report: Any) -> None:
         """Keep the exception of a module that cannot be collected."""
         if type(report).__name__ == "CollectReport":
-            self._add_error(report.nodeid, call.excinfo.value)
+            self._add_error(from_root(self._folder, report.nodeid), call.excinfo.value)
 
     @hook()
     def pytest_collectreport(self, report: Any) -> None:
         """Keep a collection failure for which no exception was shown."""
-        if report.failed and report.nodeid not in [one["node_id"] for one in self.errors]:
+        node_id = from_root(self._folder, report.nodeid)
+        if report.failed and node_id not in [one["node_id"] for one in self.errors]:
             fault = plain_fault("CollectError", str(report.longrepr))
-            self.errors.append(_collect_error(report.nodeid, fault))
+            self.errors.append(_collect_error(node_id, fault))
 
     @hook()
     def pytest_internalerror(self, excrepr: Any) -> None:

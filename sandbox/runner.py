@@ -86,12 +86,12 @@ class Runner:
             raise BrokenError("these do not stand: " + ", ".join(missing), "walls")
         work = os.path.realpath(opening["work"])
         self._root = os.path.join(work, "repo")
+        self._home = os.path.join(self._root, str(opening["folder"])).rstrip(os.sep)
         self._tmp = os.path.join(work, "tmp")
         self._tree = Tree(self._root)
         self._trees = [self._tree]
-        self._args = ["--rootdir=" + self._root, "--capture=no"]
+        self._args = ["--rootdir=" + self._home, "--capture=no", *map(str, opening["options"])]
         self._args += ["-o", "cache_dir=" + os.path.join(work, "cache")]
-        self._args += [str(one) for one in opening["options"]]
         self._test_s = float(opening["limits"]["test_s"])
         try:
             os.makedirs(self._root, exist_ok=True)
@@ -141,7 +141,8 @@ class Runner:
             for channel in (collected, fresh):
                 channel.end.close()
             channels = (their_collected, their_fresh)
-            Session(self._root, self._args, tests, plugins, self._test_s, channels, probe).run()
+            places = (self._root, self._home[len(self._root) + 1 :])
+            Session(places, self._args, tests, plugins, self._test_s, channels, probe).run()
 
         self._pids.add(spawn(body))
         their_collected.end.close()
@@ -168,15 +169,18 @@ class Runner:
         sys.dont_write_bytecode = True
         threading.stack_size(kernel.THREAD_STACK_BYTES)
         _hide_runner(own_folder)
-        os.chdir(self._root)  # noqa: TID251 (this process is the tests' own)
-        extra = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
-        source = os.path.join(self._root, "src")
+        os.chdir(self._home)  # noqa: TID251 (this process is the tests' own)
+        named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+        extra = [os.path.abspath(one) for one in named]
+        if extra:
+            os.environ["PYTHONPATH"] = os.pathsep.join(extra)
+        source = os.path.join(self._home, "src")
         kept = [one for one in sys.path if one and os.path.realpath(one) != start_folder]
         sys.path[:] = kept
         if project is not None:
             environment = os.path.join(os.path.dirname(self._root), "env")
             self._trees.append(lay_over(project, self._root, environment))
-        sys.path[:0] = [self._root, *([source] if os.path.isdir(source) else []), *extra]
+        sys.path[:0] = [self._home, *([source] if os.path.isdir(source) else []), *extra]
         sys.argv[:] = ["pytest"]
         sys.modules["__main__"] = types.ModuleType("__main__")
         for name in ("stdin", "stdout", "stderr"):

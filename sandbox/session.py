@@ -36,7 +36,7 @@ MAX_LOCATED = 2000
 
 
 class Session:
-    """pytest in ``root`` with ``args`` over ``tests``.
+    """pytest with ``args`` over ``tests``; ``places`` are the repository and the project's folder in it.
 
     It serves over ``channels``: the collected zygote's, the other's.
 
@@ -48,7 +48,7 @@ class Session:
 
     def __init__(  # noqa: PLR0913  all that a session is about
         self,
-        root: str,
+        places: tuple[str, str],
         args: list[str],
         tests: list[str],
         plugins: dict[str, str],
@@ -56,16 +56,16 @@ class Session:
         channels: tuple[Channel, Channel],
         probe: Message | None,
     ) -> None:
-        self._root = root
-        self._args = [*args, *arguments(root, tests)]
+        self._root, folder = places
+        self._args = [*args, *arguments(self._root, folder, tests)]
         self._plugins = plugins
         self._collected, self._fresh = channels
         self._watch: CallWatch | None = None
         self._work: Work | None = None
         self._random: RandomState | None = None
         on_start = _nothing if plugins else self._split
-        self._probing = None if probe is None else Probing(probe, root, test_s)
-        self._plugin = Plugin(root, tests, test_s, on_start, self._on_loop, self._probing)
+        self._probing = None if probe is None else Probing(probe, self._root, test_s)
+        self._plugin = Plugin(places, tests, test_s, on_start, self._on_loop, self._probing)
 
     def run(self) -> NoReturn:
         """Run pytest; every process that comes of it ends here."""
@@ -196,7 +196,7 @@ class Session:
     def _answer(self, session: Any) -> Message:
         import pytest
 
-        node_ids = [] if session is None else [str(item.nodeid) for item in session.items]
+        node_ids = [] if session is None else self._plugin.ids(session.items)
         askable = [one for one in node_ids if len(one) <= MAX_ID_CHARS and _is_text(one)]
         known = set(askable)
         others = [

@@ -48,7 +48,7 @@ def docker_sandbox(tree: Tree, options: SandboxOptions, report: Report) -> WarmS
         )
     with connected() as client:
         reap_containers(client)
-    requirements = detect(tree)
+    requirements = detect(tree, options.project)
     for one in requirements.ignored:
         report(f"{one.path}: {one.why}")
     image = ensure_image(requirements, options, report)

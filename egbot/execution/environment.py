@@ -44,7 +44,7 @@ def choose_interpreter(
         return describe(options.python)
     if root is not None and (root / ".venv" / "bin" / "python").exists():
         report(f"the repository's .venv is not used; --python {root}/.venv/bin/python names it")
-    requirements = detect(tree)
+    requirements = detect(tree, options.project)
     for one in requirements.ignored:
         report(f"{one.path}: {one.why}")
     base = base_python(requirements.requires_python, root)

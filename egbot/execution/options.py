@@ -34,6 +34,7 @@ class SandboxOptions:
     cpus: float = 2.0
     tmpfs_bytes: int = 256 * MIB  # of each writable folder inside
     cache_dir: Path | None = None
+    project: str = ""  # the folder in the tree whose tests run, "" is the root
     pytest_options: tuple[str, ...] = ()  # after the repository's own
     collect_s: float = 120.0  # for starting and collecting
 

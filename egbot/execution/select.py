@@ -34,7 +34,7 @@ def choose(
             f"the cache {cache_folder(options)} lies in the repository, which could have filled it",
             hint="set EGBOT_CACHE to a folder outside",
         )
-    for one in find_project(tree)[1]:
+    for one in find_project(tree, options.project)[1]:
         report(f"{one.path}: {one.why}")
 
     def docker() -> Sandbox:

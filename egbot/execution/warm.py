@@ -25,6 +25,7 @@ from egbot.execution.protocol import (
 from egbot.nodeids import file_of
 from egbot.projects import find_project
 from egbot.records import Collection, Execution, Job, Limits, Probe, TestOutcome, Tree, TreeFile
+from egbot.rootdirs import projects
 
 _GRACE_S = 2.0  # a sandbox ends a job at its deadline by itself; it needs a moment to say so
 
@@ -90,7 +91,7 @@ class WarmExecutor:
         self._slack_s = slack_s
         self._tree = tree
         self._tar = build_tar(tree)
-        self._project = find_project(tree)[0]
+        self._project = find_project(tree, sandbox.options.project)[0]
         self._num_jobs = 0
         self._link: Link | None = None
         self._closed = False
@@ -145,10 +146,11 @@ class WarmExecutor:
         head = render_open(
             work=link.work,
             num_tar_bytes=len(self._tar),
+            folder=options.project,
             project=self._project,
             tests=self._tests,
             known=self._known(),
-            options=options.pytest_options,
+            options=(*options.pytest_options, *self._ignored()),
             env=dict(options.env),
             limits=self._limits,
             walls=link.walls,
@@ -179,6 +181,13 @@ class WarmExecutor:
             return answer.model_copy(update={"message": message})
         self._remember(answer)
         return link, answer
+
+    def _ignored(self) -> list[str]:
+        """The options that leave the tests of projects in this one's folder to these."""
+        project = self._sandbox.options.project
+        start = f"{project}/" if project else ""
+        inner = (one for one in projects(self._tree) if one != project)
+        return [f"--ignore={one.removeprefix(start)}" for one in inner if one.startswith(start)]
 
     def _known(self) -> list[str]:
         """What earlier sandboxes found in the files that are collected, as far as they are equal."""

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from egbot.errors import UsageError
 from egbot.nodeids import file_of, names_of
 from egbot.records import FAILED, Collection, FailingTest, Fault, TestOutcome, Tree
+from egbot.repository import Repository
 from egbot.source.text import text_of
 
 MAX_SELECTED = 2000
@@ -63,6 +64,12 @@ def from_root(
     """
     folders = tuple(folders)
     return tuple(_from_root(spec.strip(), tree, root, folders) for spec in specs)
+
+
+def within(repository: Repository, tree: Tree, folder: Path) -> Repository:
+    """The repository with the folder in it that is meant by a place on the disk."""
+    (inside,) = from_root((".",), tree, repository.root, (folder,))
+    return repository._replace(folder="" if inside == "." else inside)
 
 
 def _from_root(spec: str, tree: Tree, root: Path, folders: tuple[Path, ...]) -> str:

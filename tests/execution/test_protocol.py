@@ -258,7 +258,7 @@ def test_the_runner_reads_what_is_sent() -> None:
         render_open(
             work="/work",
             num_tar_bytes=9,
-            project=Project({"a": "b"}, {}, ("src",), {}),
+            project=Project({"a": "b"}, {}, ("src",), {}, {}),
             tests=["a"],
             options=["-q"],
             env={"A": "1"},
@@ -270,7 +270,13 @@ def test_the_runner_reads_what_is_sent() -> None:
         "type": "open",
         "work": "/work",
         "num_tar_bytes": 9,
-        "project": {"site": {"a": "b"}, "scripts": {}, "roots": ["src"], "plugins": {}},
+        "project": {
+            "site": {"a": "b"},
+            "scripts": {},
+            "roots": ["src"],
+            "packages": {},
+            "plugins": {},
+        },
         "tests": ["a"],
         "options": ["-q"],
         "env": {"A": "1"},
