@@ -1,4 +1,4 @@
-"""Takes one blanked function of a package through the whole pipeline, from its failing tests on.
+"""Takes one blanked or deleted function of a package through the whole pipeline, from its failing tests on.
 
 It does not know how a package is fetched. Nobody tells the pipeline which function was blanked.
 """
@@ -9,14 +9,16 @@ import time
 from dataclasses import replace
 
 from egbot import pipeline
-from egbot.bench.packages import blanked
+from egbot.bench.oracle import Oracle, signature_fits
+from egbot.bench.packages import blanked, deleted
 from egbot.bench.results import Result, Status, Try
 from egbot.bench.solving import PASSING, Tools, blank_result, limits_of
 from egbot.bench.tasks import BlankedFunction, Task
-from egbot.config import Settings
-from egbot.progress import silent
+from egbot.config import GuidanceSettings, Settings
 from egbot.records import Outcome, Run, Tree
 from egbot.survey import survey
+
+_ORACLE_LINES = 400  # the most that may be asked for: the perfect model is judged for no length
 
 
 def check_package(tree: Tree, settings: Settings, tools: Tools) -> str:
@@ -31,21 +33,31 @@ def check_package(tree: Tree, settings: Settings, tools: Tools) -> str:
 def solve_blanked(
     task: Task, work: BlankedFunction, repeat: int, settings: Settings, tools: Tools
 ) -> Result:
-    """Blank the function, run the pipeline and say by outcome what came of it.
+    """Take the function away, run the pipeline and say by outcome what came of it.
 
     Raises what the rooms raise; UsageError when the package has no such function.
     """
     start_s = time.monotonic()
-    tree = blanked(tools.package(work), work.target)
+    whole = tools.package(work)
+    tree = (deleted if work.is_deleted else blanked)(whole, work.target)
+    oracle = Oracle(work.target, whole[work.target.partition("::")[0]].data)
+    if tools.oracle:
+        greedy = GuidanceSettings(method="greedy", max_lines=_ORACLE_LINES)
+        settings = settings.model_copy(update={"guidance": greedy})
     run = pipeline.solve(
         pipeline.Request(tree),
         settings,
-        pipeline.Tools(tools.sandbox(tree), tools.decoder, silent, lambda _: None),
+        pipeline.Tools(
+            tools.sandbox(tree),
+            oracle.decoder if tools.oracle else tools.decoder,
+            oracle.report,
+            lambda _: None,
+        ),
     )
     status, detail = _status(run, work.target)
     if tools.find_only and status == "no_patch":
         status, detail = "found", ""
-    own = next((one for one in run.outcomes if _name(one) == work.target), None)
+    own = _last(run, work.target)
     return replace(
         blank_result(task, repeat, status, detail),
         agent=_writer(own) if own and status == "solved" else 0,
@@ -59,24 +71,33 @@ def solve_blanked(
         attempts=_tries(own),
         num_guided_tokens=own.stats.num_guided_tokens if own else 0,
         num_draft_tokens_accepted=own.stats.num_draft_tokens_accepted if own else 0,
-        targets=tuple(_name(one) for one in run.outcomes if one.target),
+        targets=tuple(dict.fromkeys(_name(one) for one in run.outcomes if one.target)),
+        form=work.form,
+        fits=own is not None and signature_fits(own),
         versions=run.versions,
     )
 
 
 def _status(run: Run, target: str) -> tuple[Status, str]:
     """The outcome as the table has it. A target beside the blanked function is a wrong one."""
-    names = [_name(one) for one in run.outcomes if one.target]
+    names = list(dict.fromkeys(_name(one) for one in run.outcomes if one.target))
     if not names:
         told = "; ".join(one.detail for one in run.outcomes)
         is_idle = all(one.reason == "nothing_to_do" for one in run.outcomes)
         return ("not_needed" if is_idle else "no_target"), told
     if names != [target]:
         return "wrong_target", f"took {', '.join(names)}"
-    outcome = next(one for one in run.outcomes if one.target)
+    outcome = _last(run, target)
+    if outcome is None:
+        return "no_target", ""
     if outcome.reason == "patched":
         return "solved", ""
     return ("over_budget" if outcome.reason == "over_budget" else "no_patch"), outcome.detail
+
+
+def _last(run: Run, target: str) -> Outcome | None:
+    """The last outcome of the target, which may have been tried twice."""
+    return next((one for one in reversed(run.outcomes) if _name(one) == target), None)
 
 
 def _writer(outcome: Outcome) -> int:

@@ -40,14 +40,16 @@ class Effects:
     package: Callable[[BlankedFunction], Tree] = package_tree
 
 
-def make_tools(settings: Settings, say: Say, effects: Effects | None, find_only: bool) -> Tools:
+def make_tools(
+    settings: Settings, say: Say, effects: Effects | None, find_only: bool, oracle: bool = False
+) -> Tools:
     """Tools that make everything once: one sandbox for all trees of the same dependencies.
 
-    With ``find_only`` the model is one that writes nothing.
+    With ``find_only`` or ``oracle`` no model is loaded.
     """
     effects = effects or Effects()
     sandboxes: dict[str, Sandbox] = {}
-    decoders: list[Decoder] = [ScriptedDecoder(Script(""))] if find_only else []
+    decoders: list[Decoder] = [ScriptedDecoder(Script(""))] if find_only or oracle else []
     trees: dict[BlankedFunction, Tree] = {}
 
     def sandbox(tree: Tree) -> Sandbox:
@@ -67,4 +69,4 @@ def make_tools(settings: Settings, say: Say, effects: Effects | None, find_only:
             trees[key] = effects.package(work)
         return trees[key]
 
-    return Tools(sandbox, decoder, package, find_only)
+    return Tools(sandbox, decoder, package, find_only, oracle)

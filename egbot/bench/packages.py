@@ -20,10 +20,12 @@ from egbot.execution.options import SandboxOptions
 from egbot.records import Tree, TreeFile
 from egbot.repository import open_repository, snapshot
 from egbot.source.edit import prepare
-from egbot.source.outline import find
+from egbot.source.outline import Definition, find
 from egbot.uv import run_uv
 
 SHIPPED = Path(__file__).parent / "configs" / "packages.json"
+ORACLE = SHIPPED.with_name("oracle.json")
+"""Functions of more packages, blanked and deleted: for the perfect model."""
 _MAX_FILE_BYTES = 4 * 1024 * 1024
 _NETWORK_HINT = "this needs a package index: check the network and pip's configuration"
 
@@ -43,7 +45,10 @@ def make_task(record: Record) -> Task:
         raise BadRecordError(f"{package} has no version: results must be repeatable")
     digest = text_field(record, "sha256", default="")
     origin = f"{package}=={version}" if package else folder
-    work = BlankedFunction(package, version, digest, folder, target)
+    form = text_field(record, "form", default="blanked")
+    if form not in ("blanked", "deleted"):
+        raise BadRecordError(f"form {form[:80]!r} is neither blanked nor deleted")
+    work = BlankedFunction(package, version, digest, folder, target, form == "deleted")
     return Task(f"{origin}::{target}", record.place, work)
 
 
@@ -121,16 +126,37 @@ def _unpacked(archive: Path) -> Tree:
 # --- blanking ----------------------------------------------------------------------------------
 
 
+def _found(tree: Tree, target: str) -> tuple[TreeFile, Definition]:
+    path, _, qualname = target.partition("::")
+    file = tree.get(path)
+    definition = find(file.data, qualname) if file is not None else None
+    if file is None or definition is None:
+        raise UsageError(f"the package has no function {target}", hint="correct the list")
+    return file, definition
+
+
+def deleted(tree: Tree, target: str) -> Tree:
+    """The tree without the target; ``pass`` stands where nothing is left of its class.
+
+    Raises UsageError when there is no such function.
+    """
+    file, definition = _found(tree, target)
+    span = definition.span
+    before, after = file.data[: span.start_byte], file.data[span.end_byte :]
+    try:
+        ast.parse(before + after)
+    except SyntaxError:
+        before += b"pass"
+    return {**tree, target.partition("::")[0]: TreeFile(before + after, file.mode)}
+
+
 def blanked(tree: Tree, target: str) -> Tree:
     """The tree with the target's body replaced by ``raise NotImplementedError``.
 
     Signature, decorators and docstring stay. Raises UsageError when there is no such function.
     """
     path, _, qualname = target.partition("::")
-    file = tree.get(path)
-    definition = find(file.data, qualname) if file is not None else None
-    if file is None or definition is None:
-        raise UsageError(f"the package has no function {target}", hint="correct the list")
+    file, definition = _found(tree, target)
     node = ast.parse(definition.code).body[0]
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         raise UsageError(f"{target} is no function", hint="correct the list")

@@ -73,7 +73,8 @@ class Result:
     ``num_judged`` and ``num_judged_passed`` count the tests that judge; ``num_visible`` those that
     the model was given, without ``num_dropped`` that the set's own solution fails. Of the
     ``num_guided_tokens`` that guided agents wrote, ``num_draft_tokens_accepted`` came without a
-    step of their own. ``targets`` are the functions of a package that egbot took for missing.
+    step of their own. ``targets`` are the functions of a package that egbot took for missing;
+    ``form`` is what was done to it, and ``fits`` whether the header took every call of it.
     """
 
     task: str
@@ -95,6 +96,8 @@ class Result:
     num_guided_tokens: int = 0
     num_draft_tokens_accepted: int = 0
     targets: tuple[str, ...] = ()
+    form: str = ""
+    fits: bool = False
     dataset_sha256: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 

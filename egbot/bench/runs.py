@@ -53,6 +53,7 @@ class Order:
     repeats: int = 1
     resume: bool = False
     find_only: bool = False
+    oracle: bool = False
     baseline: Path | None = None
 
 
@@ -77,7 +78,8 @@ def run_bench(order: Order, say: Say, effects: Effects | None = None) -> Summary
         todo = _todo(tasks, order.repeats, store.results)
         if len(todo) < len(tasks) * order.repeats:
             say(f"resumed: {len(tasks) * order.repeats - len(todo)} results are there already")
-        bench = _Bench(settings, make_tools(settings, say, effects, order.find_only), store, say)
+        tools = make_tools(settings, say, effects, order.find_only, order.oracle)
+        bench = _Bench(settings, tools, store, say)
         try:
             _work(bench, todo, found.source.sha256)
         finally:
@@ -131,6 +133,7 @@ def _head(order: Order, settings: Settings, found: TaskSet) -> dict[str, object]
         "shard": list(order.shard),
         "repeats": order.repeats,
         "find_only": order.find_only,
+        "oracle": order.oracle,
         "settings": settings.model_dump(mode="json"),
         "versions": _versions(),
     }

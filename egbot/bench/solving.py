@@ -35,13 +35,15 @@ _LEAST_CHECK_S = 10.0  # a reference is judged for its answers, on a machine tha
 class Tools:
     """The effects of a benchmark: a sandbox for a tree's dependencies, the model, a package's files.
 
-    With ``find_only`` the model writes nothing: what counts is what was found missing.
+    With ``find_only`` the model writes nothing: what counts is what was found missing. With
+    ``oracle`` one that knows the right body stands in for it.
     """
 
     sandbox: Callable[[Tree], Sandbox]
     decoder: Callable[[], Decoder]
     package: Callable[[BlankedFunction], Tree]
     find_only: bool = False
+    oracle: bool = False
 
 
 @dataclass(slots=True)

@@ -50,6 +50,7 @@ class Summary:
     by_status: Mapping[str, int]
     by_agent: Mapping[str, int]
     by_package: Mapping[str, Mapping[str, int]]
+    by_form: Mapping[str, Mapping[str, int]]
     tokens: int
     wall_s: float
     tokens_per_solved: float | None
@@ -90,6 +91,7 @@ def summarise(
         by_status=dict(Counter(one.status for one in results if one.repeat == 0)),
         by_agent=_by_agent(first.values()),
         by_package=_by_package(results),
+        by_form=_by_form(first.values()),
         tokens=tokens,
         wall_s=round(wall_s, 3),
         tokens_per_solved=tokens / all_solved if all_solved else None,
@@ -150,6 +152,17 @@ def _by_package(results: Iterable[Result]) -> dict[str, dict[str, int]]:
         if is_function and one.repeat == 0:
             found.setdefault(package, Counter())[one.status] += 1
     return {package: dict(outcomes) for package, outcomes in found.items()}
+
+
+def _by_form(results: Iterable[Result]) -> dict[str, dict[str, int]]:
+    """For each way of taking a function away: tasks, right targets, headers that fit, accepted."""
+    found: dict[str, Counter[str]] = {}
+    for one in results:
+        if one.form:
+            is_right = one.status not in ("no_target", "wrong_target", "error")
+            row = {"tasks": 1, "target right": int(is_right), "header fits": int(one.fits)}
+            found.setdefault(one.form, Counter()).update({**row, "accepted": int(one.solved)})
+    return {form: dict(row) for form, row in sorted(found.items())}
 
 
 def agent_words(result: Result) -> str:
@@ -213,6 +226,7 @@ def summary_markdown(summary: Summary) -> str:
     ]
     lines = [f"# {summary.name}", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in rows]
+    lines += _form_lines(summary.by_form)
     lines += _package_lines(summary.by_package)
     listed = [*summary.bad_references, *(f"{one.place}: {one.why}" for one in summary.faults)]
     if listed:
@@ -233,6 +247,18 @@ def _solved_rows(summary: Summary) -> Iterator[tuple[str, str]]:
     if summary.draft_share is not None:
         yield "guided tokens without a step", f"{summary.draft_share:.1%}"
     yield from _relative_rows(summary.relative)
+
+
+def _form_lines(forms: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """A row for each way of taking a function away, with parts of its tasks."""
+    if not forms:
+        return []
+    names = list(next(iter(forms.values())))
+    lines = ["", f"| form | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for form, row in forms.items():
+        parts = (f"{row[one]} ({row[one] / row['tasks']:.0%})" for one in names[1:])
+        lines.append(f"| {form} | {row['tasks']} | {' | '.join(parts)} |")
+    return lines
 
 
 def _package_lines(packages: Mapping[str, Mapping[str, int]]) -> list[str]:

@@ -61,7 +61,7 @@ class BlankedFunction:
     """A function of a package, to be blanked and rewritten against the package's own tests.
 
     ``package`` and ``version`` name a source distribution with this ``sha256``, else ``path`` is
-    a folder. ``target`` is PATH::QUALNAME.
+    a folder. ``target`` is PATH::QUALNAME. One that ``is_deleted`` goes with its header.
     """
 
     package: str
@@ -69,6 +69,13 @@ class BlankedFunction:
     sha256: str
     path: str
     target: str
+    is_deleted: bool = False
+
+    @property
+    def form(self) -> str:
+        """What was done to it, in words for a table."""
+        kind = "method" if "." in self.target.partition("::")[2] else "function"
+        return f"deleted {kind}" if self.is_deleted else "blanked body"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
 import json
@@ -12,12 +13,15 @@ from pathlib import Path
 import pytest
 
 from egbot.bench.formats import load_tasks
-from egbot.bench.packages import SHIPPED, blanked, package_tree
+from egbot.bench.oracle import Oracle
+from egbot.bench.packages import SHIPPED, blanked, deleted, package_tree
 from egbot.bench.reading import read_source
 from egbot.bench.results import read_results
 from egbot.bench.runs import run_bench
 from egbot.bench.tasks import BlankedFunction
 from egbot.errors import SandboxError, UsageError
+from egbot.progress import TargetStarted
+from egbot.records import Prompt, Span, Target
 from egbot.testing import Script, ScriptedDecoder
 from tests.bench.sets import ADD, Fields, Shelf, jsonl, order_of
 from tests.shelf import tree_of
@@ -209,3 +213,87 @@ def test_the_shipped_list_is_plain_json() -> None:
         set(one) == {"package", "version", "sha256", "target"}
         for one in json.loads(SHIPPED.read_text())
     )
+
+
+# --- the perfect model ---------------------------------------------------------------------------
+
+SHOP = {
+    "shop.py": (
+        "from contextlib import contextmanager\n\nOPEN = []\n\n\n"
+        "def priced(value, *, rate=0.5, digits=1):\n"
+        '    """Round it."""\n    text = f"""\n{value}"""\n    return round(float(text) * rate, digits)\n\n\n'
+        "@contextmanager\ndef opened(door):\n    OPEN.append(door)\n    yield door\n    OPEN.pop()\n\n\n"
+        "class Cart:\n    def add(self, item, times=3):\n        return [item] * times\n"
+    ),
+    "test_shop.py": (
+        "import shop\n\n\n"
+        "def test_priced():\n    assert shop.priced(2) == 1.0\n    assert shop.priced(4, digits=0) == 2\n\n\n"
+        "def test_opened():\n    with shop.opened(7) as door:\n        assert shop.OPEN == [door]\n"
+        "    assert shop.OPEN == []\n\n\n"
+        "def test_add():\n    many = 1\n    assert shop.Cart().add(5, many) == [5]\n"
+        "    assert shop.Cart().add(5) == [5, 5, 5]\n"
+    ),
+}
+
+
+def test_a_perfect_model_writes_what_was_blanked_or_deleted(tmp_path: Path) -> None:
+    """Under whatever header egbot wrote: names, defaults and decorators may be others."""
+    bench = Shelf(package=lambda work: tree_of(SHOP))
+    forms = {
+        "shop.py::priced": "blanked",
+        "shop.py::opened": "deleted",
+        "shop.py::Cart.add": "deleted",
+    }
+    listed = [{**ENTRY, "target": target, "form": form} for target, form in forms.items()]
+    tasks = jsonl(tmp_path / "list.jsonl", listed)
+    summary = run_bench(order_of(tasks, tmp_path / "out", oracle=True), bench.say, bench.effects())
+    row = {"tasks": 1, "target right": 1, "header fits": 1, "accepted": 1}
+    kinds = ("blanked body", "deleted function", "deleted method")
+    assert summary.by_form == dict.fromkeys(kinds, row)
+    assert bench.num_loads == 0
+    assert (
+        "| deleted method | 1 | 1 (100%) | 1 (100%) | 1 (100%) |"
+        in (tmp_path / "out" / "summary.md").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "asked", "call"),
+    [
+        ("f(a, b=1)", "f(x, y)", "f(x, y)"),
+        ("f(a, b=1)", "f(x, y=None)", "f(x, 1 if y is None else y)"),
+        ("f(a, b=1, c=2)", "f(x, c=None)", "f(x, c=2 if c is None else c)"),
+        ("f(a, *rest)", "f(x, y=None)", "f(x, *([] if y is None else [y]))"),
+        ("f(a, **more)", "f(x, *, key)", "f(x, key=key)"),
+        ("f(self, a)", "f(self, x)", "f(self, x)"),
+        ("f(cls, a)", "f(x)", "f(__class__, x)"),
+        ("f(a, b)", "f(*args, **options)", "f(*args, **options)"),
+    ],
+)
+def test_the_old_function_is_called_with_the_new_ones_arguments(
+    written: str, asked: str, call: str
+) -> None:
+    oracle = Oracle("m.py::f", f"def {written}:\n    return 7\n".encode())
+    header = f"def {asked}:"
+    span = Span(0, 0, 1, 1)
+    target = Target("m.py", "f", "missing_name", header, "", span, "", ())
+    oracle.report(TargetStarted(1, 1, target))
+    prompt = Prompt("", "", "", f"```python\n{header}")
+    session = oracle.decoder().open(prompt)
+    answer = session.advance(signal="", gamma=0, max_tokens=999, stop=lambda _: False)
+    assert ast.unparse(ast.parse(call)) in answer.text
+
+
+def test_what_is_deleted_leaves_a_file_that_compiles() -> None:
+    source = "class A:\n    x = 1\n\n    def f(self):\n        return 1\n\n\nclass B:\n    @staticmethod\n    def g():\n        return 2\n"
+    once = deleted(tree_of({"a.py": source}), "a.py::A.f")
+    assert "def f" not in once["a.py"].data.decode()
+    twice = deleted(once, "a.py::B.g")["a.py"].data.decode()
+    assert {"A", "B"} <= set(run_source(twice))
+    assert "staticmethod" not in twice
+
+
+def run_source(source: str) -> dict[str, object]:
+    names: dict[str, object] = {}
+    exec(source, names)
+    return names
