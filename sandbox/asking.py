@@ -139,7 +139,7 @@ class Source:
     def __init__(self, file: str) -> None:
         self.parents: dict[ast.AST, ast.AST] = {}
         self.by_position: dict[Position, ast.AST] = {}
-        self._statements: list[ast.stmt] = []
+        self._statements: dict[int, ast.stmt] = {}
         with contextlib.suppress(SyntaxError, ValueError, RecursionError):
             for node in ast.walk(ast.parse("".join(linecache.getlines(file)))):
                 self._add(node)
@@ -148,15 +148,23 @@ class Source:
         for child in ast.iter_child_nodes(node):
             self.parents[child] = node
         if isinstance(node, ast.stmt):  # shares its position with an expression that is all of it
-            self._statements.append(node)
+            lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            self._statements.update(dict.fromkeys(lines, node))  # outer ones are walked first
         elif isinstance(node, ast.expr):
             at = (node.lineno, node.end_lineno or 0, node.col_offset, node.end_col_offset or 0)
             self.by_position.setdefault(at, node)
 
     def statement(self, line: int) -> ast.stmt | None:
         """Return the innermost statement on a line."""
-        found = [one for one in self._statements if one.lineno <= line <= (one.end_lineno or 0)]
-        return found[-1] if found else None  # outer ones were walked first
+        return self._statements.get(line)
+
+    def binds(self, name: str) -> bool:
+        """Whether a statement of the file, wherever it stands, makes a function, class or name."""
+        return any(
+            getattr(node, "name", None) == name
+            or (getattr(node, "id", None) == name and isinstance(node.ctx, ast.Store))
+            for node in self.parents
+        )
 
     def above(self, node: ast.AST | None) -> list[ast.AST]:
         """Return the node and what holds it, the innermost first."""
@@ -202,6 +210,7 @@ def wanted(frame: Frame | None, times: int) -> bool:
     inner: ast.AST | None = None
     for node in source_of(frame).above(node_at(frame)):
         if isinstance(node, ast.stmt):
+            inner = node.test if isinstance(node, ast.While) and inner is None else inner
             return answer if inner is None else _statement_wants(node, inner, answer, times)
         if _negates(node, inner):
             answer = not answer
@@ -255,6 +264,14 @@ def is_called(frame: Frame | None, name: str) -> bool:
         node = named[0] if named else None
     parent = source.parents.get(node) if node is not None else None
     return isinstance(parent, ast.Call) and parent.func is node
+
+
+def asks_next(frame: Frame | None) -> bool:
+    """Whether the frame asks for one item by itself, as no loop does."""
+    node = None if frame is None else node_at(frame)
+    if isinstance(node, ast.Assert):
+        node = node.test
+    return isinstance(node, ast.Call) and _name(node.func) in ("next", "anext", "__next__")
 
 
 def is_soft(frame: FrameType, name: str) -> bool:

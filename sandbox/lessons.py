@@ -12,18 +12,18 @@ import re
 import sys
 from typing import Any
 
-from sandbox.asking import Frame, moments, names_test, position, source_of
+from sandbox.asking import Frame, Source, moments, names_test, position, source_of
 from sandbox.missing import Missing, Need, need_of
 from sandbox.recorder import (
     BASES,
     STAGE,
     LimitError,
     State,
-    expect_of,
     facts_of,
     is_approximate,
     is_recorder,
     literal,
+    sight,
 )
 
 MAX_SUGGESTIONS = 40
@@ -57,6 +57,7 @@ DUNDERS = (
     (r"unsupported operand type\(s\) for \+: '(\w+)'", "__add__"),
     (r"unsupported operand type\(s\) for -: '(\w+)'", "__sub__"),
     (r"unsupported operand type\(s\) for \*: '(\w+)'", "__mul__"),
+    (r"'(\w+)' object does not support .*missed __(?:a?)exit__", "__exit__"),
     (r"'(\w+)' object does not support the (?:asynchronous )?context", "__enter__"),
     (r"'(\w+)' object does not support item assignment", "__setitem__"),
     (r"'(\w+)' object does not support item deletion", "__delitem__"),
@@ -110,7 +111,8 @@ def suggest(error: BaseException | None, state: State, finder: Missing, test: st
             found += types_wanted(failure, state)
             found += effects(failure, state)
             found += compared(failure, state)
-        found += [(one["kind"], one["key"], one["value"]) for one in state.missed[:-9:-1]]
+        elsewhere = [*state.missed[:-9:-1], *(finder.unresolved() if error else ())]
+        found += [(one["kind"], one["key"], one["value"]) for one in elsewhere]
         stubs = [one["who"] for one in state.sights if one["kind"] == "stub" and one["detail"]]
         found += [("soft", one, "") for one in dict.fromkeys(stubs)]
         found += turns(state, isinstance(error, LimitError) or error is None)
@@ -143,7 +145,45 @@ def exact(failure: Failure, finder: Missing) -> list[Need]:
         found += _unimplemented(failure, finder)
     if isinstance(error, TypeError):
         found += _dunders(failure, finder)
+        for value in failure.last.f_locals.values() if failure.last else ():
+            if "dataclass" in failure.text and is_recorder(value):
+                STAGE.state.see(
+                    sight("class", facts_of(value).path.removesuffix("()"), "dataclass")
+                )
+    if isinstance(error, AssertionError):
+        found += _plain_objects(failure, finder)
     return found
+
+
+def _plain_objects(failure: Failure, finder: Missing) -> list[Need]:
+    """Instances of ours in a false assertion, that compare, or show, as Python's own objects do."""
+    frame = next((one for one in failure.frames[::-1] if STAGE.ground.frame(one) is one), None)
+    statement = None if frame is None else source_of(frame).statement(frame.f_lineno)
+    values: list[Any] = []
+    asked = []
+    if isinstance(getattr(statement, "test", None), ast.UnaryOp) and frame is not None:
+        # pytest keeps what the parts of an assertion are
+        values = [value for name, value in frame.f_locals.items() if name[:4] == "@py_"]
+        asked = ["__bool__"]
+    for side in STAGE.state.pair or ():
+        values += side if isinstance(side, (list, tuple, set)) else [side]
+        asked += ["__eq__", "__hash__"] if isinstance(side, (set, frozenset, dict)) else ["__eq__"]
+    found = [
+        (type(one), name)
+        for one in values
+        for name in asked
+        if not isinstance(one, type) and finder.is_own_class(type(one))
+    ]
+    for text in [one for one in STAGE.state.pair or () if isinstance(one, str)]:
+        for name in re.findall(r"<(?:[\w.]+\.)?(\w+) object at 0x", text):
+            calls = ast.unparse(statement) if statement else ""
+            shown = "__repr__" if "repr(" in calls or "!r" in calls else "__str__"
+            found += [(one, shown) for one in finder.classes_named(name)]
+    return [
+        _member(cls, name, "instance called")
+        for cls, name in dict.fromkeys(found)
+        if getattr(cls, name, None) is getattr(object, name, None)
+    ]
 
 
 def _starred(failure: Failure, finder: Missing) -> list[Need]:
@@ -197,7 +237,8 @@ def _imported(error: ImportError, finder: Missing) -> list[Need]:
     if isinstance(error, ModuleNotFoundError):
         is_test = names_test(module) or module.partition(".")[0] in sys.stdlib_module_names
         return [] if is_test else [{"kind": "module", "key": module, "value": ""}]
-    if name and _is_own_module(module, finder):
+    file = str(error.path)
+    if name and finder.ground.is_ours(file) and not Source(file).binds(name):
         return [{"kind": "name", "key": f"{module}:{name}", "value": ""}]
     return []
 
@@ -235,8 +276,8 @@ def _dunders(failure: Failure, finder: Missing) -> list[Need]:
         match = re.search(pattern, failure.text)
         for cls in finder.classes_named(match[1]) if match else ():
             name = dunder
-            if dunder == "__enter__" and "async" in failure.text:
-                name = "__aenter__"
+            if dunder in ("__enter__", "__exit__") and "async" in failure.text:
+                name = "__a" + dunder[2:]
             found.append(_member(cls, name, "instance called"))
     return found
 
@@ -255,6 +296,8 @@ def types_wanted(failure: Failure, state: State) -> list[tuple[str, str, str]]:
         ]
     if not isinstance(error, TypeError):
         return []
+    text = re.sub(r"Object of type (\w+) is not JSON.*", r"must be JSON, not \1", text)
+    text = re.sub(r"conversion from (\w+) to Decimal.*", r"must be int, not \1", text)
     after = re.split(r"must return|must be|expected|requires|should be|must derive", text)[-1]
     wanted = ""
     for where in (after, text):
@@ -266,7 +309,10 @@ def types_wanted(failure: Failure, state: State) -> list[tuple[str, str, str]]:
         named += _caught(failure.last)
     if not wanted:
         return []
-    return [("base", facts_of(one).path, wanted) for one in named or state.recorders[:-4:-1]]
+    paths = [facts_of(one).path for one in named or state.recorders[:-4:-1]]
+    if wanted == "Exception":  # of what is raised, its class
+        paths = [one.removesuffix("()") for one in paths]
+    return [("base", one, wanted) for one in paths]
 
 
 def _caught(frame: Frame) -> list[Any]:
@@ -303,7 +349,7 @@ def _last_call(state: State, node: ast.Try, kind: str) -> list[tuple[str, str, s
     first, last = node.body[0].lineno, node.body[-1].end_lineno or 0
     for one in reversed(state.calls):
         if one.sight["place"] and first <= one.sight["place"]["line"] <= last:
-            return [("effect", one.key, kind)]
+            return [("effect", one.key, f"raises {kind}")]
     return []
 
 
@@ -369,9 +415,14 @@ def solve(left: Any, right: Any, state: State, depth: int = 0) -> list[tuple[str
 def _solve_one(one: Any, other: Any, state: State, depth: int) -> list[tuple[str, str, str]]:
     text = literal(other)
     if isinstance(one, (list, dict, set, bytearray)) and text:
-        _becomes(one, other, state)
+        found = _becomes(one, text, state)
+        if found:
+            return found
     if is_recorder(one):
-        return [("value", facts_of(one).key, text)] if text and not is_recorder(other) else []
+        facts = facts_of(one)
+        if is_recorder(other) and "()" not in facts_of(other).path and facts.how == "result":
+            text = "=" + facts_of(other).path  # ``Color(1) is Color.RED``
+        return [("value", facts.key, text)] if text else []
     if isinstance(one, type) and re.fullmatch(r"Unwritten\d+", one.__name__):
         return _of_type(one, other)
     if type(one) in (int, float) and type(other) in (int, float):
@@ -383,15 +434,14 @@ def _solve_one(one: Any, other: Any, state: State, depth: int) -> list[tuple[str
     return []
 
 
-def _becomes(one: Any, other: Any, state: State) -> None:
+def _becomes(one: Any, text: str, state: State) -> list[tuple[str, str, str]]:
     """An argument of a call is compared later on: the call was to change it."""
-    for call in state.calls:
-        for index, argument in enumerate(call.args):
-            if argument is one:
-                with_it = f"argument {index} becomes"
-                STAGE.quiet -= 1
-                expect_of(call.sight, "", with_it, other)
-                STAGE.quiet += 1
+    return [
+        ("effect", call.key, f"{index} {text}")
+        for call in state.calls[::-1]
+        for index, argument in enumerate(call.args)
+        if argument is one
+    ][:2]
 
 
 def _of_type(cls: type, other: Any) -> list[tuple[str, str, str]]:
@@ -415,9 +465,15 @@ def _number(one: float, other: float, state: State) -> list[tuple[str, str, str]
 def _texts(one: str, other: str, state: State) -> list[tuple[str, str, str]]:
     found = []
     for recorder in state.recorders[:-21:-1]:
-        if isinstance(recorder, str) and facts_of(recorder).how != "name":
-            found.append(("value", facts_of(recorder).key, repr(other)))
+        token = f"<{type(recorder).__name__}>"
+        if isinstance(recorder, str) and facts_of(recorder).how != "name" and token in one:
+            before, _, after = one.partition(token)
+            text = other[len(before) : len(other) - len(after)]
+            if other == before + text + after:
+                found.append(("value", facts_of(recorder).key, repr(text)))
             break
+    if one == "" and state.calls:  # of what is written to the standard output
+        found.append(("effect", state.calls[-1].key, f"prints {other!r}"))
     for asked in state.asked[:-31:-1]:
         token = f"<{type(asked.who).__name__}>"
         if asked.kind == "text" and asked.answer is None and token in one:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import ast
 import builtins
+import dis
 import functools
 import importlib.machinery
 import inspect
 import os
 import sys
+import tokenize
 from collections.abc import Callable
-from types import FrameType, ModuleType
-from typing import Any
+from types import CodeType, FrameType, ModuleType
+from typing import Any, NamedTuple
 
 from sandbox.asking import (
     Frame,
@@ -34,6 +36,9 @@ from sandbox.recorder import (
     asks_isinstance,
     asks_issubclass,
     call,
+    exception_class,
+    expect,
+    facts_of,
     is_deaf,
     is_hidden,
     is_recorder,
@@ -43,7 +48,8 @@ from sandbox.recorder import (
     seen,
 )
 
-_ANYTHING = "__egbot_stub__"
+_STUB = "__egbot_stub__"
+_ENTERED = "__egbot_entered__"
 _MAX_AGAIN = 30
 """So many times a module is executed again, with one more name or member in place each time."""
 
@@ -51,48 +57,43 @@ Need = dict[str, str]
 """A lesson in the making: kind, key, value."""
 
 
-# --- stubs ------------------------------------------------------------------------------------
+# --- functions --------------------------------------------------------------------------------
 
 
-class Stub:
-    """A function whose body is to be written, as the host names it."""
+class Function(NamedTuple):
+    """A function of the repository; ``line`` is the one on which its definition begins."""
 
-    def __init__(self, qualname: str, ordinal: int, silent: bool, is_method: bool) -> None:
-        self.name = qualname + (f"@{ordinal}" if ordinal else "")
-        self.qualname = qualname
-        self.silent = silent
-        self.is_method = is_method
+    path: str
+    qualname: str
+    line: int
+
+
+class Stub(NamedTuple):
+    """A function whose body is to be written, with its number among all functions."""
+
+    qualname: str
+    name: str
+    number: int
+    silent: bool
+    is_method: bool
 
 
 class _Marker(ast.NodeVisitor):
-    """Gives the stubs of one file a decorator of ours, innermost, that moves no line."""
+    """Has each function of one file say that it is entered, and gives stubs a decorator of ours.
 
-    def __init__(self, wanted: dict[tuple[str, int], bool], known: list[Stub]) -> None:
-        self._wanted, self._known = wanted, known
+    No line moves: the decorator is the innermost one.
+    """
+
+    def __init__(self, path: str, wanted: dict[tuple[str, int], bool], finder: Missing) -> None:
+        self._path, self._wanted, self._finder = path, wanted, finder
         self._scopes: list[tuple[str, bool]] = []
         self._counts: dict[str, int] = {}
 
     def _visit_scope(self, node: Any) -> None:
         is_function = not isinstance(node, ast.ClassDef)
         above = "".join(name + (".<locals>." if f else ".") for name, f in self._scopes)
-        qualname = above + node.name
         if is_function:
-            ordinal = self._counts.get(qualname, 0)
-            self._counts[qualname] = ordinal + 1
-            if (qualname, ordinal) in self._wanted:
-                in_class = bool(self._scopes) and not self._scopes[-1][1]
-                static = any(
-                    getattr(one, "id", "") == "staticmethod" for one in node.decorator_list
-                )
-                silent = self._wanted[qualname, ordinal]
-                stub = Stub(qualname, ordinal, silent, in_class and not static)
-                self._known.append(stub)
-                mark = ast.Call(
-                    ast.Name(_ANYTHING, ast.Load()), [ast.Constant(len(self._known) - 1)], []
-                )
-                for one in ast.walk(mark):
-                    ast.copy_location(one, node)
-                node.decorator_list.append(mark)
+            self._mark(node, above + node.name)
         self._scopes.append((node.name, is_function))
         self.generic_visit(node)
         self._scopes.pop()
@@ -100,6 +101,31 @@ class _Marker(ast.NodeVisitor):
     visit_FunctionDef = _visit_scope  # noqa: N815 (ast's own names)
     visit_AsyncFunctionDef = _visit_scope  # noqa: N815
     visit_ClassDef = _visit_scope  # noqa: N815
+
+    def _mark(self, node: Any, qualname: str) -> None:
+        functions, stubs = self._finder.functions, self._finder.known_stubs
+        number, ordinal = len(functions), self._counts.get(qualname, 0)
+        self._counts[qualname] = ordinal + 1
+        first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+        functions.append(Function(self._path, qualname, first))
+        entering = ast.Expr(_call_of(_ENTERED, number, node))
+        has_docstring = ast.get_docstring(node, clean=False) is not None
+        node.body.insert(int(has_docstring), ast.copy_location(entering, node))
+        silent = self._wanted.get((qualname, ordinal))
+        if silent is not None:
+            names = [getattr(one, "id", "") for one in node.decorator_list]
+            in_class = bool(self._scopes) and not self._scopes[-1][1]
+            name = qualname + (f"@{ordinal}" if ordinal else "")
+            is_method = in_class and "staticmethod" not in names
+            stubs.append(Stub(qualname, name, number, silent, is_method))
+            node.decorator_list.append(_call_of(_STUB, len(stubs) - 1, node))
+
+
+def _call_of(name: str, number: int, at: ast.AST) -> ast.Call:
+    call = ast.Call(ast.Name(name, ast.Load()), [ast.Constant(number)], [])
+    for one in ast.walk(call):
+        ast.copy_location(one, at)
+    return call
 
 
 def _stand_in(finder: Missing, stub: Stub, function: Any) -> Any:
@@ -109,6 +135,7 @@ def _stand_in(finder: Missing, stub: Stub, function: Any) -> Any:
         receiver = args[0] if stub.is_method and args else None
         who, detail = _home(finder, stub, function, receiver)
         soft = "soft" in STAGE.state.of and not {"", who}.isdisjoint(STAGE.state.of["soft"])
+        finder.entered.add(stub.number)
         note("stub", who, "silent" if stub.silent else "", once=True)
         try:
             inspect.signature(function).bind(*args, **kwargs)
@@ -122,7 +149,7 @@ def _stand_in(finder: Missing, stub: Stub, function: Any) -> Any:
         @functools.wraps(function)
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
             is_meant, result = enter(args, kwargs)
-            return await function(*args, **kwargs) if is_meant else result
+            return await function(*args, **kwargs) if is_meant else await result
     else:
 
         @functools.wraps(function)
@@ -164,64 +191,27 @@ def _below(cls: type) -> list[type]:
 
 # --- what modules of ours see -----------------------------------------------------------------
 
-_COPIED = frozenset(
-    [
-        "len",
-        "min",
-        "max",
-        "sum",
-        "any",
-        "all",
-        "abs",
-        "sorted",
-        "getattr",
-        "hasattr",
-        "setattr",
-        "iter",
-        "next",
-        "repr",
-        "round",
-        "ord",
-        "chr",
-        "callable",
-        "divmod",
-        "hash",
-        "pow",
-    ]
-)
+_PATCHED = ("input", "open", "print", "help", "exit", "quit", "breakpoint", "__import__")
+"""Builtins that tests replace in the module ``builtins``."""
 
 
-class Builtins(dict[str, Any]):
-    """The builtins of the repository's modules: a name that nobody has is noted as missed.
-
-    Most are looked up anew each time, since tests replace them in the module ``builtins``.
-    """
-
-    def __init__(self, finder: Missing) -> None:
-        every = vars(builtins)
-        super().__init__({k: v for k, v in every.items() if k in _COPIED or isinstance(v, type)})
-        self["isinstance"], self["issubclass"] = asks_isinstance, asks_issubclass
-        self["__import__"] = _import
-        self["__build_class__"] = finder.build_class
-        self["__debug__"] = __debug__
-        self[_ANYTHING] = lambda number: functools.partial(
-            _stand_in, finder, finder.known_stubs[number]
-        )
-
-    def __missing__(self, name: str) -> Any:
-        every = vars(builtins)
-        if name in every:
-            return every[name]
-        frame = sys._getframe(1)  # noqa: SLF001
-        file = frame.f_code.co_filename
-        if not is_hidden(name) and STAGE.ground.is_ours(file):
-            module = str(frame.f_globals.get("__name__", ""))
-            STAGE.state.missed.append({"kind": "name", "key": f"{module}:{name}", "value": ""})
-        raise KeyError(name)
+def _builtins(finder: Missing) -> dict[str, Any]:
+    """Return the builtins of the repository's modules."""
+    own = {
+        "isinstance": asks_isinstance,
+        "issubclass": asks_issubclass,
+        "__build_class__": finder.build_class,
+        _ENTERED: finder.entered.add,
+        _STUB: lambda number: functools.partial(_stand_in, finder, finder.known_stubs[number]),
+    }
+    return {**vars(builtins), **{name: _forward(name) for name in _PATCHED}, **own}
 
 
-def _import(*args: Any, **kwargs: Any) -> Any:
-    return builtins.__import__(*args, **kwargs)  # which a test may have replaced
+def _forward(name: str) -> Callable[..., Any]:
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        return getattr(builtins, name)(*args, **kwargs)
+
+    return forward
 
 
 class MissingModule(ModuleType):
@@ -238,6 +228,8 @@ class Missing:
 
     def __init__(self, ground: Ground, probe: dict[str, Any]) -> None:
         self.ground = ground
+        self.functions: list[Function] = []
+        self.entered: set[int] = set()
         self.known_stubs: list[Stub] = []
         self._own = frozenset(probe["own"])
         self._declared = frozenset(probe["declared"])
@@ -246,7 +238,7 @@ class Missing:
             place = (one["qualname"], one["ordinal"])
             self._stubs.setdefault(one["path"], {})[place] = one["silent"]
         self._classes: dict[str, list[type]] = {}
-        self._builtins = Builtins(self)
+        self._builtins = _builtins(self)
         self.members: list[Need] = []
         """Members that importing asked for, or that lessons name."""
 
@@ -269,18 +261,18 @@ class Missing:
 
         def source_to_code(self: Any, data: Any, path: Any, **kwargs: Any) -> Any:
             relative = missing.ground.relative(str(path))
-            if relative in missing._stubs and isinstance(data, (bytes, str)):
+            if relative is not None and missing.ground.is_ours(str(path)):
                 data = missing.mark(data, str(path), relative)
             return compiled(self, data, path, **kwargs)
 
         loader.exec_module, loader.source_to_code = exec_module, source_to_code
 
     def mark(self, data: bytes | str, path: str, relative: str) -> Any:
-        """Return the file's tree with its stubs decorated; as it is where it does not compile."""
+        """Return the file's tree with its functions marked; as it is where it does not compile."""
         try:
             tree = ast.parse(data, path)
-            _Marker(self._stubs[relative], self.known_stubs).visit(tree)
-        except (SyntaxError, ValueError, RecursionError):
+            _Marker(relative, self._stubs.get(relative, {}), self).visit(tree)
+        except (SyntaxError, TypeError, ValueError, RecursionError):
             return data
         return tree
 
@@ -299,7 +291,7 @@ class Missing:
             except (NameError, AttributeError) as error:
                 if not is_ours or not self._supply(error):
                     raise
-        if is_ours and names.get("__name__") in sys.modules:
+        if is_ours:
             self.open(module)
 
     def rewritten(self, module: ModuleType) -> None:
@@ -346,7 +338,10 @@ class Missing:
             elif self._answers(frame, name, "ImportError", "AttributeError"):
                 star = isinstance(getattr(module, "__all__", None), (list, tuple))
                 detail = "star" if star and name in module.__all__ else ""
-                return missing_name(f"{module.__name__}:{name}", detail=detail)
+                known = missing_name(f"{module.__name__}:{name}", detail=detail)
+                if frame is asker() or not is_recorder(known):
+                    return known
+                return functools.partial(_pass_on, known)  # mocks look at its kind
             else:
                 key = f"{module.__name__}:{name}"
                 STAGE.state.missed.append({"kind": "name", "key": key, "value": ""})
@@ -375,9 +370,27 @@ class Missing:
             {"kind": "member", "key": self._shared_home(key, value, lessons), "value": value}
             for key, value in lessons.items()
         ]
+        self._replace("base")
+        self._replace("value")
         for one in self.members:
             for cls in self.classes_at(one["key"].rpartition(".")[0]):
                 self.place_member(cls, one)
+
+    def _replace(self, kind: str) -> None:
+        """Put values and exception classes in place of the names that turned out to be such."""
+        for key, value in STAGE.state.of.get(kind, {}).items():
+            old, new = STAGE.names.get(key), None
+            if old is None or not is_recorder(old) or (kind == "base" and value != "Exception"):
+                continue
+            new = exception_class(key, old) if kind == "base" else ast.literal_eval(value)
+            if kind == "value":
+                expect(old, "is", new)
+            STAGE.names[key] = new
+            for module in list(sys.modules.values()):
+                file = getattr(module, "__file__", None)
+                if isinstance(file, str) and self.ground.relative(file) is not None:
+                    names = vars(module)
+                    names.update({name: new for name, one in names.items() if one is old})
 
     def _place_star(self, key: str, file: str) -> None:
         for module in list(sys.modules.values()):
@@ -459,6 +472,24 @@ class Missing:
         self.open(module)
 
     # --- members ---
+
+    def unresolved(self) -> list[Need]:
+        """Global names that nobody has, of the functions that were entered."""
+        files: dict[str, set[int]] = {}
+        for one in [self.functions[number] for number in sorted(self.entered)]:
+            files.setdefault(self.ground.root + one.path, set()).add(one.line)
+        found = []
+        for module in list(sys.modules.values()):
+            names = vars(module)
+            for code in _codes(module, files.get(str(names.get("__file__")), set())):
+                found += [
+                    {"kind": "name", "key": f"{module.__name__}:{one.argval}", "value": ""}
+                    for one in dis.get_instructions(code)
+                    if one.opname == "LOAD_GLOBAL"
+                    and one.argval not in names
+                    and one.argval not in self._builtins
+                ]
+        return found
 
     def is_own_class(self, cls: type) -> bool:
         """Whether a class was made by a file of the repository that holds no tests."""
@@ -571,18 +602,56 @@ def _is_submodule(module: ModuleType, name: str) -> bool:
     return bool(path) and importlib.machinery.PathFinder.find_spec(full, path) is not None
 
 
+def _codes(module: ModuleType, lines: set[int]) -> list[CodeType]:
+    """Return the code of the functions that begin on these lines of a module's file."""
+    if not lines:
+        return []
+    with tokenize.open(str(module.__file__)) as file:
+        waiting = [compile(file.read(), str(module.__file__), "exec", dont_inherit=True)]
+    found = []
+    for code in waiting:  # which grows
+        waiting += [one for one in code.co_consts if isinstance(one, CodeType)]
+        found += [code] if code.co_firstlineno in lines and code.co_flags & 1 else []
+    return found
+
+
 def is_recorder_class(cls: type) -> bool:
     """Whether it is a class that stands in for an unwritten one, or derives from it."""
     return any("_origin" in vars(one) or one.__name__ == "Recorder" for one in cls.__mro__)
 
 
+async def _nothing_awaited(_result: Any) -> None:
+    return None
+
+
+_RESULTS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("__str__", "__repr__", "__format__"), str),
+    **dict.fromkeys(("__init__", "__exit__", "__setattr__", "__delattr__"), lambda _: None),
+    "__aexit__": _nothing_awaited,
+    "__aiter__": lambda result: result.__aiter__(),
+    "__bool__": bool,
+    "__bytes__": bytes,
+    "__hash__": hash,
+    "__int__": int,
+    "__float__": float,
+}
+"""What Python insists on as the result of these methods, made of a recorder."""
+
+
 def _method(path: str) -> Callable[..., Any]:
+    finish = _RESULTS.get(path.rpartition(".")[2])
+
     def method(_self: Any, *args: Any, **kwargs: Any) -> Any:
-        return call(path, args, kwargs, "instance")
+        result = call(path, args, kwargs, "instance")
+        return result if finish is None else finish(result)
 
     method.__name__ = path.rpartition(".")[2]
     method.__qualname__ = path.partition(":")[2]
     return method
+
+
+def _pass_on(known: Any, *args: Any, **kwargs: Any) -> Any:
+    return known(*args, **kwargs)
 
 
 def _call_member(path: str, detail: str, _cls: Any, *args: Any, **kwargs: Any) -> Any:
@@ -648,6 +717,8 @@ def member_need(obj: Any, name: str, frame: Frame | None, finder: Missing) -> Ne
     module = frame.f_globals.get("__name__") if frame is not None else None
     mangled = [one for one in ours if name.startswith(f"_{one.__name__.lstrip('_')}__")]
     asking = [one for one in ours if one.__qualname__ == scope and one.__module__ == module]
+    if not ours and isinstance(obj, super):
+        return _inherited_need(classes, name)
     if not ours:
         return None
     home = [*mangled, *asking, *ours][0]
@@ -661,3 +732,12 @@ def member_need(obj: Any, name: str, frame: Frame | None, finder: Missing) -> Ne
         "key": f"{home.__module__}:{home.__qualname__}.{plain}",
         "value": f"{level} {use}{at}",
     }
+
+
+def _inherited_need(classes: list[type], name: str) -> Need | None:
+    """``super().name`` in a class that derives from an unwritten one."""
+    for one in classes:
+        if "_origin" in vars(one):
+            key = f"{facts_of(vars(one)['_origin']).path}.{name}"
+            return {"kind": "member", "key": key, "value": "instance called"}
+    return None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from typing import Any
 
 from sandbox import blocks
 from sandbox.asking import Ground
-from sandbox.called import CallWatch
 from sandbox.lessons import suggest
 from sandbox.missing import Missing
 from sandbox.recorder import STAGE, Sight, State
 
 MAX_EVIDENCE_CHARS = 700_000
+_COMPARED = 10_000
+"""So much further than any other exception is an assertion's, which is asked last."""
 _MAX_ENTERED = 2000
 _MAX_NOTES = 40
 _PASSED = 10_000_000
@@ -35,10 +35,10 @@ class Probing:
         self._test_s = test_s
         self._ground = STAGE.ground = Ground(root, probe["test_paths"])
         self._finder = Missing(self._ground, probe)
-        self._watch = CallWatch(root)
         self._suggested: Lessons = []
         self._test = ""
         self._blind: list[str] = []
+        self._unasked: Lessons = []
         STAGE.state = State(self._lessons, time.monotonic() + 10 * test_s, prefix="c ")
 
     def install(self) -> None:
@@ -74,10 +74,12 @@ class Probing:
         """A module could not be collected: keep what that teaches."""
         self._suggested += suggest(error, STAGE.state, self._finder, "")[:8]
 
-    def collected(self, watch: CallWatch | None) -> Evidence:
-        """Collection is over: return what it, and the ``watch`` over it, saw."""
-        self._watch = watch or self._watch
+    def collected(self) -> Evidence:
+        """Collection is over: return what it saw."""
         lessons = [json.loads(one) for one in dict.fromkeys(map(json.dumps, self._suggested))]
+        self._unasked = [
+            dict(one, test="") for one in STAGE.state.missed if one["kind"] == "module"
+        ]
         return self._pack(STAGE.state, lessons[:40], (0, STAGE.state.num_events))
 
     # --- one test ---
@@ -88,8 +90,7 @@ class Probing:
         mine = [one for one in [*self._lessons, *lessons] if one["test"] in ("", test)]
         STAGE.state = State(mine, time.monotonic() + 0.6 * self._test_s)
         self._finder.begin()
-        self._watch = CallWatch(self._ground.root[:-1])
-        self._watch.start(threads=True)
+        self._finder.entered.clear()
 
     def on_compare(self, left: Any, right: Any) -> None:
         """A comparison in an assertion is false."""
@@ -102,13 +103,16 @@ class Probing:
 
     def end(self, passed: bool = False) -> Evidence:
         """The test is over, or time is: return what it saw and what to try next."""
-        self._watch.stop()
         state, lessons = STAGE.state, []
         if not passed:
-            with contextlib.suppress(Exception):
+            try:
                 lessons = suggest(state.error, state, self._finder, self._test)
+            except Exception as error:
+                state.note(f"what the failure teaches: {type(error).__name__}: {error}")
+            lessons = [*lessons, *(one for one in self._unasked if one not in lessons)][:40]
         line = _PASSED if passed else self._line(state.error)
-        return self._pack(state, lessons, (line, state.num_events))
+        compared = _COMPARED * isinstance(state.error, AssertionError)
+        return self._pack(state, lessons, (line, state.num_events + compared))
 
     def _line(self, error: BaseException | None) -> int:
         """How far the test's own file came."""
@@ -123,10 +127,8 @@ class Probing:
     # --- evidence ---
 
     def _pack(self, state: State, lessons: Lessons, progress: tuple[int, int]) -> Evidence:
-        entered = [
-            {"path": path, "qualname": qualname[:400], "line": line}
-            for path, qualname, line in self._watch.entered(self._ground.relative)
-        ]
+        functions = [self._finder.functions[one] for one in sorted(self._finder.entered)]
+        entered = [dict(one._asdict(), qualname=one.qualname[:400]) for one in functions]
         notes = [*self._blind, *state.notes]
         if len(entered) > _MAX_ENTERED:
             notes.append(f"of {len(entered)} functions that were entered, {_MAX_ENTERED} are told")

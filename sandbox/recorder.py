@@ -24,7 +24,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sandbox.asking import OWN_FOLDER, Frame, Ground, asker, principal, wanted
+from sandbox.asking import OWN_FOLDER, Frame, Ground, asker, asks_next, principal, wanted
 from sandbox.reprs import Reprs, printable, shorten
 
 MAX_SIGHTS = 2000
@@ -86,7 +86,7 @@ class State:
         self.memo: dict[Any, Any] = {}
         self._adopted: dict[int, tuple[Sight, Sight]] = {}
         self._own: set[int] = set()
-        self._once: set[tuple[str, str, str]] = set()
+        self._once: dict[tuple[str, str, str], Sight] = {}
         self._counts: dict[str, int] = {}
         self._deadline_s = deadline_s
         self._num_events = 0
@@ -114,12 +114,14 @@ class State:
         self.notes[shorten(printable(text), 400)] = None
 
     def see(self, sight: Sight, once: bool = False) -> Sight:
-        """Keep a sight; of those that are the same ``once``, one."""
+        """Keep a sight; of those that are the same ``once``, the first. Returns what is kept."""
         same = (sight["kind"], sight["who"], sight["detail"])
-        if len(self.sights) < MAX_SIGHTS and not (once and same in self._once):
-            self._once.add(same)
+        if once and same in self._once:
+            return self._once[same]
+        self._once.setdefault(same, sight)
+        self._own.add(id(sight))
+        if len(self.sights) < MAX_SIGHTS:
             self.sights.append(sight)
-            self._own.add(id(sight))
         return sight
 
     def adopt(self, sight: Sight) -> Sight:
@@ -238,7 +240,7 @@ def facts_of(value: Any) -> Facts:
 
 
 _SEEDS: dict[str, tuple[Any, ...]] = {
-    "str": ("",),
+    "str": (),
     "bytes": (b"",),
     "int": (1,),
     "float": (1.0,),
@@ -279,7 +281,8 @@ def make(path: str, key: str, how: str, sight: Sight, via: str = "") -> Any:
         state.note(f"{path} should be a {base}, which nothing can stand in for")
         cls, kind = type(name, (Recorder,), {}), None
     try:
-        self = kind.__new__(cls, *_SEEDS[base]) if kind else object.__new__(cls)
+        seeds = (f"<{name}>",) if kind is str else _SEEDS.get(base, ())
+        self = kind.__new__(cls, *seeds) if kind else object.__new__(cls)
     except TypeError:  # without a state of their own
         self = object.__new__(cls)
     object.__getattribute__(self, "__dict__")["_unwritten"] = facts
@@ -291,9 +294,19 @@ def make(path: str, key: str, how: str, sight: Sight, via: str = "") -> Any:
 
 
 def _known_value(text: str, sight: Sight, via: str) -> Any:
-    value = ast.literal_eval(text)
+    value = named(text[1:]) if text.startswith("=") else ast.literal_eval(text)
     expect_of(sight, via, "is", value)
     return value
+
+
+def named(path: str) -> Any:
+    """Return the recorder of a name, or of an attribute of one, None without it."""
+    head, _, rest = path.partition(":")
+    first, *steps = rest.split(".")
+    found = STAGE.names.get(f"{head}:{first}")
+    for step in steps:
+        found = attribute(found, step) if is_recorder(found) else None
+    return found
 
 
 async def _coroutine(path: str, key: str, sight: Sight, via: str) -> Any:
@@ -312,12 +325,18 @@ def derive(self: Any, how: str, step: str) -> Any:
 
 def note(kind: str, who: Any, detail: str = "", *, once: bool = False, **more: Any) -> Sight:
     """Note one thing that happens to a recorder, or to a path. Raises LimitError."""
-    if not STAGE.quiet:
-        STAGE.state.tick()
+    if STAGE.quiet:
+        return sight(kind, who, detail, **more)
+    STAGE.state.tick()
+    return STAGE.state.see(sight(kind, who, detail, **more), once)
+
+
+def sight(kind: str, who: Any, detail: str = "", **more: Any) -> Sight:
+    """Describe one thing that happens where the asker stands."""
     frame = STAGE.ground.frame(asker())
     code = None if frame is None else frame.f_code
     function = getattr(code, "co_qualname", getattr(code, "co_name", ""))
-    sight = {
+    return {
         "kind": kind,
         "who": cut(who if isinstance(who, str) else facts_of(who).path),
         "detail": detail[:200],
@@ -328,7 +347,6 @@ def note(kind: str, who: Any, detail: str = "", *, once: bool = False, **more: A
         "expected": [],
         **more,
     }
-    return sight if STAGE.quiet else STAGE.state.see(sight, once)
 
 
 def expect(self: Any, relation: str, value: Any) -> None:
@@ -384,7 +402,7 @@ def call(path: str, args: tuple[Any, ...], kwargs: dict[str, Any], detail: str =
     key, _ = state.key("call", frame)
     state.calls.append(Call(sight, args, key))
     if frame is not None and key in state.of.get("effect", {}):
-        _take_effect(state.of["effect"][key], sight, frame)
+        _take_effect(state.of["effect"][key], state.calls[-1], frame)
     while state.warning_blocks:  # inside ``with warns(W)`` the first call warns
         kinds, warning = state.warning_blocks.pop()
         refuse(sight, "warns", kinds)
@@ -418,7 +436,29 @@ def _refusal(relation: str, kind: Any) -> dict[str, Any]:
     return {"via": "", "relation": relation, "value": value, "place": place}
 
 
-def _take_effect(name: str, sight: Sight, frame: Frame) -> None:
+def _take_effect(effect: str, one: Call, frame: Frame) -> None:
+    """Do what a call is to do: print, change an argument, or raise."""
+    what, _, text = effect.partition(" ")
+    if what == "prints":
+        sys.stdout.write(ast.literal_eval(text))
+        expect_of(one.sight, "", "prints", ast.literal_eval(text))
+    elif what.isdecimal() and int(what) < len(one.args):
+        _become(one.args[int(what)], ast.literal_eval(text))
+        expect_of(one.sight, "", f"argument {what} becomes", ast.literal_eval(text))
+    else:
+        _raise(text, one.sight, frame)
+
+
+def _become(argument: Any, value: Any) -> None:
+    """Have a list, set or dictionary hold what another holds."""
+    if isinstance(argument, (list, bytearray)):
+        argument[:] = value
+    else:
+        argument.clear()
+        argument.update(value)
+
+
+def _raise(name: str, sight: Sight, frame: Frame) -> None:
     """Raise what a handler around the call waits for, by the name that it has there."""
     first, *rest = name.split(".")
     kind = frame.f_locals.get(first, frame.f_globals.get(first, getattr(builtins, first, None)))
@@ -540,8 +580,23 @@ class Recorder:
         return iter(facts.items)
 
     def __next__(self) -> Any:
-        note("iterate", self, "next")
-        return derive(self, "item", ".__next__()")
+        kids, by_itself = facts_of(self).kids, asks_next(STAGE.ground.frame(asker()))
+        note("iterate", self, "next", once=not by_itself)
+        if not by_itself:  # a loop, which is to end
+            if "left" not in kids:
+                kids["left"] = iter(self)
+            return next(kids["left"])
+        kids["next"] = kids.get("next", -1) + 1
+        return derive(self, "item", f"[{kids['next']}]")
+
+    def __aiter__(self) -> Any:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return self.__next__()
+        except StopIteration:
+            raise StopAsyncIteration from None
 
     def __reversed__(self) -> Iterator[Any]:
         return self.__iter__()
@@ -595,10 +650,6 @@ class Recorder:
         yield from ()
         return make(facts.path, facts.key + " awaited", "awaited", facts.sight, facts.via)
 
-    async def __aiter__(self) -> Any:
-        for one in self.__iter__():
-            yield one
-
     def __hash__(self) -> int:
         return id(self)
 
@@ -623,8 +674,8 @@ class Recorder:
         return answer
 
     def __fspath__(self) -> str:
-        note("operator", self, "fspath")
-        return f"<{type(self).__name__}>"
+        note("operator", self, "fspath", once=True)
+        return self._as_text("str")
 
     def __bytes__(self) -> bytes:
         note("operator", self, "bytes")
@@ -799,7 +850,15 @@ def derived_base(self: Any) -> type:
     if path not in STAGE.bases:
         name = re.split(r"[:.]", path)[-1].strip("()") or "Base"
         STAGE.bases[path] = DerivableMeta(name, (_Derived,), {"_origin": self})
+    for member in STAGE.state.of.get("member", {}):  # ``super()`` looks nowhere else
+        holder, _, name = member.rpartition(".")
+        if holder == path:
+            setattr(STAGE.bases[path], name, _inherited(member))
     return STAGE.bases[path]
+
+
+def _inherited(path: str) -> Any:
+    return lambda _self, *args, **kwargs: call(path, args, kwargs, "instance")
 
 
 _ERROR = re.compile(r"[A-Z]\w*(Error|Exception|Warning|NotFound)|Invalid\w+")
@@ -813,15 +872,16 @@ def missing_name(path: str, kind: str = "name", detail: str = "") -> Any:
         known = make(path, path, "name", sight)
         name = re.split(r"[:.]", path)[-1]
         if _ERROR.fullmatch(name) or STAGE.state.of.get("base", {}).get(path) == "Exception":
-            known = _exception_class(name, known)
+            known = exception_class(path, known)
         STAGE.names[path] = known
     else:
         note(kind, path, detail, once=True)
     return known
 
 
-def _exception_class(name: str, recorder: Any) -> type:
-    path = facts_of(recorder).path
+def exception_class(path: str, recorder: Any) -> type:
+    """Return the class that stands in for an unwritten exception."""
+    name = re.split(r"[:.]", path)[-1]
     note("class", recorder, "Exception", once=True)
 
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -840,7 +900,7 @@ def _exception_class(name: str, recorder: Any) -> type:
 
 def asks_isinstance(value: Any, kinds: Any) -> bool:
     """``isinstance`` as the repository's files see it: a recorder is what it is asked for."""
-    if STAGE.quiet or not is_recorder(value) or isinstance(value, kinds):
+    if not issubclass(type(value), Recorder) or STAGE.quiet or isinstance(value, kinds):
         return isinstance(value, kinds)
     answer = bool(ask("bool", value, True))
     if answer:

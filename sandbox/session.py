@@ -110,8 +110,9 @@ class Session:
             kernel.die_with_parent()
             self._fresh.end.close()
             self._random = RandomState()
-            self._watch = CallWatch(self._root)
-            self._watch.start()
+            if self._probing is None:
+                self._watch = CallWatch(self._root)
+                self._watch.start()
             self._plugin.on_file = self._tell_file
             self._tell_file("")
             return
@@ -211,7 +212,7 @@ class Session:
             "python": platform.python_version(),
             "pytest": str(pytest.__version__),
             "serves": session is not None,
-            "evidence": None if self._probing is None else self._probing.collected(self._watch),
+            "evidence": None if self._probing is None else self._probing.collected(),
         }
 
 
