@@ -35,6 +35,7 @@ from egbot.records import (
     Reason,
     Run,
     Stats,
+    StubPlace,
     Target,
     Tree,
 )
@@ -393,9 +394,7 @@ def _write_set(state: _State, target: Target) -> bool:
     refused: frozenset[str] = frozenset()
     outcome = Outcome("no_patch", target, tests)
     for _ in range(_MAX_FIRSTS):
-        outcome, code = _try(
-            state, target, tests, Standins(probe_of(state.tree), state.lessons, refused)
-        )
+        outcome, code = _try(state, target, tests, _standins(state, target, refused))
         if code is None:
             break
         refused |= {normalise(code) or code}
@@ -412,6 +411,14 @@ def _write_set(state: _State, target: Target) -> bool:
             break
     _end(state, outcome)
     return False
+
+
+def _standins(state: _State, target: Target, refused: frozenset[str]) -> Standins:
+    """Recorders for all that is not written but ``target`` itself."""
+    probe = probe_of(state.tree)
+    own = StubPlace(*_key_of(target))
+    stubs = tuple(one for one in probe.stubs if replace(one, silent=False) != own)
+    return Standins(replace(probe, stubs=stubs), state.lessons, refused)
 
 
 def _filled(tree: Tree, target: Target, code: str) -> Tree:
