@@ -49,6 +49,7 @@ class Claim:
     after: bytes
     tests: tuple[str, ...]
     guards: tuple[str, ...]
+    ordinal: int | None = None
 
 
 def verify(
@@ -62,8 +63,8 @@ def verify(
     as well. Raises SandboxError when no sandbox can be had.
     """
     file = claim.tree[claim.path]
-    reasons = vetoes(file.data, claim.after, claim.qualname)
-    reasons += changed_outside(file.data, claim.after, claim.qualname)
+    reasons = vetoes(file.data, claim.after, claim.qualname, claim.ordinal)
+    reasons += changed_outside(file.data, claim.after, claim.qualname, claim.ordinal)
     if reasons:
         return Verdict(accepted=False, target_passed=(), guard_passed=(), vetoes=reasons), ()
     patched = {**claim.tree, claim.path: TreeFile(claim.after, file.mode)}
@@ -93,7 +94,7 @@ def verify(
         unsteady=unsteady,
     )
     if verdict.accepted:
-        definition = find(claim.after, claim.qualname)
+        definition = find(claim.after, claim.qualname, claim.ordinal)
         assert definition is not None  # noqa: S101  nothing outside of it changed
         noticed = notice(definition.code, definition.span.start_line, evidence.outcomes)
         verdict = replace(verdict, unrun_lines=noticed.unrun_lines, cautions=noticed.cautions)

@@ -118,7 +118,7 @@ def write_target(
     if clashes:
         detail = "no function can pass both: " + "; ".join(clashes)
         return Outcome("contradictory_tests", bench.target, bench.tests, detail=detail), None
-    slot = prepare(bench.tree[bench.target.path].data, bench.target.qualname, bench.target.path)
+    slot = _slot(bench.tree[bench.target.path].data, bench.target)
     frame = _frame(slot, bench.target, _text(bench))
     modules = files_of(bench.tests)
     if bench.target.path in modules:
@@ -197,6 +197,7 @@ def prove(
         after=after,
         tests=tests,
         guards=tuple(test for test in bench.guards if test not in bench.tests),
+        ordinal=bench.target.ordinal,
     )
     repeats = bench.settings.verify_repeats
     return verify(bench.sandbox, claim, repeats=repeats, limits=bench.limits)
@@ -373,7 +374,7 @@ def deliver(plain: Tree, tree: Tree, target: Target, code: str, added: tuple[str
     file needs too.
     """
     stubbed = tree[target.path]
-    after = prepare(stubbed.data, target.qualname, target.path).fill(code)
+    after = _slot(stubbed.data, target).fill(code)
     old = plain.get(target.path)
     new = _written(old.data if old else None, stubbed.data, target, code, added)
     mode = old.mode if old else 0o100644
@@ -401,6 +402,10 @@ def _written(
         made = outline.klass(name) if path == target.path else None
         if made is not None and read_outline(source or b"").klass(name) is None:
             source = insert_top(source, describe(outline, made).code)
-    if source is None or find(source, target.qualname) is None:
+    if source is None or find(source, target.qualname, target.ordinal) is None:
         source = insert(source, target.qualname, code)
-    return prepare(source, target.qualname, target.path).fill(code)
+    return _slot(source, target).fill(code)
+
+
+def _slot(source: bytes, target: Target) -> Slot:
+    return prepare(source, target.qualname, target.path, target.ordinal)

@@ -114,12 +114,12 @@ def _rebuilt(
         raise _MovedError(f"{patch.path} is not the file that it was written for")
     if before is not None and len(before) > MAX_FILE_BYTES:
         raise _RefusedError(f"{patch.path} is larger than {MAX_FILE_BYTES:,} bytes")
-    after = _written(before, target.qualname, patch)
-    reasons = vetoes(before, after, target.qualname)
+    after = _written(before, target, patch)
+    reasons = vetoes(before, after, target.qualname, target.ordinal)
     if reasons:
         raise _RefusedError("the guard has a veto: " + " ".join(reasons[:5]))
     original = contents.get(patch.path)
-    alone = after if before == original else _alone(original, target.qualname, patch.replacement)
+    alone = after if before == original else _alone(original, target, patch.replacement)
     return Function(patch.path, target.qualname, patch.replacement, alone), after
 
 
@@ -140,13 +140,13 @@ def _claimed(outcome: Outcome, patch: Patch) -> Target:
     return target
 
 
-def _written(before: bytes | None, qualname: str, patch: Patch) -> bytes:
+def _written(before: bytes | None, target: Target, patch: Patch) -> bytes:
     """The file with the function, by egbot's own hand; it must be what the run says it is."""
     try:
-        after = _with_function(before, qualname, patch.replacement)
+        after = _with_function(before, target, patch.replacement)
         if _diff(patch, before, after) == _hunks(patch.unified_diff):
             return after
-        after = _with_function(_with_classes(before, patch), qualname, patch.replacement)
+        after = _with_function(_with_classes(before, patch), target, patch.replacement)
     except (SourceSyntaxError, UsageError, ValueError, RecursionError) as error:
         raise _RefusedError(
             f"it cannot be put into {patch.path}: {one_line(str(error))}"
@@ -156,15 +156,15 @@ def _written(before: bytes | None, qualname: str, patch: Patch) -> bytes:
     return after
 
 
-def _with_function(source: bytes | None, qualname: str, code: str) -> bytes:
-    if source is None or find(source, qualname) is None:
-        source = insert(source, qualname, code)
-    return prepare(source, qualname).fill(code)
+def _with_function(source: bytes | None, target: Target, code: str) -> bytes:
+    if source is None or find(source, target.qualname, target.ordinal) is None:
+        source = insert(source, target.qualname, code)
+    return prepare(source, target.qualname, target.path, target.ordinal).fill(code)
 
 
-def _alone(source: bytes | None, qualname: str, code: str) -> bytes | None:
+def _alone(source: bytes | None, target: Target, code: str) -> bytes | None:
     try:
-        return _with_function(source, qualname, code)
+        return _with_function(source, target, code)
     except (SourceSyntaxError, UsageError, ValueError, RecursionError):
         return None
 
@@ -243,13 +243,14 @@ def _are_there(run: Run, contents: Contents) -> bool:
     patched = [(one.target, one.patch) for one in run.outcomes if one.patch is not None]
     for target, patch in patched:
         data = contents.get(patch.path)
-        if target is None or data is None or not _holds(data, target.qualname, patch.replacement):
+        if target is None or data is None or not _holds(data, target, patch.replacement):
             return False
     return bool(patched)
 
 
-def _holds(data: bytes, qualname: str, code: str) -> bool:
+def _holds(data: bytes, target: Target, code: str) -> bool:
     try:
-        return find(data, qualname) is not None and prepare(data, qualname).fill(code) == data
+        is_there = find(data, target.qualname, target.ordinal) is not None
+        return is_there and _with_function(data, target, code) == data
     except (SourceSyntaxError, UsageError, ValueError, RecursionError):
         return False

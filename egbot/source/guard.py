@@ -47,14 +47,16 @@ from egbot.source.text import SourceSyntaxError, parse_text, read_source
 _MAX_VETOES = 20
 
 
-def vetoes(before: bytes | None, after: bytes, qualname: str) -> tuple[str, ...]:
+def vetoes(
+    before: bytes | None, after: bytes, qualname: str, ordinal: int | None = None
+) -> tuple[str, ...]:
     """What speaks against the function in ``after``; each veto is a sentence with its line.
 
     ``before`` is the file as it was (None: there was none). Empty means that nothing was found.
     Code that cannot be read is vetoed, never raised.
     """
     try:
-        definition = find(after, qualname)
+        definition = find(after, qualname, ordinal)
         if definition is None:
             return (f"The file does not define {qualname}.",)
         new_tree = parse_text(read_source(after).text)

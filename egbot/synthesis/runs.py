@@ -110,7 +110,8 @@ class Runs:
         num_wanted = len(self.tests) - num_red
         if candidate.num_passed < max(num_wanted, num_red + 1) or candidate.program in self.refused:
             return False
-        return not vetoes(self.before, self.slot.fill(candidate.program), self.target.qualname)
+        after = self.slot.fill(candidate.program)
+        return not vetoes(self.before, after, self.target.qualname, self.target.ordinal)
 
     def set_apart(self, candidate: CandidateRun) -> tuple[str, ...]:
         """The tests that fail with ``candidate`` exactly as they do with a recorder in its place."""
@@ -141,7 +142,7 @@ class Runs:
 
     def _ran(self, program: str) -> frozenset[int]:
         """The lines of ``program`` that ran, from 1."""
-        found = find(self.slot.fill(program), self.target.qualname)
+        found = find(self.slot.fill(program), self.target.qualname, self.target.ordinal)
         above = found.span.start_line - 1 if found else 0
         return frozenset(line - above for line in self._lines[program])
 
