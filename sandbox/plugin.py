@@ -111,6 +111,14 @@ class Plugin:
             null = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for the session)
             writer._file = null  # noqa: SLF001 (no option sends the report elsewhere)
 
+    @hook(tryfirst=True, optionalhook=True)
+    def pytest_timeout_set_timer(self, item: Any, settings: Any) -> object:
+        """Have a marker's timer raise, too: the other kind ends the process."""
+        if settings.method == "signal":
+            return None
+        calmed = settings._replace(method="signal")
+        return item.config.hook.pytest_timeout_set_timer(item=item, settings=calmed)
+
     # --- collection ---
 
     @hook(hookwrapper=True, tryfirst=True)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from egbot.dependencies import Requirements, declared_imports, detect
+from egbot.dependencies import Requirements, declared_imports, detect, homes
 from egbot.records import TreeFile
 
 DEPENDENCY_FILES = (
@@ -336,3 +336,94 @@ def test_the_digest_changes_with_the_lines_and_the_python_only() -> None:
     assert one.digest("3.11") == Requirements(("a", "b")).digest("3.11")
     assert one.digest("3.11") != one.digest("3.12")
     assert one.digest("3.11") != Requirements(("a",)).digest("3.11")
+
+
+# --- several packages --------------------------------------------------------------------------
+
+ONE = """
+[project]
+name = "Acme.One"
+dependencies = ["attrs"]
+optional-dependencies = {fast = ["numpy"], test = ["mock"]}
+"""
+POETRY_PATHS = """
+[tool.poetry]
+name = "two"
+[tool.poetry.dependencies]
+rich = "*"
+three = {path = "../x"}
+acme-one = {path = "../one", develop = true, extras = ["fast"]}
+"""
+PIP = "-e ../one[fast]\n./../three\n../nowhere\n--no-index\nrich\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (
+            "pyproject.toml",
+            "[project]\nname='two'\ndependencies=['acme-one[fast]>=3', 'rich', 'three']",
+        ),
+        ("pyproject.toml", POETRY_PATHS),
+        (
+            "setup.cfg",
+            "[options]\ninstall_requires =\n  acme_one[fast] @ file:../one\n  rich\n  three",
+        ),
+        ("setup.py", "setup(install_requires=['rich', 'three', 'acme.one[fast]'])"),
+        ("requirements.txt", PIP),
+    ],
+)
+def test_what_the_repository_itself_provides_is_not_asked_for_elsewhere(
+    path: str, text: str
+) -> None:
+    """What it needs in turn is; and nothing of a package that was not required."""
+    files = {
+        f"p/two/{path}": text,
+        "p/two/test_two.py": "",
+        "p/one/pyproject.toml": ONE,
+        "p/one/test_one.py": "",
+        "p/three/setup.py": "setup(name='three', install_requires=['click', 'acme-one'])",
+        "p/four/setup.py": "setup(name='four', install_requires=['flask'])",
+    }
+    tree = {name: TreeFile(one.encode()) for name, one in files.items()}
+    assert set(detect(tree, "p/two").lines) == {"pytest", "attrs", "numpy", "rich", "click"}
+    assert set(homes(tree, "p/two")) == {"p/two", "p/one", "p/three"}
+    assert set(detect(tree, "p/one").lines) == {"pytest", "attrs", "mock"}
+    assert homes(tree, "p/one") == ("p/one",)
+    assert declared_imports(tree) >= {"attr", "rich", "flask"}
+    assert not declared_imports(tree) & {"two", "three", "acme_one", "acme"}
+
+
+def test_a_workspace_shares_its_tools_and_its_lock() -> None:
+    root = (
+        "[project]\nname='all'\ndependencies=['flask']\n[dependency-groups]\ndev=['hypothesis']\n"
+    )
+    lock = (
+        '[[package]]\nname = "one"\nversion = "1"\nsource = { editable = "p/one" }\n'
+        'dependencies = [{ name = "attrs" }]\n'
+        '[[package]]\nname = "two"\nversion = "1"\nsource = { editable = "p/two" }\n'
+        'dependencies = [{ name = "rich" }]\n[[package]]\nname = "attrs"\nversion = "22.1"\n'
+    )
+    files = {
+        "pyproject.toml": f"{root}[tool.uv.workspace]\nmembers = ['p/*']\n",
+        "uv.lock": lock,
+        "p/one/pyproject.toml": "[project]\nname='one'\ndependencies=['attrs']\n",
+        "p/one/test_one.py": "",
+        "p/two/pyproject.toml": "[project]\nname='two'\ndependencies=['rich']\n",
+        "p/two/test_two.py": "",
+    }
+    tree = {name: TreeFile(one.encode()) for name, one in files.items()}
+    assert set(detect(tree, "p/one").lines) == {"pytest", "attrs", "attrs==22.1", "hypothesis"}
+    no_workspace = {**tree, "pyproject.toml": TreeFile(root.encode())}
+    assert "hypothesis" not in detect(no_workspace, "p/one").lines
+    shared = {**tree, "pyproject.toml": TreeFile(b"[tool.pytest.ini_options]\n")}
+    assert set(homes(shared, "")) == {"", "p/one", "p/two"}
+    assert {"attrs", "rich"} <= set(detect(shared).lines)
+
+
+def test_a_list_that_names_its_own_package_brings_its_extras() -> None:
+    files = {"pyproject.toml": ONE, "requirements-dev.txt": "-e .[fast]\n"}
+    tree = {name: TreeFile(one.encode()) for name, one in files.items()}
+    found = detect(tree)
+    assert set(found.lines) == {"pytest", "attrs", "mock", "numpy"}
+    assert found.ignored == ()

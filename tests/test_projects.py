@@ -316,6 +316,64 @@ def test_every_way_to_declare_a_project_is_read(
     assert found.plugins == ({"pk": "pk.plug"} if "pytest11" in text else {})
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "roots", "packages"),
+    [
+        ("setup.py", "setup(package_dir={'': 'lib/py'})", "lib/py", {}),
+        ("setup.py", "HERE = 'lib'\nsetup(name=name(), package_dir={'': HERE})", "lib", {}),
+        ("setup.py", "setup(package_dir={'pk': 'a/pk', 'pk.x': './b'})", "a", {"pk.x": "b"}),
+        (
+            "setup.cfg",
+            "[options]\npackage_dir =\n  = lib\n  pk = old/it\n",
+            "lib",
+            {"pk": "old/it"},
+        ),
+        ("setup.cfg", "[options.packages.find]\nwhere = lib\n", "lib", {}),
+        ("setup.cfg", "[files]\npackages_root = lib\n", "lib", {}),
+        (
+            "pyproject.toml",
+            "[tool.setuptools]\npackage-dir = {'' = 'lib', pk = 'x'}",
+            "lib",
+            {"pk": "x"},
+        ),
+        ("pyproject.toml", "[tool.setuptools.packages.find]\nwhere = ['lib', 'b']", "lib b", {}),
+        ("pyproject.toml", "[[tool.poetry.packages]]\ninclude = 'pk'\nfrom = 'lib'", "lib", {}),
+        ("pyproject.toml", "[tool.hatch.build.targets.wheel]\npackages = ['lib/pk/']", "lib", {}),
+        ("pyproject.toml", "[tool.hatch.build.targets.wheel]\nsources = ['lib']", "lib", {}),
+        (
+            "pyproject.toml",
+            "[tool.hatch.build.sources]\nlib = ''\n'a/b' = 'pk'",
+            "lib",
+            {"pk": "a/b"},
+        ),
+        ("pyproject.toml", "[tool.hatch.build]\ndev-mode-dirs = ['.', 'lib']", " lib", {}),
+        ("pyproject.toml", "[tool.pdm.build]\npackage-dir = 'lib'", "lib", {}),
+        ("pyproject.toml", "[tool.maturin]\npython-source = 'python'", "python", {}),
+        ("pyproject.toml", "[tool.uv.build-backend]\nmodule-root = 'lib'", "lib", {}),
+        ("pyproject.toml", "[tool.scikit-build.wheel]\npackages = ['py/pk']", "py", {}),
+        ("pyproject.toml", "[tool.scikit-build.wheel.packages]\npk = 'py'", "src", {"pk": "py"}),
+        ("pyproject.toml", "[project]\nname = 'pk'\n[tool.pytest]\npythonpath = ['t']", "src", {}),
+        (
+            "pyproject.toml",
+            "[tool.setuptools]\npackage-dir = {'' = '../up', pk = '/etc'}",
+            "src",
+            {},
+        ),
+    ],
+)
+def test_packages_are_imported_from_where_their_builder_has_them(
+    path: str, text: str, roots: str, packages: dict[str, str]
+) -> None:
+    """Whether or not the project's name can be read; `src` counts where nothing else is said."""
+    files = {path: text, "src/pk.py": "", "tests/test_pk.py": ""}
+    found = project_of(files)
+    assert (" ".join(found.roots), dict(found.packages)) == (roots, packages)
+    inside = {f"packages/one/{name}": one for name, one in files.items()}
+    there, _ = find_project(tree_of(inside), "packages/one")
+    assert there is not None
+    assert [one.removeprefix("packages/one").lstrip("/") for one in there.roots] == [*found.roots]
+
+
 def test_a_version_that_only_a_build_knows_is_told() -> None:
     said: list[str] = []
     text = "[project]\nname = 'pk'\ndynamic = ['version']\n[tool.setuptools_scm]\n"
