@@ -5,6 +5,7 @@ The only module that knows all rooms; it does none of their work itself.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -50,6 +51,7 @@ from egbot.synthesis.completions import normalise
 from egbot.witness import Witness
 from egbot.workbench import Standins, Workbench, deliver, prove, write_target
 
+_MAX_NAMED = 3
 _MAX_FIRSTS = 3  # distinct functions for the first of a set
 _FINDING = 2.5  # finding out what fails and why may take one of so many parts of the time
 _AGAIN = 4  # and running the failing tests again one of so many parts of what is left
@@ -566,7 +568,7 @@ def _add(state: _State, outcome: Outcome) -> None:
 
 def _close(state: _State) -> None:
     """Say what no target explains, or that there was nothing to do."""
-    left = (*state.left, *_untold(state), *state.unclear)
+    left = (*state.left, *_untold(state), *_unfinished(state), *state.unclear)
     unexplained = {one.node_id for one in left}
     if unexplained:
         _add(
@@ -583,6 +585,29 @@ def _close(state: _State) -> None:
         _add(
             state, Outcome("nothing_to_do", None, (), detail="every test that was looked at passes")
         )
+
+
+def _unfinished(state: _State) -> tuple[LeftTest, ...]:
+    """The proved tests that still need something of which egbot delivers no more than a stub."""
+    modules = files_of(state.proved)
+    names = [f"{one.path}::{one.qualname}" for one in state.targets if one.origin != "stub"]
+    lacking = [name for name in (*names, *state.added) if not _is_written(state.plain, name)]
+    if not modules or not lacking:
+        return ()
+    share = state.budget.share(1)
+    with suppress(OutOfTimeError):
+        found = survey(
+            state.tools.sandbox, state.plain, modules, state.limits, budgets=(share, share)
+        )
+        why = f"passes once there is {', '.join(lacking[:_MAX_NAMED])}, which its file imports too"
+        return tuple(LeftTest(one, why) for one in sorted(state.proved - found.passing))
+    return ()
+
+
+def _is_written(tree: Tree, spec: str) -> bool:
+    path, _, qualname = spec.partition("::")
+    name = qualname.rpartition(".")[2].encode()
+    return path in tree and re.search(rb"\b%s\b" % re.escape(name), tree[path].data) is not None
 
 
 def _untold(state: _State) -> tuple[LeftTest, ...]:
