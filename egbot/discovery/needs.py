@@ -99,7 +99,22 @@ def merge(
         if root and (sight.kind not in _ORIGINS or sight.expected):
             steps = tuple(_STEP.findall(sight.who[len(root) :]))
             needs[root].uses.append(Use(steps, sight, test))
+    _drop_hooks(needs)
     return Needs(tuple(needs.values()), modules, tuple(problems))
+
+
+def _drop_hooks(needs: dict[str, Need]) -> None:
+    """Leave out the silent stubs that are as they shall be: a hook that does nothing by default.
+
+    One counts where its result is asked for anything, or where the test needs nothing else.
+    """
+    hooks = {who for who, need in needs.items() if need.root.detail == "silent"}
+    others = {use.test for who, need in needs.items() if who not in hooks for use in need.uses}
+    for who in hooks:
+        need = needs[who]
+        need.uses = [use for use in need.uses if use.sight.expected or use.test not in others]
+        if not need.uses:
+            del needs[who]
 
 
 def _is_module(sight: Sight, detail: str) -> bool:
