@@ -162,7 +162,10 @@ class Source:
         """Whether a statement of the file, wherever it stands, makes a function, class or name."""
         return any(
             getattr(node, "name", None) == name
-            or (getattr(node, "id", None) == name and isinstance(node.ctx, ast.Store))
+            or (
+                getattr(node, "id", None) == name
+                and isinstance(getattr(node, "ctx", None), ast.Store)
+            )
             for node in self.parents
         )
 

@@ -135,13 +135,14 @@ class Probing:
         sights, left = self._fitting([*self._homes(state.sights), *state.sights])
         if left:
             notes.append(f"{left} things that happened do not fit and are left out")
-        return {
+        evidence = {
             "sights": sights,
             "entered": entered[:_MAX_ENTERED],
             "suggestions": lessons,
             "progress": list(progress),
             "notes": [one[:400] for one in notes[:_MAX_NOTES]],
         }
+        return _sendable(evidence)  # type: ignore[no-any-return]
 
     def _homes(self, sights: list[Sight]) -> list[Sight]:
         """Which files the modules are that the sights speak of, as far as they exist."""
@@ -171,3 +172,12 @@ class Probing:
                 break
             kept.append(one)
         return kept, len(sights) - len(kept)
+
+
+def _sendable(value: Any) -> Any:
+    """Return a JSON value without halves of pairs (surrogates) in its texts."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {key: _sendable(one) for key, one in value.items()}
+    return [_sendable(one) for one in value] if isinstance(value, list) else value
