@@ -200,8 +200,10 @@ class Plugin:
     # --- tests ---
 
     @hook(hookwrapper=True, trylast=True)
-    def pytest_runtest_call(self) -> Generator[None, Any, None]:
+    def pytest_runtest_call(self, item: Any) -> Generator[None, Any, None]:
         """Trace the test itself, not the rest of pytest's work around it."""
+        if self.probing is not None:
+            self.probing.on_call(getattr(item, "obj", None), getattr(item, "funcargs", {}))
         yield from self._traced()
 
     @hook(hookwrapper=True, trylast=True)

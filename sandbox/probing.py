@@ -10,7 +10,7 @@ from sandbox import blocks
 from sandbox.asking import Ground
 from sandbox.lessons import suggest
 from sandbox.missing import Missing
-from sandbox.recorder import STAGE, Sight, State
+from sandbox.recorder import STAGE, Sight, State, expect, is_recorder, note
 
 MAX_EVIDENCE_CHARS = 700_000
 _COMPARED = 10_000
@@ -91,6 +91,15 @@ class Probing:
         STAGE.state = State(mine, time.monotonic() + 0.6 * self._test_s)
         self._finder.begin()
         self._finder.entered.clear()
+
+    def on_call(self, function: Any, arguments: dict[str, Any]) -> None:
+        """A test gets its fixtures, each of which is what its annotation says."""
+        names = getattr(function, "__globals__", {})
+        for name, said in getattr(function, "__annotations__", {}).items():
+            kind = names.get(said) if isinstance(said, str) else said
+            if is_recorder(kind) and is_recorder(arguments.get(name)):
+                expect(arguments[name], "isinstance", kind)
+                note("class", kind, once=True)
 
     def on_compare(self, left: Any, right: Any) -> None:
         """A comparison in an assertion is false."""

@@ -25,6 +25,7 @@ _SPECIAL = {
     "enter": {"": "__enter__", "async": "__aenter__"},
     "await": {"": "__await__"},
 }
+_ASYNC = ("__aenter__", "__aexit__")
 _PARAMETERS = {
     **dict.fromkeys(("__setitem__",), ("key", "value")),
     **dict.fromkeys(("__getitem__", "__delitem__"), ("key",)),
@@ -167,6 +168,8 @@ def _kind(need: Need, *, in_package: bool) -> Kind:
         return "module" if in_package and name.islower() else "class"
     if name.isupper() or any(use.sight.expected for use in need.below()):
         return "constant"
+    if is_title:
+        return "class"
     return "constant" if name.startswith("__") else "function"
 
 
@@ -251,7 +254,7 @@ def part_of(
         signature = replace(signature, parameters=parameters_of(calls))
     if not calls and signature.binding == "function":
         signature = replace(signature, parameters=(Parameter("value", "plain"),))
-    is_async = any(use.sight.detail == "coroutine" for use in uses)
+    is_async = signature.name in _ASYNC or any(use.sight.detail == "coroutine" for use in uses)
     returns = "None" if signature.name == "__init__" else signature.returns or _returns(uses)
     return Part(
         qualname,
@@ -346,7 +349,7 @@ def _special_members(need: Need, expressions: Expressions) -> list[Part]:
     for use in need.below("()"):
         for name in _special_names(use.sight):
             uses.setdefault(name, []).append(use)
-    for use in _made(need):
+    for use in (*_made(need), *need.below("()")):
         for one in use.sight.expected:
             name = "" if one.via else _ASKED.get(one.relation, "")
             if name:
@@ -408,10 +411,17 @@ def _enum(need: Need) -> str:
     bases = [use.sight.detail for use in need.below() if use.sight.detail in _ENUMS]
     joined = {use.sight.detail for use in need.uses if use.sight.kind == "operator"}
     base = bases[0] if bases else "Flag" if joined & {"or", "and", "invert", "xor"} else "Enum"
+    looked_up = {
+        one.value.who.rpartition(".")[2]: use.sight.args[0].literal
+        for use in _made(need)
+        for one in use.sight.expected
+        if one.relation in ("eq", "is") and len(use.sight.args) == 1
+    }
     lines = []
     for name in _attributes(need):
         told = _told(need, f".{name}", ".value")
-        lines.append(f"{name} = {told if told != 'None' else 'enum.auto()'}")
+        value = looked_up.get(name) if told == "None" else told
+        lines.append(f"{name} = {value or 'enum.auto()'}")
     return class_code(need.name, summary(need.name), base=f"enum.{base}", attributes=lines)
 
 

@@ -6,12 +6,13 @@ import keyword
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from egbot.records import Evidence, Origin, Probe, Sight, Tree
+from egbot.records import Evidence, Expectation, Origin, Probe, Sight, Tree
 from egbot.source.modules import package_roots
 
+_ENTERED = re.compile(r"((?:[:.])[A-Z]\w*\(\))\.__a?enter__\(\)")
 _STEP = re.compile(r"\.\w+|\(\)|\[.*?\](?=[.(\[]|$)|.+", re.DOTALL)
 _ORIGINS: dict[str, Origin] = {"stub": "stub", "name": "missing_name", "member": "missing_member"}
 MAX_NEEDS = 2_000
@@ -94,7 +95,7 @@ def merge(
             need = _need(sight, files)
             if need is not None and (need.origin != "stub" or _place(need) in stubs):
                 needs[sight.who] = need
-    for test, sight in sights:
+    for test, sight in _by_class(sights, needs):
         root = _root(sight.who, needs)
         if root and (sight.kind not in _ORIGINS or sight.expected):
             steps = tuple(_STEP.findall(sight.who[len(root) :]))
@@ -115,6 +116,48 @@ def _drop_hooks(needs: dict[str, Need]) -> None:
         need.uses = [use for use in need.uses if use.sight.expected or use.test not in others]
         if not need.uses:
             del needs[who]
+
+
+def _by_class(
+    sights: list[tuple[str, Sight]], needs: Mapping[str, Need]
+) -> Iterator[tuple[str, Sight]]:
+    """The sights, of objects as those of their class, where that is missing and something tells it.
+
+    What an object of a class gives when it is entered is taken for itself.
+    """
+    classes = {
+        _result(sight) + one.via: one.value.who
+        for _, sight in sights
+        for one in sight.expected
+        if one.relation == "isinstance"
+        and one.value.who in needs
+        and not sight.who.startswith(one.value.who)
+    }
+
+    def renamed(who: str) -> str:
+        start = max((one for one in classes if _is_step(who, one)), key=len, default="")
+        return _ENTERED.sub(r"\1", f"{classes[start]}(){who[len(start) :]}" if start else who)
+
+    for test, sight in sights:
+        own: list[Expectation] = []
+        base = renamed(_result(sight))
+        for one in sight.expected:
+            whole = renamed(_result(sight) + one.via)
+            if _is_step(whole, base):
+                own.append(replace(one, via=whole[len(base) :]))
+            elif one.relation != "isinstance":
+                told = (replace(one, via=""),)
+                yield test, Sight("get", whole, place=sight.place, expected=told)
+        yield test, replace(sight, who=renamed(sight.who), expected=tuple(own))
+
+
+def _result(sight: Sight) -> str:
+    return f"{sight.who}()" if sight.kind == "call" else sight.who
+
+
+def _is_step(who: str, start: str) -> bool:
+    """Whether ``who`` is ``start``, or what some steps lead to from there."""
+    return who.startswith(start) and who[len(start) :][:1] in ("", ".", "(", "[")
 
 
 def _is_module(sight: Sight, detail: str) -> bool:
