@@ -217,7 +217,13 @@ def _take(state: _State, found: Survey) -> None:
     selection = state.request.tests
     state.passing |= found.passing
     not_run = {one.node_id for one in found.unclear}
-    failing = (one for one in found.failing if one.node_id not in state.proved)
+    known_early = [test for tests in state.early.values() for test in tests]
+    failing = (
+        replace(one, node_id=test)
+        for one in found.failing
+        for test in inside(one.node_id, known_early) or (one.node_id,)
+        if test not in state.proved
+    )
     state.failures = (
         *(one for one in failing if is_wanted(one.node_id, selection)),
         *(one for one in state.failures if one.node_id in not_run),
