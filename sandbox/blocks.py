@@ -16,8 +16,9 @@ from typing import Any
 from sandbox.recorder import (
     STAGE,
     asks_isinstance,
+    exception_class,
+    facts_of,
     is_recorder,
-    note,
     refuse,
     seen,
 )
@@ -91,8 +92,7 @@ def _odd_classes() -> None:
     def parse(self: Any, error: Any, expected: Any) -> Any:
         if not is_recorder(error):
             return plain(self, error, expected)
-        note("class", error, "Exception", once=True)
-        return type(error.__name__, (Exception,), {"_origin": error})
+        return exception_class(facts_of(error).path, error)
 
     holder._parse_exc = parse  # noqa: SLF001
 

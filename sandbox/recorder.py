@@ -389,13 +389,7 @@ def ask(kind: str, self: Any, default: Any) -> Any:
 def call(path: str, args: tuple[Any, ...], kwargs: dict[str, Any], detail: str = "") -> Any:
     """Note a call of what ``path`` names; return a recorder of its result."""
     state = STAGE.state
-    sight = note(
-        "call",
-        path,
-        detail,
-        args=[seen(one) for one in args[:MAX_ARGUMENTS]],
-        kwargs=[[str(key)[:200], seen(one)] for key, one in [*kwargs.items()][:MAX_ARGUMENTS]],
-    )
+    sight = note("call", path, detail, **_arguments(args, kwargs))
     if len(args) > MAX_ARGUMENTS or len(kwargs) > MAX_ARGUMENTS:
         state.note(f"{path} is called with more than {MAX_ARGUMENTS} arguments")
     if STAGE.quiet:
@@ -415,6 +409,11 @@ def call(path: str, args: tuple[Any, ...], kwargs: dict[str, Any], detail: str =
             state.memo[same] = make(path + "()", key, "result", sight)
         return state.memo[same]
     return make(path + "()", key, "result", sight)
+
+
+def _arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sight:
+    named = [[str(key)[:200], seen(one)] for key, one in [*kwargs.items()][:MAX_ARGUMENTS]]
+    return {"args": [seen(one) for one in args[:MAX_ARGUMENTS]], "kwargs": named}
 
 
 def refuse(sight: Sight, relation: str, kinds: Any) -> None:
@@ -831,16 +830,17 @@ def _origin(cls: type) -> Any:
 class _Derived(Recorder, metaclass=DerivableMeta):
     """An instance of a class that derives from an unwritten one."""
 
-    def __new__(cls, *args: Any, **_kwargs: Any) -> Any:
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Any:
         self = object.__new__(cls)
         origin = facts_of(_origin(cls))
-        sight = note("call", origin.path, args=[seen(one) for one in args[:MAX_ARGUMENTS]])
+        sight = note("call", origin.path)
         facts = Facts(origin.path + "()", origin.key + "()", "result", sight, "")
         object.__getattribute__(self, "__dict__")["_unwritten"] = facts
         return self
 
-    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
-        pass
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not STAGE.quiet:  # of a class that takes its own arguments, those that it hands on
+            facts_of(self).sight.update(_arguments(args, kwargs))
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -912,8 +912,10 @@ def asks_isinstance(value: Any, kinds: Any) -> bool:
 
 def asks_issubclass(value: Any, kinds: Any) -> bool:
     """``issubclass`` as the repository's files see it."""
-    if STAGE.quiet or not is_recorder(value):
+    is_error = isinstance(value, type) and issubclass(value, BaseException)
+    known = value if is_recorder(value) else _origin(value) if is_error else None
+    if STAGE.quiet or known is None or (is_error and issubclass(value, kinds)):
         return issubclass(value, kinds)
     names = kinds if isinstance(kinds, tuple) else (kinds,)
-    note("class", value, ",".join(str(getattr(one, "__name__", one)) for one in names), once=True)
-    return bool(ask("bool", value, True))
+    note("class", known, ",".join(str(getattr(one, "__name__", one)) for one in names), once=True)
+    return bool(ask("bool", known, True))

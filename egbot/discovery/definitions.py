@@ -18,7 +18,7 @@ MAX_EXAMPLES = 6
 _PLACEHOLDER = "The tests call it while they are collected: until it is written, it does nothing."
 _ERROR = re.compile(r"(Error|Exception|Warning)$")
 _ENUMS = ("Enum", "IntEnum", "StrEnum", "Flag", "IntFlag")
-_CONSTRUCTORS = ("from_", "of_", "parse", "load", "make_", "create", "new_", "build", "default")
+_CONSTRUCTOR = re.compile(r"(from|of|parse|load|make|create|new|build|default)(_|$)")
 _OF_ENUM = frozenset({".value", ".name"})
 _SPECIAL = {
     "iterate": {"": "__iter__", "next": "__next__"},
@@ -234,7 +234,7 @@ def _binding(
 
 
 def _class_binding(name: str) -> Literal["classmethod", "staticmethod"]:
-    return "classmethod" if name.startswith(_CONSTRUCTORS) else "staticmethod"
+    return "classmethod" if _CONSTRUCTOR.match(name) else "staticmethod"
 
 
 def part_of(
@@ -392,12 +392,12 @@ def _is_metaclass(need: Need) -> bool:
 
 def _exception(need: Need) -> str:
     """An exception with what Exception cannot keep by itself: keywords, and attributes asked for."""
-    base = next(
-        (use.sight.detail for use in need.below() if _ERROR.search(use.sight.detail)), "Exception"
-    )
+    told = [use.sight.detail for use in need.below() if _ERROR.search(use.sight.detail)]
+    base = next((one for one in told if one != "Exception"), "Exception")
     if need.name.endswith("Warning") and base == "Exception":
         base = "Warning"
     names = dict.fromkeys(name for use in _made(need) for name, _ in use.sight.kwargs)
+    names |= dict.fromkeys(one for one in _instance_members(need) if not hasattr(Exception, one))
     members = []
     if names:
         lines = ["super().__init__(*args)", *(f"self.{name} = {name}" for name in names)]
