@@ -42,8 +42,8 @@ def solve_blanked(
     tree = (deleted if work.is_deleted else blanked)(whole, work.target)
     oracle = Oracle(work.target, whole[work.target.partition("::")[0]].data)
     if tools.oracle:
-        greedy = GuidanceSettings(method="greedy", max_lines=_ORACLE_LINES)
-        settings = settings.model_copy(update={"guidance": greedy})
+        one = GuidanceSettings(method="samples:1", max_lines=_ORACLE_LINES)
+        settings = settings.model_copy(update={"guidance": one})
     run = pipeline.solve(
         pipeline.Request(tree),
         settings,
