@@ -193,7 +193,7 @@ def _size(value: Any, depth: int) -> float:
         if kind is float and value - value != 0:  # neither infinity nor nan can be read back
             return float("inf")
         if kind is int:
-            return value.bit_length() // 8
+            return float(value.bit_length() // 8)
         return len(value) // 4 if kind in (str, bytes) else 1
     items: Any = ()
     if kind is dict:
