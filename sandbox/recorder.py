@@ -607,8 +607,8 @@ class Recorder:
         kids = facts_of(self).kids
         if isinstance(key, int) and not is_recorder(key) and key > 1000:
             raise IndexError(key)
+        note("item", self, step, once=True, args=[seen(key)])
         if ("[", step) not in kids:
-            note("item", self, step, once=True, args=[seen(key)])
             kids["[", step] = derive(self, "item", step)
         return kids["[", step]
 

@@ -137,10 +137,8 @@ def define(
             return Definition(need, kind, _exception(need))
         case "enum":
             return Definition(need, kind, _enum(need))
-        case "dataclass":
-            return Definition(need, kind, _dataclass(need, expressions))
-        case "class":
-            return _class(need, expressions, is_shown=is_shown)
+        case "class" | "dataclass":
+            return _class(need, kind, expressions, is_shown=is_shown)
         case _:
             return Definition(need, kind, "")
 
@@ -159,7 +157,7 @@ def _kind(need: Need, *, in_package: bool) -> Kind:
         return "function"
     if bases & {*_ENUMS} or _is_enum(need, attributes):
         return "enum"
-    is_title = name[:1].isupper() and not name.isupper()
+    is_title = name[:1].isupper() and (is_called or not name.isupper())
     if kinds & {"subclass", "class"} or (is_title and (is_called or attributes)):
         return "dataclass" if _is_dataclass(need, bases) else "class"
     if is_called:
@@ -278,8 +276,11 @@ def _returns(uses: Iterable[Use]) -> str:
 # --- classes ----------------------------------------------------------------------------------
 
 
-def _class(need: Need, expressions: Expressions, *, is_shown: bool) -> Definition:
+def _class(need: Need, kind: Kind, expressions: Expressions, *, is_shown: bool) -> Definition:
     made = _made(need)
+    init = _init(need, made, expressions)
+    is_data = kind == "dataclass"
+    given = {item.name for item in init.signature.parameters} if is_data else frozenset()
     takes_any = any(use.sight.args or use.sight.kwargs for use in made)
     parts: list[Part] = []
     attributes: dict[str, str] = {}
@@ -287,7 +288,9 @@ def _class(need: Need, expressions: Expressions, *, is_shown: bool) -> Definitio
         called = tuple(use for use in uses if use.sight.kind == "call" and len(use.steps) == 2)
         if called:
             parts.append(_member(need, name, "method", called, expressions))
-        elif takes_any or any(use.sight.kind == "set" for use in uses):
+        elif name in given:
+            continue
+        elif any(use.sight.kind == "set" for use in uses) or (takes_any and not is_data):
             attributes[name] = _type_of(need, name)
         else:
             parts.append(_member(need, name, "property", uses, expressions))
@@ -299,18 +302,20 @@ def _class(need: Need, expressions: Expressions, *, is_shown: bool) -> Definitio
         else:
             constants.append(f"{name} = {_told(need, f'.{name}')}")
     parts += _special_members(need, expressions)
-    if takes_any or attributes or (parts and not constants and made and _keeps_state(parts)):
-        parts.insert(0, _init(need, made, expressions))
-    base = "type" if _is_metaclass(need) else ""
-    lines = [*fields(attributes), *constants]
+    if is_data:
+        parts = [part for part in parts if part.signature.name != "__eq__"]
+    elif takes_any or attributes or (parts and not constants and made and _keeps_state(parts)):
+        parts.insert(0, init)
+    own = _data_fields(init.signature) if is_data else fields(attributes)
     code = class_code(
         need.name,
         summary(need.name),
-        base=base,
-        attributes=lines,
+        base="type" if _is_metaclass(need) else "",
+        decorator="dataclasses.dataclass" if is_data else "",
+        attributes=[*own, *constants],
         members=[part.code(is_shown=is_shown) for part in parts],
     )
-    return Definition(need, "class", code, tuple(parts))
+    return Definition(need, kind, code, tuple(parts))
 
 
 def _keeps_state(parts: Iterable[Part]) -> bool:
@@ -425,14 +430,11 @@ def _enum(need: Need) -> str:
     return class_code(need.name, summary(need.name), base=f"enum.{base}", attributes=lines)
 
 
-def _dataclass(need: Need, expressions: Expressions) -> str:
-    init = _init(need, _made(need), expressions)
-    lines = []
-    for item in init.signature.parameters:
-        default = f" = {item.default}" if item.default else ""
-        lines.append(f"{item.name}: {item.annotation or 'object'}{default}")
-    name = need.name
-    return class_code(name, summary(name), decorator="dataclasses.dataclass", attributes=lines)
+def _data_fields(init: Signature) -> list[str]:
+    return [
+        f"{item.name}: {item.annotation or 'object'}{f' = {item.default}' if item.default else ''}"
+        for item in init.parameters
+    ]
 
 
 def _value(need: Need) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from egbot.records import Evidence, Expectation, Origin, Probe, Sight, Tree
-from egbot.source.modules import package_roots
+from egbot.source.modules import read_modules
 
 _ENTERED = re.compile(r"((?:[:.])[A-Z]\w*\(\))\.__a?enter__\(\)")
 _STEP = re.compile(r"\.\w+|\(\)|\[.*?\](?=[.(\[]|$)|.+", re.DOTALL)
@@ -248,7 +248,7 @@ def _folder(name: str, files: Mapping[str, str], tree: Tree) -> str | None:
     """Where the module goes: into its package, or into the folder of the repository's packages."""
     parent = name.rpartition(".")[0]
     if not parent:
-        root = package_roots(tree)[0]
+        root = read_modules(tree).roots[0]
         return f"{root}/" if root else ""
     path = files.get(parent)
     if path is not None:
