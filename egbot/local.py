@@ -152,7 +152,7 @@ def _request(order: Order, tree: Tree, repository: Repository, report: Report) -
     tests = selected_tests(from_root(order.tests, tree, root, order.folders), tree)
     targets = from_root(order.targets, tree, root, order.folders)
     if order.junit is not None:
-        failing = junit_failures(_read(order.junit), order.junit.name, tree)
+        failing = junit_failures(_read(order.junit), order.junit.name, tree, repository.folder)
         tests += tuple(one.node_id for one in failing)
         if not failing:
             raise UsageError(
@@ -166,7 +166,7 @@ def _request(order: Order, tree: Tree, repository: Repository, report: Report) -
             f"{order.issue_text.name} holds no test and names none",
             hint="put a test into a ```python block, or write its path (tests/test_it.py)",
         )
-    named, problems = named_tests(issue, tree)
+    named, problems = named_tests(issue, tree, repository.folder)
     for problem in problems:
         report(Stage("reading the issue", f"left out: {problem}"))
     if not issue.blocks and not named:

@@ -44,7 +44,7 @@ from egbot.report.kept import bounded, limit_bytes
 from egbot.report.text import count
 from egbot.source.edit import prepare
 from egbot.source.stubs import UNWRITTEN
-from egbot.survey import Survey, is_wanted, joined, not_collected, survey, unseen_files
+from egbot.survey import Survey, is_wanted, joined, not_collected, settled, survey, unseen_files
 from egbot.synthesis.agents import schedule
 from egbot.synthesis.budget import Budget
 from egbot.synthesis.completions import normalise
@@ -195,6 +195,10 @@ def _survey(state: _State) -> None:
         note=lambda text: state.tools.report(Stage("running the tests", text)),
     )
     state.survey_s = finding.elapsed_s
+    tests = settled(
+        state.tools.sandbox, state.tree, found.collection, state.request.tests, state.limits
+    )
+    state.request = replace(state.request, tests=tests)
     unseen = unseen_files(found, state.request.tests, state.tree)
     if unseen:
         budgets = (finding, state.budget)
@@ -245,7 +249,7 @@ def _locate(state: _State, finding: Budget) -> None:
     """Find the targets: ask the sandbox, write stubs, and see what fails with them in place."""
     _ask(state, finding)
     before = state.tree
-    probe = probe_of(state.plain)
+    probe = probe_of(state.plain, state.tools.sandbox.project)
     needs = merge(state.evidence, state.plain, probe)
     plan = make_plan(
         needs, state.plain, {path: tuple(tests) for path, tests in state.early.items()}
@@ -266,7 +270,7 @@ def _ask(state: _State, finding: Budget) -> None:
     share = state.budget.share(_AGAIN)
     limits = replace(state.limits, deadline_s=share.deadline_s)
     state.tools.report(Stage("finding what is missing", count(len(asked), "failing test")))
-    probe = probe_of(state.plain)
+    probe = probe_of(state.plain, state.tools.sandbox.project)
     with suppress(OutOfTimeError):
         found = ask(state.tools.sandbox, state.plain, asked, limits, probe)
         _learn(state, asked, found)
@@ -423,7 +427,7 @@ def _write_set(state: _State, target: Target) -> bool:
 
 def _standins(state: _State, target: Target, refused: frozenset[str]) -> Standins:
     """Recorders for all that is not written but ``target`` itself."""
-    probe = probe_of(state.tree)
+    probe = probe_of(state.tree, state.tools.sandbox.project)
     own = StubPlace(*_key_of(target))
     stubs = tuple(one for one in probe.stubs if replace(one, silent=False) != own)
     return Standins(replace(probe, stubs=stubs), state.lessons, refused)

@@ -188,6 +188,11 @@ class Sandbox(Protocol):
         ...
 
     @property
+    def project(self) -> str:
+        """The folder of the repository whose tests it runs, "" for the root."""
+        ...
+
+    @property
     def left_out(self) -> Mapping[str, str]:
         """The requirement lines of the repository that could not be installed, and why."""
         ...

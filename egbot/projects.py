@@ -21,6 +21,8 @@ from packaging.version import InvalidVersion, Version
 
 from egbot.dependencies import Declared, Ignored, homes, read_project
 from egbot.records import Tree
+from egbot.rootdirs import python_paths, upwards
+from egbot.source.modules import is_test_path
 from egbot.source.settings import only, read_ini, strings, table, tables, text_or_empty
 
 UNKNOWN_VERSION = "0.0.0"
@@ -99,11 +101,57 @@ def find_project(tree: Tree, project: str = "") -> tuple[Project | None, tuple[I
     return whole, notes
 
 
+def own_names(tree: Tree, project: str = "") -> frozenset[str]:
+    """The top-level import names that one project's packages have, or are to have by its name."""
+    names: set[str] = set()
+    for home in homes(tree, project):
+        inside = _below(tree, home)
+        declared = read_project(inside, [])
+        roots, packages = _roots(inside, declared)
+        tests = {path for path in inside if path.endswith(".py") and is_test_path(path)}
+        every = {
+            "",
+            "src",
+            *roots,
+            *python_paths(inside),
+            *(_test_root(one, inside) for one in tests),
+        }
+        for path in (path for path in inside if path.endswith(".py") and path not in tests):
+            held = (path.removeprefix(f"{root}/") for root in every if path.startswith(f"{root}/"))
+            names.update(one.partition("/")[0].removesuffix(".py") for one in (path, *held))
+        called = [
+            re.sub(r"[-_.]+", "_", only(str, one.about.get("name"))).lower() for one in declared
+        ]
+        names.update(
+            called, packages, (re.sub(r"^(python|py)_|_(python|py)$", "", one) for one in called)
+        )
+    return frozenset(name for name in names if name.isidentifier())
+
+
+def source_root(tree: Tree, project: str = "") -> str:
+    """The folder that a new top-level module of a project goes to."""
+    inside = _below(tree, project)
+    sources = [path for path in inside if path.endswith(".py") and not is_test_path(path)]
+    roots = (*_roots(inside, read_project(inside, []))[0], *python_paths(inside))
+    used = (one for one in roots if one and any(path.startswith(f"{one}/") for path in sources))
+    return posixpath.join(project, next(used, roots[0])).rstrip("/")
+
+
+def _test_root(path: str, tree: Tree) -> str:
+    """The folder that pytest puts on the import path for a test: the first without ``__init__.py``."""
+    return next(one for one in upwards(path)[1:] if posixpath.join(one, "__init__.py") not in tree)
+
+
+def _below(tree: Tree, folder: str) -> Tree:
+    """What a folder holds, by the paths from there."""
+    start = f"{folder}/" if folder else ""
+    inside = ((path, file) for path, file in tree.items() if path.startswith(start))
+    return {path.removeprefix(start): file for path, file in inside} if folder else tree
+
+
 def _installed(whole: Tree, home: str) -> tuple[Project | None, tuple[Ignored, ...]]:
     """The package that is declared in one folder, with paths from there."""
-    start = f"{home}/" if home else ""
-    inside = ((path, file) for path, file in whole.items() if path.startswith(start))
-    tree = {path.removeprefix(start): file for path, file in inside} if home else whole
+    tree = _below(whole, home)
     declared = read_project(tree, [])  # whoever reads the dependencies names what is left out
     roots, packages = _roots(tree, declared)
     about = {word: value for one in reversed(declared) for word, value in _about(one).items()}
@@ -118,7 +166,7 @@ def _installed(whole: Tree, home: str) -> tuple[Project | None, tuple[Ignored, .
     if version is None:
         version = UNKNOWN_VERSION
         why = f"the version of {name} is computed when it is built; {version} stands for it"
-        notes = (Ignored(start + declared[0].path, why),)
+        notes = (Ignored(posixpath.join(home, declared[0].path), why),)
     points = _checked_points(about.get("entry_points"))
     folder = f"{name.replace('-', '_')}-{version}.dist-info"
     site = {
@@ -146,7 +194,7 @@ def _roots(tree: Tree, declared: list[Declared]) -> tuple[tuple[str, ...], dict[
             roots.setdefault(folder.removesuffix(tail).rstrip("/"))
         elif re.fullmatch(_DOTTED, name):
             packages[name] = folder
-    is_source = "src/__init__.py" not in tree and any(re.match(r"src/.*\.py", one) for one in tree)
+    is_source = "src/__init__.py" not in tree and any(re.match(r"src/.*\.py$", one) for one in tree)
     return tuple(roots) or ("src" if is_source else "",), packages
 
 

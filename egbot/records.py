@@ -323,7 +323,8 @@ class Probe:
 
     ``own`` are top-level import names that the repository provides, whatever else is installed by
     that name; ``declared`` are those of its dependencies, which nothing stands in for. No recorder
-    takes the place of anything in ``test_paths``. ``lessons`` hold while tests are collected, too.
+    takes the place of anything in ``test_paths``; a new top-level module goes to the folder ``root``.
+    ``lessons`` hold while tests are collected, too.
     """
 
     own: tuple[str, ...] = ()
@@ -331,6 +332,7 @@ class Probe:
     test_paths: tuple[str, ...] = ()
     stubs: tuple[StubPlace, ...] = ()
     lessons: tuple[Lesson, ...] = ()
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,17 @@ It knows files' names and pytest's settings, not what a project needs or provide
 
 from __future__ import annotations
 
+import posixpath
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import PurePosixPath
 
 from egbot.nodeids import file_of
 from egbot.records import Tree
 from egbot.source.modules import is_test_path
-from egbot.source.settings import read_ini, table, text_or_empty
+from egbot.source.settings import read_ini, strings, table, text_or_empty
 
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 _ALWAYS = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
@@ -68,6 +69,26 @@ def _rank(tree: Tree, path: str, name: str) -> int:
     if name == "setup.py":
         return 1
     return 2 if re.fullmatch(r"requirements[\w.-]*\.(txt|in)", name) else _NONE
+
+
+def python_paths(tree: Tree, folder: str = "") -> tuple[str, ...]:
+    """The folders of the repository that pytest's settings in ``folder`` put on the import path."""
+    values: list[object] = []
+    for name in _ALWAYS + tuple(_SECTIONS) + ("pyproject.toml",):
+        path, sections = posixpath.join(folder, name), dict[str, Mapping[str, object]]()
+        with suppress(ValueError, RecursionError):
+            if name.endswith(".toml"):
+                document = tomllib.loads(text_or_empty(tree, path))
+                tool = table(document, "tool", "pytest")
+                sections = {
+                    "pytest": {**table(document, "pytest"), **tool, **table(tool, "ini_options")}
+                }
+            else:
+                sections = {**read_ini(text_or_empty(tree, path))}
+        values += (sections.get(one, {}).get("pythonpath") for one in ("pytest", "tool:pytest"))
+    names = [name for value in values for line in strings(value) for name in line.split()]
+    places = (posixpath.normpath(posixpath.join(folder, name)) for name in names)
+    return tuple("" if one == "." else one for one in places if one[:1] != "/" and one[:2] != "..")
 
 
 def is_aside(folder: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from egbot.discovery.failures import left_alone
@@ -17,7 +17,8 @@ from egbot.errors import UsageError
 from egbot.formatting import formatted, formatter_of
 from egbot.nodeids import file_of
 from egbot.ports import Sandbox
-from egbot.records import Evidence, FailingTest, Fault, Limits, Patch, Tree
+from egbot.records import Evidence, FailingTest, Fault, Limits, Patch, Tree, TreeFile
+from egbot.rootdirs import chosen, project_of, projects
 from egbot.source.diff import unified_diff
 from egbot.source.modules import is_test_path
 
@@ -38,21 +39,48 @@ class Stubs:
     notes: tuple[str, ...] = ()
 
 
+def stubs_of_each(
+    tree: Tree,
+    tests: Iterable[str],
+    sandbox_of: Callable[[str, Tree], Sandbox],
+    limits: Limits,
+) -> Stubs:
+    """The stubs that ``tests`` ask for in each of their projects, in turn.
+
+    ``sandbox_of`` makes a project's sandbox. Raises as ``make_stubs`` does.
+    """
+    whole, before = Stubs((), {}, ()), tree
+    for project, some in chosen(tree, "", tests, ()).items():
+        made = make_stubs(sandbox_of(project, tree), tree, some, limits)
+        changed = {
+            path: replace(before.get(path, TreeFile(b"")), data=data)
+            for path, data in made.files.items()
+        }
+        tree = {**tree, **changed}
+        whole = Stubs(
+            whole.items + made.items,
+            whole.files | made.files,
+            whole.problems + made.problems,
+            whole.notes + made.notes,
+        )
+    return whole
+
+
 def make_stubs(sandbox: Sandbox, tree: Tree, tests: Iterable[str], limits: Limits) -> Stubs:
     """Stubs for everything that ``tests`` (paths, folders, node ids) use and the tree lacks.
 
     Raises UsageError when there are no tests or they use nothing of the repository, SandboxError
     when no sandbox can be had.
     """
-    chosen = _chosen_files(tree, tests)
-    asked = [FailingTest(path, "collect", Fault("", "")) for path in chosen]
-    found = ask(sandbox, tree, asked, limits, probe_of(tree), to_end=True)
-    early = {path: inside(path, found.collected) for path in chosen}
+    paths = _chosen_files(tree, tests, sandbox.project)
+    asked = [FailingTest(path, "collect", Fault("", "")) for path in paths]
+    found = ask(sandbox, tree, asked, limits, probe_of(tree, sandbox.project), to_end=True)
+    early = {path: inside(path, found.collected) for path in paths}
     plan = make_plan(
         merge(found.evidence, tree, found.probe, is_bold=True), tree, early, is_shown=True
     )
     files = {path: file.data for path, file in plan.tree.items() if tree.get(path) != file}
-    with sandbox.open(plan.tree, chosen, limits) as executor:
+    with sandbox.open(plan.tree, paths, limits) as executor:
         broken = executor.collection.errors
     problems = dict.fromkeys(plan.problems)
     for one in broken:
@@ -106,7 +134,8 @@ def stubs_json(made: Stubs, diff: str) -> str:
 # --- what is asked for ------------------------------------------------------------------------
 
 
-def _chosen_files(tree: Tree, tests: Iterable[str]) -> tuple[str, ...]:
+def _chosen_files(tree: Tree, tests: Iterable[str], project: str) -> tuple[str, ...]:
+    every = projects(tree)
     found: dict[str, None] = {}
     for spec in tests:
         path = file_of(spec)
@@ -115,7 +144,8 @@ def _chosen_files(tree: Tree, tests: Iterable[str]) -> tuple[str, ...]:
             continue
         prefix = "" if path == "." else f"{path}/"
         inside = [p for p in sorted(tree) if p.startswith(prefix) and p.endswith(".py")]
-        found.update(dict.fromkeys(p for p in inside if is_test_path(p)))
+        own = (p for p in inside if is_test_path(p) and project_of(every, p) == project)
+        found.update(dict.fromkeys(own))
     if not found:
         raise UsageError(
             "there are no test files", hint="name files or folders that hold test_*.py"

@@ -183,6 +183,29 @@ def _is_below(spec: str, conftest: str) -> bool:
     return asked.is_relative_to(folder) or folder.is_relative_to(asked)
 
 
+def settled(
+    sandbox: Sandbox, tree: Tree, found: Collection, selection: tuple[str, ...], limits: Limits
+) -> tuple[str, ...]:
+    """The tests that were asked for, by ids that they have here.
+
+    A row that is not there, of a test whose rows have other ids each time, stands for all of them:
+    that is seen by collecting once more. Raises as opening a sandbox does.
+    """
+    seen = set(found.node_ids)
+    tests = set(map(without_row, seen))
+    lost = [one for one in selection if one not in seen and without_row(one) in tests - {one}]
+    if not lost:
+        return selection
+    with sandbox.open(tree, files_of(lost), limits) as executor:
+        changing = set(executor.collection.renamed)
+    names = (without_row(one) if one in lost else one for one in selection)
+    return tuple(
+        dict.fromkeys(
+            name if name in changing else one for one, name in zip(selection, names, strict=True)
+        )
+    )
+
+
 def unseen_files(found: Survey, selection: tuple[str, ...], tree: Tree) -> tuple[str, ...]:
     """Files that were asked for and that pytest leaves out unless they are named."""
     errors = tuple(one.node_id for one in found.collection.errors)

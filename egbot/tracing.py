@@ -39,7 +39,7 @@ from egbot.source.modules import is_test_path
 from egbot.source.outline import Site, describe, find, read_outline
 from egbot.source.testtext import find_test
 from egbot.source.text import SourceSyntaxError, text_of
-from egbot.survey import is_wanted, tell_switched_off
+from egbot.survey import is_wanted, settled, tell_switched_off
 
 MAX_TESTS = 50
 _MIB = 1024 * 1024
@@ -99,6 +99,7 @@ def trace_order(order: TraceOrder, report: Report, effects: Effects | None = Non
     limits = Limits(test_s=settings.sandbox.test_s, memory_bytes=settings.sandbox.memory_mib * _MIB)
     with sandbox.open(tree, (file_of(node_id),), limits) as executor:
         tell_switched_off(executor.collection, lambda text: report(Stage("tracing", text)))
+        (node_id,) = settled(sandbox, tree, executor.collection, (node_id,), limits)
         tests = _matching(executor.collection, node_id)
         functions = _chosen(sandbox, tree, node_id, limits, named)
         target = functions[0]

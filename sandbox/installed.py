@@ -14,7 +14,7 @@ import sys
 from sandbox.tree import Tree
 from sandbox.wire import Message
 
-_FINDER = "egbot_packages"
+FINDER = "egbot_packages"
 _FINDER_TEXT = """\
 import os, sys
 from importlib.machinery import ModuleSpec
@@ -51,9 +51,9 @@ def lay_over(project: Message, root: str, folder: str) -> Tree:
     hooks = [f"import site; site.addsitedir({one!r})" for one in below]
     places = {name: os.path.join(root, at) for name, at in project["packages"].items()}
     if places:
-        hooks.append(f"import {_FINDER}")
+        hooks.append(f"import {FINDER}")
         text = f"PLACES = {places!r}\n{_FINDER_TEXT}"
-        environment.add(f"{packages}/{_FINDER}.py", text)
+        environment.add(f"{packages}/{FINDER}.py", text)
     environment.add(f"{packages}/egbot.pth", "\n".join([*hooks, *roots, ""]))
     for path, text in project["site"].items():
         environment.add(f"{packages}/{path}", text)
@@ -68,7 +68,7 @@ def lay_over(project: Message, root: str, folder: str) -> Tree:
     sys.path[:0] = [os.path.join(folder, packages)]
     sys.path += [one for one in roots if one not in sys.path]
     if places:
-        importlib.import_module(_FINDER)
+        importlib.import_module(FINDER)
     return environment
 
 

@@ -31,6 +31,7 @@ from sandbox.asking import (
     names_test,
     principal,
 )
+from sandbox.installed import FINDER
 from sandbox.recorder import (
     STAGE,
     asks_isinstance,
@@ -423,6 +424,8 @@ class Missing:
         elif not any(str(one).startswith(self.ground.root) for one in path or ()):
             return None
         spec: Any = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is None and FINDER in sys.modules:
+            spec = sys.modules[FINDER].Finder.find_spec(name)
         if spec is not None and spec.loader is None:  # a namespace package
             spec.loader = _OpenNamespace(self)
             return spec

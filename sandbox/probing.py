@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import Any
 
@@ -154,14 +155,22 @@ class Probing:
         return _sendable(evidence)  # type: ignore[no-any-return]
 
     def _homes(self, sights: list[Sight]) -> list[Sight]:
-        """Which files the modules are that the sights speak of, as far as they exist."""
+        """Which files the modules are that the sights speak of, and the packages around them.
+
+        A package without a file of its own is its folder, with a slash.
+        """
         import sys
 
         found = []
-        for name in dict.fromkeys(one["who"].partition(":")[0] for one in sights):
-            file = getattr(sys.modules.get(name), "__file__", None)
-            path = self._ground.relative(file) if isinstance(file, str) else None
-            if path is not None and type(sys.modules[name]).__name__ != "MissingModule":
+        asked = [one["who"].partition(":")[0].split(".") for one in sights]
+        names = [".".join(parts[: end + 1]) for parts in asked for end in range(len(parts))]
+        for name in dict.fromkeys(names):
+            module = sys.modules.get(name)
+            file = getattr(module, "__file__", None)
+            folder = next(iter(getattr(module, "__path__", ())), None) if file is None else None
+            place = file if isinstance(file, str) else os.path.join(str(folder), "")
+            path = None if module is None else self._ground.relative(place)
+            if path is not None and type(module).__name__ != "MissingModule":
                 found.append(
                     {
                         "kind": "module",

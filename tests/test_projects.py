@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from egbot.execution.options import Backend, SandboxOptions
 from egbot.execution.select import choose
-from egbot.projects import Project, find_project
+from egbot.projects import Project, find_project, own_names, source_root
 from egbot.records import Execution, Job, Limits, Program, Tree, TreeFile
 from tests.machine import IMAGE, need
 from tests.sandbox.interpreters import find_interpreters, run_script
@@ -372,6 +372,29 @@ def test_packages_are_imported_from_where_their_builder_has_them(
     there, _ = find_project(tree_of(inside), "packages/one")
     assert there is not None
     assert [one.removeprefix("packages/one").lstrip("/") for one in there.roots] == [*found.roots]
+
+
+@pytest.mark.parametrize(
+    ("files", "names", "root"),
+    [
+        ({"pk/a.py": "", "b.py": "", "tests/test_c.py": "", "tests/help.py": ""}, "pk b", ""),
+        ({"src/pk/a.py": "", "setup.py": "setup(name='py-It')"}, "src pk setup py_it it", "src"),
+        ({"lib/pk/a.py": "", "pytest.ini": "[pytest]\npythonpath = lib ../../up"}, "lib pk", "lib"),
+        ({"lib/a.py": "", "pyproject.toml": "[tool.pytest]\npythonpath = ['lib']"}, "lib a", "lib"),
+        ({"old/a.py": "", "setup.cfg": "[options]\npackage_dir =\n  pk = old\n"}, "old pk", ""),
+        ({"exercise/test_x.py": "", "exercise/x.py": ""}, "exercise x", ""),
+        ({"a-b/x.py": "", "pyproject.toml": "not [ toml", "setup.cfg": "[[["}, "", ""),
+    ],
+)
+def test_which_names_are_a_project_s_own(files: dict[str, str], names: str, root: str) -> None:
+    """At the root as in a folder, where another project's are not."""
+    tree = tree_of(files)
+    assert (set(own_names(tree)), source_root(tree)) == (set(names.split()), root)
+    inside = {f"services/api/{path}": file for path, file in tree.items()}
+    others = tree_of({"web/setup.py": "", "web/other.py": "", "web/test_other.py": ""})
+    there = {**inside, **others}
+    assert own_names(there, "services/api") == own_names(tree)
+    assert source_root(there, "services/api") == f"services/api/{root}".rstrip("/")
 
 
 def test_a_version_that_only_a_build_knows_is_told() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from egbot.errors import UsageError
 from egbot.execution.link import Link
 from egbot.execution.options import Backend, SandboxOptions
 from egbot.execution.process import process_sandbox
@@ -32,7 +33,9 @@ DRAWN = "os.urandom(6).hex()"
 JUNK = "import os\nJUNK = [object() for _ in range(int.from_bytes(os.urandom(2), 'big'))]\n"
 
 
-def solved(files: Mapping[str, str], script: Script = RIGHT) -> tuple[Run, int]:
+def solved(
+    files: Mapping[str, str], script: Script = RIGHT, tests: tuple[str, ...] = ()
+) -> tuple[Run, int]:
     """The run, and how many sandboxes it took."""
     num_opened = 0
     sandbox = process_sandbox()
@@ -48,7 +51,7 @@ def solved(files: Mapping[str, str], script: Script = RIGHT) -> tuple[Run, int]:
         lambda _: None,
         lambda _: None,
     )
-    return solve(Request(tree_of(files)), settings_of(), tools), num_opened
+    return solve(Request(tree_of(files), tests), settings_of(), tools), num_opened
 
 
 def ids(expression: str, check: str = "size([x]) == 1") -> str:
@@ -99,6 +102,19 @@ def test_bystanders_with_such_ids_go_on_passing() -> None:
     assert outcome.verdict is not None
     passed = [one.partition("::")[0] for one in outcome.verdict.guard_passed]
     assert {path: passed.count(path) > 1 for path in files} == dict.fromkeys(files, True)
+
+
+def test_a_row_that_was_seen_in_another_run_stands_for_all_of_its_test() -> None:
+    """As an issue or a report names it; of ids that stay, one that is not there is nobody's."""
+    files = {"core.py": SIZE, "test_it.py": VOLATILE["random numbers"]}
+    run, _ = solved(files, tests=("test_it.py::test_it[0.25]",))
+    (outcome,) = run.outcomes
+    assert outcome.reason == "patched"
+    assert len(outcome.failing) == 3
+    with pytest.raises(UsageError, match=r"pytest collects no test test_it\.py::test_it\[c\]"):
+        solved(
+            {"core.py": SIZE, "test_it.py": ids("['a', 'b']")}, tests=("test_it.py::test_it[c]",)
+        )
 
 
 def test_such_ids_cost_one_look_and_others_none() -> None:

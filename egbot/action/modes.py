@@ -9,6 +9,7 @@ import dataclasses
 import io
 import json
 import lzma
+import posixpath
 import secrets
 import struct
 import zipfile
@@ -27,16 +28,17 @@ from egbot.bounds import refuse_links
 from egbot.consent import refuse_forbidden, settings_of
 from egbot.errors import EgbotError, ForgeError, HeadMovedError
 from egbot.forge import Forge
-from egbot.intake.failures import selected_tests
+from egbot.intake.failures import from_root, selected_tests, within
 from egbot.intake.junit import MAX_BYTES
 from egbot.local import Order, run_order
 from egbot.output import RUN_FILE
-from egbot.records import SCHEMA_RUN, Run, Trigger
+from egbot.ports import Sandbox
+from egbot.records import SCHEMA_RUN, Run, Tree, Trigger
 from egbot.report.files import clear_outcomes, write_json, write_run, write_text
 from egbot.report.markdown import render_markdown
 from egbot.report.progress import make_view
 from egbot.repository import head_sha, open_repository, snapshot
-from egbot.stubbing import make_stubs, patches_of, stubs_json
+from egbot.stubbing import patches_of, stubs_json, stubs_of_each
 
 REQUEST_FILE = "request.json"
 _BAD_ARCHIVE = (
@@ -150,6 +152,7 @@ def _order(order: Order, plan: Plan, runner: Runner, inputs: Inputs, forge: Forg
     return replace(
         order,
         repository=folder,
+        folders=(folder,),
         tests=plan.wish.tests,
         targets=plan.wish.targets,
         junit=_junit(trigger, inputs, forge, scratch),
@@ -248,14 +251,23 @@ def result_of(run: Run, output: Path) -> Result:
 
 def stubs(runner: Runner, inputs: Inputs, effects: local.Effects) -> Result:
     """Stubs for what the tests use and the repository lacks, as a diff."""
-    repository = open_repository(runner.workspace / (inputs.path or "."))
+    folder = runner.workspace / (inputs.path or ".")
+    repository = open_repository(folder)
     tree = snapshot(repository, note=lambda text: say(f"left out: {text}"))
-    chosen = selected_tests(inputs.tests or ("tests",), tree)
+    here = within(repository, tree, folder).folder
+    usual = posixpath.join(here, "tests")
+    tests = inputs.tests or (
+        usual if any(one.startswith(f"{usual}/") for one in tree) else here or ".",
+    )
+    chosen = selected_tests(from_root(tests, tree, repository.root, (folder,)), tree)
     settings = settings_of(tree, inputs.overrides, repository.root)
     refuse_forbidden(settings, inputs.overrides, repository.root)
     with no_commands(), make_view(Console(width=120), plain=True) as view:
-        sandbox = effects.make_sandbox(settings, tree, repository, view)
-        made = make_stubs(sandbox, tree, chosen, settings.sandbox.limits)
+
+        def sandbox_of(project: str, tree: Tree) -> Sandbox:
+            return effects.make_sandbox(settings, tree, repository._replace(folder=project), view)
+
+        made = stubs_of_each(tree, chosen, sandbox_of, settings.sandbox.limits)
     patches = patches_of(made, tree, repository.root)
     diff = "".join(patch.unified_diff for patch in patches)
     output = output_folder(runner, inputs)

@@ -14,10 +14,12 @@ from egbot.consent import refuse_forbidden, settings_of
 from egbot.errors import EXIT_NOT_SOLVED, EXIT_SOLVED, UsageError
 from egbot.intake.failures import from_root, selected_tests
 from egbot.local import Effects
+from egbot.ports import Sandbox
+from egbot.records import Tree
 from egbot.report.progress import PlainView
 from egbot.report.text import visible
 from egbot.repository import apply, open_repository, snapshot
-from egbot.stubbing import check_writable, make_stubs, patches_of, stubs_json
+from egbot.stubbing import check_writable, patches_of, stubs_json, stubs_of_each
 
 
 @click.command(epilog=EXIT_CODES)
@@ -61,8 +63,12 @@ def stubs(
     overrides = {"sandbox": sandbox_overrides(options)}
     settings = settings_of(tree, overrides, repository.root)
     refuse_forbidden(settings, overrides, repository.root)
-    sandbox = Effects().make_sandbox(settings, tree, repository, PlainView(Console(stderr=True)))
-    made = make_stubs(sandbox, tree, chosen, settings.sandbox.limits)
+    view = PlainView(Console(stderr=True))
+
+    def sandbox_of(project: str, tree: Tree) -> Sandbox:
+        return Effects().make_sandbox(settings, tree, repository._replace(folder=project), view)
+
+    made = stubs_of_each(tree, chosen, sandbox_of, settings.sandbox.limits)
     patches = patches_of(made, tree, repository.root)
     diff = "".join(patch.unified_diff for patch in patches)
     for problem in made.problems:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from egbot.records import Evidence, Expectation, Origin, Probe, Sight, Tree
-from egbot.source.modules import read_modules
 
 _ENTERED = re.compile(r"((?:[:.])[A-Z]\w*\(\))\.__a?enter__\(\)")
 _STEP = re.compile(r"\.\w+|\(\)|\[.*?\](?=[.(\[]|$)|.+", re.DOTALL)
@@ -80,13 +79,13 @@ def merge(
     """
     sights = [(test, sight) for test, seen in evidence.items() for sight in seen.sights]
     problems: dict[str, None] = {}
-    files = {
-        sight.who: sight.place.path
-        for _, sight in sights
-        if _is_module(sight, "exists") and sight.place and sight.place.path in tree
-    }
-    asked = _asked_modules(sights, tree, probe, is_bold=is_bold)
-    modules = _missing_modules(asked, files, tree, probe, problems)
+    told = [
+        (one.who, one.place.path) for _, one in sights if _is_module(one, "exists") and one.place
+    ]
+    files = {name: path for name, path in told if path in tree}
+    folders = {name: f"{path}__init__.py" for name, path in told if _has_files(path, tree)}
+    asked = _asked_modules(sights, tree, probe, {*files, *folders}, is_bold=is_bold)
+    modules = _missing_modules(asked, {**folders, **files}, tree, probe, problems)
     files |= modules
     needs: dict[str, Need] = {}
     stubs = {(one.path, one.qualname, one.ordinal) for one in probe.stubs}
@@ -199,12 +198,17 @@ def _is_dotted(name: str) -> bool:
 
 
 def _asked_modules(
-    sights: Iterable[tuple[str, Sight]], tree: Tree, probe: Probe, *, is_bold: bool
+    sights: Iterable[tuple[str, Sight]],
+    tree: Tree,
+    probe: Probe,
+    there: Iterable[str],
+    *,
+    is_bold: bool,
 ) -> tuple[str, ...]:
-    """The missing modules that are the repository's to have."""
+    """The missing modules that are the repository's to have, as those of packages ``there`` are."""
     asked = dict.fromkeys(sight.who for _, sight in sights if _is_module(sight, "missing"))
     stems = {PurePosixPath(path).stem for path in probe.test_paths}
-    known = {*probe.own, *(path.partition("/")[0] for path in tree if "/" in path)}
+    known = {*there, *probe.own, *(path.partition("/")[0] for path in tree if "/" in path)}
 
     def is_ours(name: str) -> bool:
         top = name.partition(".")[0]
@@ -231,7 +235,7 @@ def _missing_modules(
         if other:
             problems.setdefault(f"{name} lies in {other}, which is not on the import path: {_PATH}")
             continue
-        folder = _folder(name, {**files, **found}, tree)
+        folder = _folder(name, {**files, **found}, probe.root)
         if folder is None:
             problems.setdefault(f"{name} cannot be a module: {name.rpartition('.')[0]} is none")
             continue
@@ -244,16 +248,15 @@ def _missing_modules(
     return found
 
 
-def _folder(name: str, files: Mapping[str, str], tree: Tree) -> str | None:
+def _folder(name: str, files: Mapping[str, str], root: str) -> str | None:
     """Where the module goes: into its package, or into the folder of the repository's packages."""
     parent = name.rpartition(".")[0]
     if not parent:
-        root = read_modules(tree).roots[0]
         return f"{root}/" if root else ""
     path = files.get(parent)
     if path is not None:
         return path.removesuffix("__init__.py") if path.endswith("__init__.py") else None
-    above = _folder(parent, files, tree)  # a package without a file of its own
+    above = _folder(parent, files, root)  # a package without a file of its own
     return None if above is None else f"{above}{parent.rpartition('.')[2]}/"
 
 
@@ -265,4 +268,4 @@ def _elsewhere(top: str, tree: Tree, probe: Probe) -> str:
 
 
 def _has_files(folder: str, tree: Tree) -> bool:
-    return any(path.startswith(folder) for path in tree)
+    return folder[-1:] == "/" and any(path.startswith(folder) for path in tree)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from egbot.dependencies import declared_imports
 from egbot.nodeids import file_of, files_of, without_row
 from egbot.ports import Executor, Sandbox
+from egbot.projects import own_names, source_root
 from egbot.records import (
     FAILED,
     Evidence,
@@ -22,7 +23,7 @@ from egbot.records import (
     TestOutcome,
     Tree,
 )
-from egbot.source.modules import is_test_path, read_modules
+from egbot.source.modules import is_test_path
 from egbot.source.outline import stub_places
 from egbot.source.text import SourceSyntaxError
 
@@ -84,9 +85,12 @@ def ask(
     return found
 
 
-def probe_of(tree: Tree) -> Probe:
-    """What the sandbox has to know of ``tree``: whose a name is, what tests are, where stubs stand."""
-    own = read_modules(tree).own_names
+def probe_of(tree: Tree, project: str) -> Probe:
+    """What the sandbox of a project (its folder) has to know of ``tree``.
+
+    That is whose a name is, what tests are, where stubs stand.
+    """
+    own = own_names(tree, project)
     declared = declared_imports(tree) - {name.lower() for name in own}
     tests = tuple(path for path in tree if path.endswith(".py") and is_test_path(path))
     stubs = [
@@ -95,7 +99,8 @@ def probe_of(tree: Tree) -> Probe:
         if path.endswith(".py") and not is_test_path(path) and _MAY_BE_STUB.search(file.data)
         for place in _stubs(path, file.data)
     ]
-    return Probe(tuple(sorted(own)), tuple(sorted(declared)), tests, tuple(stubs))
+    root = source_root(tree, project)
+    return Probe(tuple(sorted(own)), tuple(sorted(declared)), tests, tuple(stubs), root=root)
 
 
 def _stubs(path: str, data: bytes) -> tuple[StubPlace, ...]:

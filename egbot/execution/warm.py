@@ -58,6 +58,11 @@ class WarmSandbox:
     left_out: Mapping[str, str] = field(default_factory=dict)
     known: dict[tuple[str, TreeFile], list[str]] = field(default_factory=dict)
 
+    @property
+    def project(self) -> str:
+        """The folder whose tests it runs."""
+        return self.options.project
+
     def open(
         self, tree: Tree, tests: Iterable[str], limits: Limits, probe: Probe | None = None
     ) -> WarmExecutor:

@@ -16,7 +16,6 @@ from egbot.intake.junit import split_dotted
 from egbot.intake.tracebacks import repository_path
 from egbot.nodeids import file_of
 from egbot.records import Tree
-from egbot.source.modules import Modules, read_modules
 from egbot.source.text import quietly
 
 MAX_TEXT_CHARS = 65_536  # an issue's body has no more
@@ -123,29 +122,28 @@ def _named(prose: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found[place] for place in sorted(found)))[:MAX_NAMED]
 
 
-def named_tests(issue: IssueTests, tree: Tree) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The node ids and paths that an issue names, and why some of its names are none."""
-    modules = read_modules(tree)
+def named_tests(
+    issue: IssueTests, tree: Tree, near: str = ""
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The node ids and paths that an issue names, in ``near`` first; why some of its names are none."""
     found: list[str] = []
     problems: list[str] = []
     for name in issue.named:
         try:
-            found += selected_tests((_in_tree(name, modules, tree),), tree)
+            found += selected_tests((_in_tree(name, tree, near),), tree)
         except UsageError as error:
             problems.append(f"{error.message} ({error.hint})")
     return tuple(dict.fromkeys(found)), tuple(problems)
 
 
-def _in_tree(name: str, modules: Modules, tree: Tree) -> str:
+def _in_tree(name: str, tree: Tree, near: str) -> str:
     """The node id that ``name``, of whatever folder or machine, stands for; else ``name``."""
     path = file_of(name)
     if path.endswith(".py"):
-        ends = [one for one in tree if one.endswith(f"/{path}")]
-        place = repository_path(path, tree) or (ends[0] if len(ends) == 1 else path)
-        return f"{place}{name.removeprefix(path)}"
+        return f"{repository_path(path, tree, near) or path}{name.removeprefix(path)}"
     parts = name.split(".")
     for start in range(len(parts)):
-        module, names = split_dotted(".".join(parts[start:]), modules)
+        module, names = split_dotted(".".join(parts[start:]), tree, near)
         if module and not module.endswith("__init__.py"):
             return "::".join([module, *names])
     return name

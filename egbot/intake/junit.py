@@ -14,7 +14,6 @@ from typing import Literal
 from egbot.errors import UsageError
 from egbot.intake.tracebacks import read_traceback, repository_path
 from egbot.records import FailingTest, Tree
-from egbot.source.modules import Modules, is_test_path, read_modules
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_TESTS = 5000
@@ -25,21 +24,20 @@ _FORBIDDEN = re.compile(rb"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.I
 Phase = Literal["collect", "setup", "call", "teardown"]
 
 
-def junit_failures(data: bytes, name: str, tree: Tree) -> tuple[FailingTest, ...]:
+def junit_failures(data: bytes, name: str, tree: Tree, near: str = "") -> tuple[FailingTest, ...]:
     """The failures and errors of a JUnit report, with node ids of the tree.
 
-    ``name`` is the file's name for messages. Raises UsageError when the file is too large, is no
+    ``name`` is the file's name for messages, ``near`` the folder where the report may be from. Raises UsageError when the file is too large, is no
     JUnit XML, declares a document type or entities, or names tests that the tree does not hold.
     """
     root = _parse(data, name)
-    modules = read_modules(tree)
     found: dict[str, FailingTest] = {}
     unknown: list[str] = []
     for case in _cases(root):
         result = _result(case)
         if result is None:
             continue
-        node_id, is_collection = _node_id(case, modules, tree)
+        node_id, is_collection = _node_id(case, tree, near)
         if node_id is None:
             unknown.append(f"{case.get('classname', '')}.{case.get('name', '')}")
             continue
@@ -125,26 +123,22 @@ def _phase(result: ElementTree.Element) -> Phase:
 # --- node ids ---------------------------------------------------------------------------------
 
 
-def _node_id(case: ElementTree.Element, modules: Modules, tree: Tree) -> tuple[str | None, bool]:
+def _node_id(case: ElementTree.Element, tree: Tree, near: str) -> tuple[str | None, bool]:
     """The test's node id, and whether the case is a module that could not be collected."""
     classname, name = case.get("classname", ""), case.get("name", "")
     if not classname and name:
         # pytest reports a collection error under the module's dotted name (or its path)
-        path = repository_path(name, tree) or _module_path(name, modules)
+        dotted = f"{name.replace('.', '/')}.py"
+        path = repository_path(name, tree, near) or repository_path(dotted, tree, near)
         if path is not None:
             return path, True
     file = case.get("file")
-    path = repository_path(file, tree) if file else None
+    path = repository_path(file, tree, near) if file else None
     if path is not None:
         classes = _classes_after(classname, path)
         return "::".join([path, *classes, name]), False
-    path, classes = split_dotted(classname, modules)
+    path, classes = split_dotted(classname, tree, near)
     return (None, False) if path is None or not name else ("::".join([path, *classes, name]), False)
-
-
-def _module_path(dotted: str, modules: Modules) -> str | None:
-    path = modules.file_of(dotted)
-    return path if path is not None and path.endswith(".py") else None
 
 
 def _classes_after(classname: str, path: str) -> list[str]:
@@ -156,21 +150,14 @@ def _classes_after(classname: str, path: str) -> list[str]:
     return [part for part in parts if part[:1].isupper()]
 
 
-def split_dotted(dotted: str, modules: Modules) -> tuple[str | None, list[str]]:
-    """The file of the longest prefix that is a module of the tree, and the names behind it."""
+def split_dotted(dotted: str, tree: Tree, near: str = "") -> tuple[str | None, list[str]]:
+    """The file of the longest prefix that is a module of the tree, and the names behind it.
+
+    A run from another folder, such as ``near``, reports shorter or longer names.
+    """
     parts = [part for part in dotted.split(".") if part]
     for length in range(len(parts), 0, -1):
-        path = _module_path(".".join(parts[:length]), modules)
+        path = repository_path("/".join(parts[:length]) + ".py", tree, near)
         if path is not None:
             return path, parts[length:]
-    # a run from another folder reports shorter or longer names: match by the end
-    for length in range(len(parts), 0, -1):
-        end = "/".join(parts[:length]) + ".py"
-        close = [
-            path
-            for path in sorted(modules.paths.values())
-            if is_test_path(path) and f"/{path}".endswith(f"/{end}")
-        ]
-        if len(set(close)) == 1:
-            return close[0], parts[length:]
     return None, []

@@ -63,13 +63,17 @@ def _frames(text: str, tree: Tree) -> tuple[Frame, ...]:
     return tuple(frames if len(frames) <= MAX_FRAMES else frames[-MAX_FRAMES:])
 
 
-def repository_path(path: str, tree: Tree) -> str | None:
-    """The tree's path that ``path`` (absolute or relative, of any machine) ends with, or None."""
+def repository_path(path: str, tree: Tree, near: str = "") -> str | None:
+    """The tree's path that ``path`` (absolute or relative, of any machine) stands for, or None.
+
+    It may go on from the folder ``near``, begin elsewhere, or be the end of one path only.
+    """
     parts = [part for part in path.replace("\\", "/").split("/") if part not in {"", "."}]
     if ".." in parts or "site-packages" in parts:
         return None
-    for start in range(len(parts)):
-        candidate = "/".join(parts[start:])
+    for start in range(-1, len(parts)):
+        candidate = "/".join(parts[start:]) if start >= 0 else "/".join([near, *parts])
         if candidate in tree:
             return candidate
-    return None
+    ends = [one for one in tree if one.endswith(f"/{'/'.join(parts)}")]
+    return ends[0] if len(ends) == 1 else None

@@ -86,6 +86,11 @@ class ReplaySandbox:
         return "replay"
 
     @property
+    def project(self) -> str:
+        """The root."""
+        return ""
+
+    @property
     def left_out(self) -> Mapping[str, str]:
         """Nothing: there is no environment."""
         return {}

@@ -389,6 +389,23 @@ def test_what_a_hang_did_is_known_whatever_stops_it(plugins_python: Path) -> Non
     assert (outcome.status, calls(outcome)) == ("failed", [{"n": "1"}])
 
 
+def test_a_marker_s_time_limit_ends_its_test_alone(plugins_python: Path) -> None:
+    files = {
+        "m.py": MODULE,
+        "test_m.py": (
+            "import pytest\nfrom m import f\n\n@pytest.mark.timeout(0.3, method='thread')\n"
+            "def test_hang():\n    f(1)\n    while True: pass\n\n"
+            "@pytest.mark.timeout(9, 'thread')\ndef test_next():\n    f(2)\n"
+        ),
+    }
+    with open_with(plugins_python, files) as executor:
+        outcomes = run(executor)
+    assert [(one.status, calls(one)) for one in outcomes.values()] == [
+        ("failed", [{"n": "1"}]),
+        ("passed", [{"n": "2"}]),
+    ]
+
+
 def test_a_report_of_a_plugin_s_own_phase_counts(open_sandbox: Opener) -> None:
     """Plugins report a test's end under phases that pytest does not have."""
     files = {
