@@ -72,17 +72,22 @@ def merge(
 ) -> Needs:
     """What the tests need, by what was seen in each ("": while they were collected).
 
-    Nothing is believed: a name must be an identifier, a file lie in the tree (or not beside another
-    of its name), a module's name not be a standard, declared or existing one's, and a stub be one
-    that ``probe`` names. An unknown package may be one to install: it is the repository's when that
+    Nothing is believed: a name must be an identifier, a place lie in the tree, a module's file bear
+    its name and hold no tests (or not lie beside another of its name), a module's name not be a
+    standard, declared or existing one's, and a stub be one that ``probe`` names. An unknown package may be one to install: it is the repository's when that
     provides its name, a test file is named after it, or who asks ``is_bold``.
     """
-    sights = [(test, sight) for test, seen in evidence.items() for sight in seen.sights]
+    sights = [(test, _placed(one, tree)) for test, seen in evidence.items() for one in seen.sights]
     problems: dict[str, None] = {}
     told = [
         (one.who, one.place.path) for _, one in sights if _is_module(one, "exists") and one.place
     ]
-    files = {name: path for name, path in told if path in tree}
+    tests = set(probe.test_paths)
+    files = {
+        name: path
+        for name, path in told
+        if path in tree and path not in tests and _is_file_of(name, path)
+    }
     folders = {name: f"{path}__init__.py" for name, path in told if _has_files(path, tree)}
     asked = _asked_modules(sights, tree, probe, {*files, *folders}, is_bold=is_bold)
     modules = _missing_modules(asked, {**folders, **files}, tree, probe, problems)
@@ -101,6 +106,18 @@ def merge(
             needs[root].uses.append(Use(steps, sight, test))
     _drop_hooks(needs)
     return Needs(tuple(needs.values()), modules, tuple(problems))
+
+
+def _placed(sight: Sight, tree: Tree) -> Sight:
+    """The sight, without a place that is none of the tree's (a folder may be a package's)."""
+    place = sight.place
+    is_there = place is None or place.path in tree or _has_files(place.path, tree)
+    return sight if is_there else replace(sight, place=None)
+
+
+def _is_file_of(module: str, path: str) -> bool:
+    ends = f"/{module.rpartition('.')[2]}"
+    return f"/{path}".endswith((f"{ends}.py", f"{ends}/__init__.py"))
 
 
 def _drop_hooks(needs: dict[str, Need]) -> None:

@@ -165,9 +165,14 @@ def _wanted(failures: tuple[FailingTest, ...], node_ids: tuple[str, ...]) -> tup
 
 
 def _first(executor: Executor, tests: tuple[str, ...], limits: Limits, found: Probed) -> None:
-    """All tests once in one process, each with the answers that are right most often."""
-    for outcome in executor.run(Job(tests, trace=False, limits=limits)).outcomes:
-        _keep(found, outcome)
+    """The tests of a file once in one process, each with the answers that are right most often.
+
+    What a test does to its process reaches no other file's tests.
+    """
+    for path in files_of(tests):
+        own = tuple(one for one in tests if file_of(one) == path)
+        for outcome in executor.run(Job(own, trace=False, limits=limits)).outcomes:
+            _keep(found, outcome)
 
 
 def _keep(found: Probed, outcome: TestOutcome) -> None:
