@@ -165,14 +165,15 @@ def _attempt(bench: Workbench, task: Task, decoder: Decoder) -> _Result:
         result.attempts.append(attempt)
         if attempt.finish not in {"solved", "candidate"}:
             continue
+        slot = task.runs.slot
         if bench.standins:
-            result.code = attempt.code
+            result.code = slot.settled(attempt.code)
             return result
         shortest = trimmed(task.runs, attempt.code) if bench.trims else attempt.code
-        for code in dict.fromkeys((shortest, attempt.code)):
+        for code in dict.fromkeys(map(slot.settled, (shortest, attempt.code))):
             red = _set_apart(task.runs, code)
             tests = tuple(test for test in bench.tests if test not in red)
-            result.verdict, result.evidence = prove(bench, task.runs.slot.fill(code), tests)
+            result.verdict, result.evidence = prove(bench, slot.fill(code), tests)
             result.red = red
             if result.verdict.accepted:
                 result.code = code

@@ -167,5 +167,5 @@ def blanked(tree: Tree, target: str) -> Tree:
     else:
         head = definition.header.split("\n")
     code = "\n".join([*head, "    raise NotImplementedError"])
-    after = prepare(file.data, qualname, path).fill(code)
+    after = prepare(file.data, qualname, path, definition.ordinal).fill(code)
     return {**tree, path: TreeFile(after, file.mode)}

@@ -236,6 +236,7 @@ def _judged(
         tree={**work.tree, **work.hidden},
         path=SOLUTION,
         qualname=work.qualname,
+        ordinal=slot.definition.ordinal,
         after=after,
         tests=work.judges,
         guards=(),

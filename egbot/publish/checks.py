@@ -98,7 +98,8 @@ def _lines(outcome: Outcome, place: Place) -> tuple[int, int] | None:
         return None
     data = place.contents.get(outcome.target.path)
     try:
-        found = find(data, outcome.target.qualname) if data is not None else None
+        target = outcome.target
+        found = find(data, target.qualname, target.ordinal) if data is not None else None
     except (SourceSyntaxError, ValueError, RecursionError):
         return None
     return (found.span.start_line, found.span.end_line) if found is not None else None

@@ -19,6 +19,7 @@ from egbot.source.imports import (
     above_comments,
     bound_names,
     missing_imports,
+    names_inside,
     opening_end,
     place_imports,
     read_bindings,
@@ -91,7 +92,7 @@ class Slot:
         """
         code, node, colon = only_definition(code, self.definition.qualname)
         is_same = _header(node) == _header(self.site.node)
-        return self.definition.header + code[colon:] if is_same else code
+        return (self.definition.header + code[colon:] if is_same else code) + "\n"
 
     def _replaced(self, code: str) -> str:
         code = only_definition(code, self.definition.qualname)[0]
@@ -210,19 +211,23 @@ def _came(number: int, line: str) -> str:
 
 
 def insert(source: bytes | None, qualname: str, code: str) -> bytes:
-    """The file with a new function (``code`` is canonical); None is a new file.
+    """The file with a new definition (``code`` is canonical); None is a new file.
 
     A module's function stands two blank lines below the last function or class, above an
-    ``if __name__ == "__main__":`` and what uses it at import; a method at the end of its class, in
-    place of a lone ``pass`` or ``...``. Missing classes are created. A setter, deleter or overload
-    stands below the last function of its name. Raises SourceSyntaxError, and UsageError if the
-    function is there already or cannot be encoded.
+    ``if __name__ == "__main__":``; a method at the end of its class, in place of a lone ``pass`` or
+    ``...``; a class or value below the imports, or at the top of its class. All stand above what
+    needs them at import. Missing classes are created. A setter, deleter or overload stands below the
+    last function of its name. Raises SourceSyntaxError, and UsageError if the function is there
+    already or cannot be encoded.
     """
     outline = read_outline(source or b"")
-    code, node, _ = only_definition(outline.source.fitted(code), qualname)
-    same = outline.same(qualname)
-    if same and not is_accessory(node):
-        raise UsageError(f"{qualname} is already defined; it can only be replaced")
+    code = outline.source.fitted(code.rstrip("\n"))
+    is_function = bool(qualname) and isinstance(parse_text(code).body[0], Function)
+    same = outline.same(qualname) if is_function else []
+    if is_function:
+        code, node, _ = only_definition(code, qualname)
+        if same and not is_accessory(node):
+            raise UsageError(f"{qualname} is already defined; it can only be replaced")
     if same:
         return outline.source.edited([_beside(outline, same[-1], code)])
     classes = qualname.split(".")[:-1]
@@ -234,34 +239,16 @@ def insert(source: bytes | None, qualname: str, code: str) -> bytes:
     for name in reversed(classes[known:]):
         code = f"class {name}:\n" + relayout(code, CANONICAL, _INNER)
     site = outline.klass(".".join(classes[:known])) if known else None
-    edit = _into_class(outline, site, code) if site else _into_module(outline, code)
+    if site:
+        edit = _into_class(outline, site, code, is_last=is_function)
+    else:
+        edit = _into_module(outline, code, is_last=is_function)
     return outline.source.edited([edit])
 
 
 def insert_top(source: bytes | None, code: str) -> bytes:
-    """The file with the definitions ``code`` (canonical) below its imports; None is a new file.
-
-    They stand lower where they need at import what is defined further down. Raises
-    SourceSyntaxError, and UsageError if the code cannot be encoded.
-    """
-    outline = read_outline(source or b"")
-    code = outline.source.fitted(code.rstrip("\n"))
-    row = opening_end(outline.rows, outline.tree)
-    return outline.source.edited([_at_top_level(outline, code, row)])
-
-
-def insert_member(source: bytes, owner: str, code: str) -> bytes:
-    """The file with ``code`` (canonical: an attribute, a class) at the top of the class ``owner``.
-
-    Raises SourceSyntaxError (also without such a class), and UsageError if the code cannot be
-    encoded.
-    """
-    outline = read_outline(source)
-    site = outline.klass(owner)
-    if site is None:
-        raise SourceSyntaxError(f"there is no class {owner}")
-    code = outline.source.fitted(code.rstrip("\n"))
-    return outline.source.edited([_into_class(outline, site, code, is_first=True)])
+    """``insert`` for classes and values of a module, one or several together."""
+    return insert(source, "", code)
 
 
 _INNER = Layout(CANONICAL.unit, CANONICAL.unit * 2, CANONICAL.unit)
@@ -279,18 +266,21 @@ def _beside(outline: Outline, site: Site, code: str) -> Edit:
     return Edit(row, row, (*gap, *_styled(code, layout.base, layout.unit)))
 
 
-def _into_class(outline: Outline, site: Site, code: str, *, is_first: bool = False) -> Edit:
+def _into_class(outline: Outline, site: Site, code: str, *, is_last: bool) -> Edit:
     layout, rows = outline.layout(site), outline.rows
     lines = _styled(code, layout.body, layout.unit)
     last = site.node.body[-1]
     if not outline.is_open(site):
         return _into_one_liner(outline, site, lines)
     row, end = rows.first(last.lineno - 1), rows.below(last)
-    is_lone = len(site.node.body) == 1
-    if _is_filler(last) and (is_lone or rows.below(site.node.body[-2]) <= row):
-        is_apart = is_lone or not rows.rows[row - 1].strip()
+    others = site.node.body[:-1]
+    has_docstring = ast.get_docstring(site.node) is not None
+    if not is_last and len(others) > has_docstring:
+        return _to_the_top(outline, site, lines)
+    if _is_filler(last) and (not others or rows.below(others[-1]) <= row):
+        is_apart = not others or not rows.rows[row - 1].strip()
         return Edit(row, end, tuple(lines if is_apart else ["", *lines]))
-    if is_first:
+    if not is_last:
         return _to_the_top(outline, site, lines)
     end = _below_comments(rows.rows, end, layout.base)
     return Edit(end, end, ("", *lines))
@@ -344,17 +334,17 @@ def _below_comments(rows: list[str], row: int, base: str) -> int:
 # --- the top level -----------------------------------------------------------------------------
 
 
-def _into_module(outline: Outline, code: str) -> Edit:
-    """Below the last function or class, above ``if __name__ == "__main__":``."""
+def _into_module(outline: Outline, code: str, *, is_last: bool) -> Edit:
+    """Below the last function or class, above ``if __name__ == "__main__":``; or at the top."""
     rows, body = outline.rows.rows, outline.tree.body
+    if not is_last:
+        return _at_top_level(outline, code, opening_end(outline.rows, outline.tree))
     guard = next((node.lineno - 1 for node in body if _is_guard(node)), len(rows))
     above = [one for one in body if isinstance(one, Function | ast.ClassDef)]
     above = [one for one in above if one.lineno <= guard]
     if above:
-        return _at_top_level(
-            outline, code, _below_comments(rows, outline.rows.below(above[-1]), "")
-        )
-    return _at_top_level(outline, code, above_comments(rows, guard))
+        guard = _below_comments(rows, outline.rows.below(above[-1]), "")
+    return _at_top_level(outline, code, guard if above else above_comments(rows, guard))
 
 
 def _is_guard(node: ast.stmt) -> bool:
@@ -366,14 +356,14 @@ def _is_guard(node: ast.stmt) -> bool:
 def _at_top_level(outline: Outline, code: str, row: int) -> Edit:
     """At ``row``, but above what needs ``code`` at import, and below what it needs then itself."""
     rows, body = outline.rows.rows, outline.tree.body
-    new = parse_text(code).body
+    new, inside = parse_text(code).body, names_inside(body)
     names = frozenset(name for node in new for name in bound_names(node))
     for node in body:
-        if names & used_at_import([node], body):
+        if names & used_at_import([node], inside):
             start = outline.rows.first(outline.row(start_of(outline.rows, node)))
             row = min(row, above_comments(rows, start))
             break
-    for name in used_at_import(new, body) - names:
+    for name in used_at_import(new, inside) - names:
         binding = next((node for node in body if name in bound_names(node)), None)
         row = max(row, outline.rows.below(binding) if binding else 0)
     if not "".join(rows[row:]).strip():

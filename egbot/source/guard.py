@@ -52,7 +52,7 @@ def vetoes(
 ) -> tuple[str, ...]:
     """What speaks against the function in ``after``; each veto is a sentence with its line.
 
-    ``before`` is the file as it was (None: there was none). Empty means that nothing was found.
+    ``before`` is the file as it was (None: there was none); the name is as in ``outline.find``. Empty means that nothing was found.
     Code that cannot be read is vetoed, never raised.
     """
     try:

@@ -10,7 +10,7 @@ import builtins
 import re
 import symtable
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from egbot.source.text import Edit, Rows, SourceSyntaxError, parse_text, quietly, read_source
@@ -113,22 +113,34 @@ def bound_names(node: ast.AST) -> frozenset[str]:
     return frozenset(name for one, _ in _module_nodes(tree) for name in _bound_by(one))
 
 
-def used_at_import(nodes: Iterable[ast.AST], body: Iterable[ast.stmt]) -> frozenset[str]:
-    """The names that statements read while they run, by functions and classes of ``body``, too."""
-    known = {one.name: one for one in body if isinstance(one, _Defining)}
+def names_inside(body: Iterable[ast.stmt]) -> dict[str, frozenset[str]]:
+    """The names that each function and class of a top level speaks of."""
+    return {
+        one.name: frozenset(n.id for n in ast.walk(one) if isinstance(n, ast.Name))
+        for one in body
+        if isinstance(one, _Defining)
+    }
+
+
+def used_at_import(
+    nodes: Iterable[ast.AST], inside: Mapping[str, frozenset[str]]
+) -> frozenset[str]:
+    """The names that statements read while they run, by what is ``inside`` of others, too."""
     waiting, used = list(nodes), set[str]()
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             own = (getattr(node, "decorator_list", []), [node.args], [getattr(node, "returns", 0)])
             waiting += [one for some in own for one in some if isinstance(one, ast.AST)]
-            continue
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            used.add(node.id)
-            if node.id in known:
-                inner = ast.walk(known.pop(node.id))
-                waiting += [one for one in inner if isinstance(one, ast.Name)]
-        waiting += ast.iter_child_nodes(node)
+        else:
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                used.add(node.id)
+            waiting += ast.iter_child_nodes(node)
+    names = list(used)
+    while names:
+        more = inside.get(names.pop(), frozenset()) - used
+        used |= more
+        names += more
     return frozenset(used)
 
 

@@ -33,7 +33,7 @@ from egbot.source.text import (
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Defining = Function | ast.ClassDef
 _BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
-_END = re.compile(r"(?:[ \t\f;]|\\(?:\r\n|\r|\n))*(?:#[^\r\n]*)?")
+_END = re.compile(r"(?:(?:[ \t\f]|\\(?:\r\n|\r|\n))*(?:;|#[^\r\n]*))*")
 _COLON = re.compile(r"(?:[^:#]|#[^\r\n]*)*:")
 _SAME_LINE = re.compile(r"(?:[ \t\f]|\\(?:\r\n|\r|\n))*")
 _ABSTRACT = frozenset(
@@ -138,8 +138,8 @@ class Outline:
         for node in ast.walk(self.tree):
             body = getattr(node, "body", None)
             if isinstance(node, ast.stmt) and isinstance(body, list) and body:
-                base = self.rows.indent(node.lineno - 1)
-                inner = self.rows.indent(body[0].lineno - 1)
+                base, row = self.rows.indent(node.lineno - 1), body[0].lineno - 1
+                inner = self.rows.indent(row) if self.rows.begins(body[0]) else ""
                 if len(inner) > len(base) and inner.startswith(base):
                     found[inner[len(base) :]] += 1
         return found.most_common(1)[0][0] if found else CANONICAL.unit
@@ -185,8 +185,7 @@ def _site(text: str, rows: Rows, node: _Defining, name: tuple[str, int, Site | N
     colon = _colon(text, rows, node)
     body_end = rows.offset(node.end_lineno or 0, node.end_col_offset or 0)
     tail = _END.match(text, body_end)
-    end = tail.end() if tail else body_end
-    end -= len(text[body:end]) - len(text[body:end].rstrip())
+    end = body_end + len(tail.group().rstrip() if tail else "")
     return Site(*name[:2], node, name[2], start, colon, body, body_end, end)
 
 
@@ -316,7 +315,7 @@ def is_stub(node: ast.AST, owner: ast.AST | None = None) -> bool:
     ``owner`` is the class of a method: a protocol's members, abstract ones and overloads are
     declarations, and what never returns by its annotation is written as it stands.
     """
-    if not isinstance(node, Function) or is_abstract(node, owner):
+    if not isinstance(node, Function) or _is_abstract(node, owner):
         return False
     if _decorators(node) & _EMPTY_BY_PURPOSE or _name(node.returns) in _NEVER:
         return False
@@ -332,7 +331,7 @@ def is_silent(node: ast.AST) -> bool:
     return isinstance(node, Function) and not _refuses(node.body)
 
 
-def is_abstract(node: ast.AST, owner: ast.AST | None = None) -> bool:
+def _is_abstract(node: ast.AST, owner: ast.AST | None = None) -> bool:
     """Whether others are to write the function: subclasses of ``owner``, or what fits a protocol."""
     bases = owner.bases if isinstance(owner, ast.ClassDef) else []
     is_protocol = any(_name(base) == "Protocol" for base in bases)
