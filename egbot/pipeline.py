@@ -329,7 +329,8 @@ def _keep_named(state: _State) -> None:
         target = found.get(name) or entered_target(name, state.tree, entered.get(name, ()))
         targets += [target] if target.tests else []
     state.targets = tuple(targets)
-    state.left = tuple(one for one in state.left if one.node_id not in state.explained)
+    if state.targets or state.outcomes:
+        state.left = ()  # who names functions asks for those tests alone that need them
 
 
 def _run_again(state: _State) -> None:

@@ -103,7 +103,7 @@ class _Result:
     code: str | None = None
     verdict: Verdict | None = None
     evidence: tuple[TestOutcome, ...] = ()
-    red: tuple[str, ...] = ()
+    red: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_target(
@@ -181,9 +181,9 @@ def _attempt(bench: Workbench, task: Task, decoder: Decoder) -> _Result:
     return result
 
 
-def _set_apart(runs: Runs, code: str) -> tuple[str, ...]:
+def _set_apart(runs: Runs, code: str) -> Mapping[str, str]:
     program = normalise(code)
-    return runs.set_apart(runs.run(code, program)) if program is not None else ()
+    return runs.set_apart(runs.run(code, program)) if program is not None else {}
 
 
 def prove(
@@ -302,7 +302,7 @@ def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
         detail=detail,
         left=(
             *_left(result.verdict.unsteady if result.verdict else ()),
-            *(LeftTest(test, _red(bench.reds[test])) for test in result.red),
+            *(LeftTest(test, why) for test, why in result.red.items()),
         ),
         evidence=result.evidence,
     )
@@ -310,11 +310,6 @@ def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
 
 def _left(unsteady: tuple[str, ...]) -> tuple[LeftTest, ...]:
     return tuple(LeftTest(test, _UNSTEADY) for test in unsteady)
-
-
-def _red(fault: Fault) -> str:
-    what = f"{fault.type_name}: {fault.message.strip().partition(chr(10))[0][:160]}"
-    return f"was set apart: it fails with {what}, whatever the function does"
 
 
 def _is_cut(bench: Workbench, verdict: Verdict) -> bool:

@@ -94,10 +94,15 @@ def merge(
     files |= modules
     needs: dict[str, Need] = {}
     stubs = {(one.path, one.qualname, one.ordinal) for one in probe.stubs}
+    inherited = {one.qualname.rpartition(".")[2] for one in probe.stubs if "." in one.qualname}
     for _, sight in sights:
         if sight.kind in _ORIGINS and sight.who not in needs and len(needs) < MAX_NEEDS:
             need = _need(sight, files)
-            if need is not None and (need.origin != "stub" or _place(need) in stubs):
+            if need is not None and need.origin == "stub" and _place(need) not in stubs:
+                # of the class that has it from a base, which says that subclasses do this
+                need.origin = "missing_member"
+                need = need if "." in need.qualname and need.name in inherited else None
+            if need is not None:
                 needs[sight.who] = need
     for test, sight in _by_class(sights, needs):
         root = _root(sight.who, needs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from egbot.dependencies import declared_imports
@@ -15,6 +15,7 @@ from egbot.records import (
     FAILED,
     Evidence,
     FailingTest,
+    Fault,
     Job,
     Lesson,
     Limits,
@@ -36,6 +37,8 @@ MAX_RUNS_TO_END = 24
 
 _MAY_BE_STUB = re.compile(rb"NotImplemented|\.\.\.|\bpass\b|\braise\b|^\s*(?:'|\")", re.MULTILINE)
 _SHARED = frozenset({"name", "base", "soft", "widen"})  # they hold for all tests
+_NEEDS = frozenset({"name", "member", "stub"})
+_SILENT = "silent"
 
 
 @dataclass(slots=True)
@@ -71,18 +74,46 @@ def ask(
     asked = tuple(failures)
     files = _files(asked)
     found = Probed(probe=probe)
-    if not files:
-        return found
-    with _collected(sandbox, tree, files, limits, found) as executor:
+    max_runs = MAX_RUNS_TO_END if to_end else MAX_RUNS
+    if files:
+        _look(sandbox, tree, asked, limits, found, max_runs)
+    early = found.evidence.get("", Evidence()).sights
+    silent = tuple(Lesson("soft", one.who) for one in early if one.detail == _SILENT)
+    idle = [
+        FailingTest(test, "call", Fault("", "")) for test in found.outcomes if _is_idle(found, test)
+    ]
+    if silent and idle:  # it ran while they were collected, and its result may be what they lack
+        found.probe = replace(found.probe, lessons=(*found.probe.lessons, *silent))
+        _look(sandbox, tree, idle, limits, found, max_runs)
+    return found
+
+
+def _look(
+    sandbox: Sandbox,
+    tree: Tree,
+    asked: Sequence[FailingTest],
+    limits: Limits,
+    found: Probed,
+    max_runs: int,
+) -> None:
+    """Collect and run ``asked``, until nothing more is learnt."""
+    with _collected(sandbox, tree, _files(asked), limits, found) as executor:
         collection = executor.collection
-        found.evidence[""] = collection.evidence or Evidence()
-        found.errors = collection.errors
-        found.collected = collection.node_ids
+        early, known = collection.evidence or Evidence(), found.evidence.get("", Evidence())
+        sights = tuple(dict.fromkeys((*known.sights, *early.sights)))
+        found.evidence[""] = replace(early, sights=sights)
+        found.errors = tuple(dict.fromkeys((*found.errors, *collection.errors)))
+        found.collected = tuple(dict.fromkeys((*found.collected, *collection.node_ids)))
         tests = _wanted(asked, collection.node_ids)
         if tests:
             _first(executor, tests, limits, found)
-            _search(executor, tests, limits, found, MAX_RUNS_TO_END if to_end else MAX_RUNS)
-    return found
+            _search(executor, tests, limits, found, max_runs)
+
+
+def _is_idle(found: Probed, test: str) -> bool:
+    """Whether a test fails and met nothing that is missing or unwritten."""
+    kinds = {one.kind for one in found.evidence[test].sights}
+    return found.outcomes[test].status in FAILED and kinds.isdisjoint(_NEEDS)
 
 
 def probe_of(tree: Tree, project: str) -> Probe:
@@ -141,7 +172,7 @@ def _collected(
     return executor
 
 
-def _files(failures: tuple[FailingTest, ...]) -> tuple[str, ...]:
+def _files(failures: Sequence[FailingTest]) -> tuple[str, ...]:
     """What to collect: the tests' files, and all below the folder of a broken conftest.py."""
     found: dict[str, None] = {}
     for path in files_of(one.node_id for one in failures):
@@ -150,7 +181,7 @@ def _files(failures: tuple[FailingTest, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _wanted(failures: tuple[FailingTest, ...], node_ids: tuple[str, ...]) -> tuple[str, ...]:
+def _wanted(failures: Sequence[FailingTest], node_ids: tuple[str, ...]) -> tuple[str, ...]:
     """The failing tests as this collection calls them: by id, else all of their function or file.
 
     A recorder among a test's parameters gives it another id.

@@ -6,8 +6,9 @@ before its result is needed runs in the meantime.
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ from egbot.source.outline import find
 from egbot.source.text import SourceSyntaxError
 from egbot.source.unrun import Region, spread, unrun_lines, unrun_regions
 from egbot.watched import run_watched
+
+
+_PLAIN_CALL = re.compile(r"[\w.]+\((?:[^()]|\([^()]*\))*\)$")  # and nothing of its result
 
 
 @dataclass(slots=True)
@@ -113,13 +117,33 @@ class Runs:
         after = self.slot.fill(candidate.program)
         return not vetoes(self.before, after, self.target.qualname, self.target.ordinal)
 
-    def set_apart(self, candidate: CandidateRun) -> tuple[str, ...]:
-        """The tests that fail with ``candidate`` exactly as they do with a recorder in its place."""
-        return tuple(
-            one.node_id
-            for one in candidate.executions
-            if one.status in FAILED and one.fault and self._is_red(one.fault, one.node_id)
-        )
+    def set_apart(self, candidate: CandidateRun) -> Mapping[str, str]:
+        """The tests that no function could make pass, as far as ``candidate`` shows, and why.
+
+        They fail with it exactly as with a recorder in its place, or although each of their calls
+        gives what another test expects of it.
+        """
+        settled = self._settled(candidate)
+        found: dict[str, str] = {}
+        for one in candidate.executions:
+            if one.status in FAILED and one.fault:
+                calls = [each.call for each in self.target.examples if each.test == one.node_id]
+                if self._is_red(one.fault, one.node_id):
+                    found[one.node_id] = f"{_said(one.fault)}, whatever the function does"
+                elif calls and all(_begins(call, settled) for call in calls):
+                    why = "though each of its calls gives what other tests expect"
+                    found[one.node_id] = f"{_said(one.fault)}, {why}"
+        return found
+
+    def _settled(self, candidate: CandidateRun) -> set[str]:
+        """The calls of which a test that passes with ``candidate`` tells the exact result."""
+        passed = {one.node_id for one in candidate.executions if one.status == "passed"}
+        return {
+            one.call
+            for one in self.target.examples
+            if one.exact and one.relation in ("eq", "is") and one.test in passed
+            if _PLAIN_CALL.match(one.call)
+        }
 
     def _is_red(self, fault: Fault, test: str) -> bool:
         """Lines of the target's own file move with the candidate, so that they say nothing."""
@@ -183,3 +207,13 @@ class Runs:
         self._details[program] = why
         for test in tests:
             self._known[program, test] = TestOutcome(node_id=test, status="not_run")
+
+
+def _begins(call: str, settled: Iterable[str]) -> bool:
+    """Whether ``call`` is one of the settled ones, or something of its result."""
+    return any(call.startswith(one) and call[len(one) :][:1] in ("", ".", "[") for one in settled)
+
+
+def _said(fault: Fault) -> str:
+    first_line = fault.message.strip().partition("\n")[0][:160]
+    return f"was set apart: it fails with {fault.type_name}: {first_line}"
