@@ -108,8 +108,8 @@ class _State:
     ``tree`` is the repository with stubs for all that is missing and every accepted function;
     ``plain`` the same without the stubs, which is what the person gets. ``evidence`` is what
     recorders saw, by test, ``lessons`` what they were given for it, and ``reds`` how a test failed
-    all the same. ``early`` are the tests of files that could not be collected, by file. ``tried``
-    says how many functions were written when one was tried last.
+    all the same; ``skipping`` are those that skip themselves with them.
+    ``early`` are the tests of files that could not be collected, by file. ``tried`` says how many functions were written when one was tried last.
     """
 
     request: Request
@@ -128,6 +128,7 @@ class _State:
     evidence: dict[str, Evidence] = field(default_factory=dict)
     lessons: tuple[Lesson, ...] = ()
     reds: dict[str, Fault] = field(default_factory=dict)
+    skipping: frozenset[str] = frozenset()
     early: dict[str, dict[str, None]] = field(default_factory=dict)
     tried: dict[_Key, int] = field(default_factory=dict)
     num_written: int = 0
@@ -226,7 +227,7 @@ def _take(state: _State, found: Survey) -> None:
         replace(one, node_id=test)
         for one in found.failing
         for test in inside(one.node_id, known_early) or (one.node_id,)
-        if test not in state.proved
+        if test not in state.proved | state.skipping
     )
     state.failures = (
         *(one for one in failing if is_wanted(one.node_id, selection)),
@@ -288,10 +289,13 @@ def _learn(state: _State, asked: list[FailingTest], found: Probed) -> None:
         for test, one in found.outcomes.items()
         if one.status in FAILED and one.fault
     }
+    state.skipping |= {test for test, one in found.outcomes.items() if one.status == "skipped"}
     failures: list[FailingTest] = []
     for one in state.failures:
         tests = inside(one.node_id, found.collected) if one in asked else ()
         wanted = [test for test in tests if is_wanted(test, state.request.tests)]
+        if one.node_id in state.skipping:
+            continue
         failures += [replace(one, node_id=test) for test in wanted] or [one]
         for test in wanted:
             state.early.setdefault(file_of(test), {})[test] = None

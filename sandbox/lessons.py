@@ -12,8 +12,8 @@ import re
 import sys
 from typing import Any
 
-from sandbox.asking import Frame, Source, moments, names_test, position, source_of
-from sandbox.missing import Missing, Need, need_of
+from sandbox.asking import Frame, Source, moments, names_test, node_at, position, source_of
+from sandbox.missing import Missing, Need, member_need, need_of
 from sandbox.recorder import (
     BASES,
     STAGE,
@@ -271,8 +271,8 @@ def _dunders(failure: Failure, finder: Missing) -> list[Need]:
             for cls in finder.classes_named(abstract[1])
             for name in names
         ]
-    found = []
-    for pattern, dunder in DUNDERS:
+    found = _answered(failure, finder)
+    for pattern, dunder in () if found else DUNDERS:
         match = re.search(pattern, failure.text)
         for cls in finder.classes_named(match[1]) if match else ():
             name = dunder
@@ -280,6 +280,27 @@ def _dunders(failure: Failure, finder: Missing) -> list[Need]:
                 name = "__a" + dunder[2:]
             found.append(_member(cls, name, "instance called"))
     return found
+
+
+def _answered(failure: Failure, finder: Missing) -> list[Need]:
+    """A method that is missing, where the class's ``__getattr__`` answers with what is no function."""
+    frame = failure.last
+    if frame is None or "object is not callable" not in failure.text:
+        return []
+    node = node_at(frame)
+    function = node.func if isinstance(node, ast.Call) else None
+    if not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Name):
+        return []
+    owner, name = frame.f_locals.get(function.value.id), function.attr
+    classes = type(owner).__mro__
+    if owner is None or any(name in vars(one) for one in classes):
+        return []
+    if name in getattr(owner, "__dict__", ()) or not any(
+        "__getattr__" in vars(one) for one in classes
+    ):
+        return []
+    need = member_need(owner, name, frame, finder)
+    return [] if need is None else [need]
 
 
 # --- types, effects ---------------------------------------------------------------------------

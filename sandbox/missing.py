@@ -16,7 +16,7 @@ import os
 import sys
 import tokenize
 from collections.abc import Callable
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from sandbox.asking import (
@@ -703,13 +703,17 @@ def need_of(error: BaseException, finder: Missing) -> Need | None:
 
 
 def member_need(obj: Any, name: str, frame: Frame | None, finder: Missing) -> Need | None:
-    """Say where a missing member belongs.
+    """Say where a missing member belongs; nowhere, where code only looks for it or makes it itself.
 
     That is the class whose code asks for it of itself, of ``super()`` the next base, else the first
     of the object's classes that is the repository's.
     """
     cls = obj if isinstance(obj, type) else type(obj)
     classes = list(cls.__mro__)
+    if (frame is not None and is_soft(frame, name)) or any(
+        name in attributes_made(one) for one in classes
+    ):
+        return None
     if isinstance(obj, super):
         around: Any = obj
         classes = list(around.__self_class__.__mro__)
@@ -735,6 +739,24 @@ def member_need(obj: Any, name: str, frame: Frame | None, finder: Missing) -> Ne
         "key": f"{home.__module__}:{home.__qualname__}.{plain}",
         "value": f"{level} {use}{at}",
     }
+
+
+@functools.cache
+def attributes_made(cls: type) -> frozenset[str]:
+    """Return the names of the attributes that a class's own functions give to objects."""
+    found: set[str] = set()
+    waiting = [inspect.unwrap(one) for value in vars(cls).values() for one in _functions(value)]
+    codes = [one.__code__ for one in waiting if isinstance(one, FunctionType)]
+    for code in codes:
+        codes += [one for one in code.co_consts if isinstance(one, CodeType)]
+        found |= {one.argval for one in dis.get_instructions(code) if one.opname == "STORE_ATTR"}
+    return frozenset(found)
+
+
+def _functions(value: Any) -> list[Any]:
+    if isinstance(value, property):
+        return [one for one in (value.fget, value.fset, value.fdel) if one is not None]
+    return [value.__func__ if isinstance(value, (classmethod, staticmethod)) else value]
 
 
 def _inherited_need(classes: list[type], name: str) -> Need | None:

@@ -114,7 +114,10 @@ class Runner:
         others = [name for one, name in zip(own, names, strict=True) if one != name]
         answer |= {"node_ids": names, "renamed": [*by_function(others)]}
         self._node_ids = set(answer["node_ids"])
-        self._siblings = by_function(one for one in answer["node_ids"] if one[-1:] == "]")
+        # those of a file that cannot be collected from before
+        self._siblings = by_function(
+            dict.fromkeys(one for one in (*opening["known"], *names) if one[-1:] == "]")
+        )
         has_zygote = answer.pop("serves")
         self._supervisor = Supervisor(
             collected if has_zygote else None,

@@ -34,7 +34,6 @@ from egbot.source.text import SourceSyntaxError
 from egbot.source.unrun import Region, spread, unrun_lines, unrun_regions
 from egbot.watched import run_watched
 
-
 _PLAIN_CALL = re.compile(r"[\w.]+\((?:[^()]|\([^()]*\))*\)$")  # and nothing of its result
 
 
