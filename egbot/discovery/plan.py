@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -234,12 +235,9 @@ def _ordered(targets: Iterable[Target]) -> tuple[Target, ...]:
         tests = tuple(dict.fromkeys([*(known.tests if known else ()), *one.tests]))
         merged[key] = replace(known or one, tests=tests)
     waiting = list(merged.values())
+    needed = Counter(test for one in waiting for test in one.tests)
     ordered: list[Target] = []
     while waiting:
-        needed: dict[str, int] = {}
-        for one in waiting:
-            for test in one.tests:
-                needed[test] = needed.get(test, 0) + 1
         best = min(
             waiting,
             key=lambda one: (
@@ -248,5 +246,6 @@ def _ordered(targets: Iterable[Target]) -> tuple[Target, ...]:
             ),
         )
         waiting.remove(best)
+        needed.subtract(best.tests)
         ordered.append(best)
     return tuple(ordered)
