@@ -103,14 +103,17 @@ def verify(
 
 def _traced(executor: Executor, claim: Claim, limits: Limits) -> Execution:
     """One run of the target tests that also says what the function did."""
-    program = Program(claim.path, claim.qualname, read_source(claim.after).text)
+    program = _program(claim, claim.after)
     return run_watched(executor, Job(claim.tests, program=program, trace=True, limits=limits))
+
+
+def _program(claim: Claim, data: bytes) -> Program:
+    return Program(claim.path, claim.qualname, read_source(data).text, claim.ordinal)
 
 
 def _failing_without(executor: Executor, claim: Claim, limits: Limits) -> tuple[str, ...]:
     """The target tests that fail with the file as it was: without one, nothing is proved."""
-    before = read_source(claim.tree[claim.path].data).text
-    program = Program(claim.path, claim.qualname, before)
+    program = _program(claim, claim.tree[claim.path].data)
     job = Job(claim.tests, program=program, trace=False, limits=limits, patient=False)
     return tuple(one.node_id for one in executor.run(job).outcomes if one.status in FAILED)
 

@@ -231,11 +231,11 @@ def insert(source: bytes | None, qualname: str, code: str) -> bytes:
     if same:
         return outline.source.edited([_beside(outline, same[-1], code)])
     classes = qualname.split(".")[:-1]
-    if "<locals>" in classes:
-        raise UsageError(f"{qualname} stands inside a function and can only come with it")
     known = len(classes)
     while known and outline.klass(".".join(classes[:known])) is None:
         known -= 1
+    if "<locals>" in classes[known:]:
+        raise UsageError(f"{qualname} stands inside a function and can only come with it")
     for name in reversed(classes[known:]):
         code = f"class {name}:\n" + relayout(code, CANONICAL, _INNER)
     site = outline.klass(".".join(classes[:known])) if known else None

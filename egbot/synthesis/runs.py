@@ -178,7 +178,7 @@ class Runs:
         return True
 
     def _execute(self, program: str, tests: tuple[str, ...]) -> None:
-        start_s = time.perf_counter()
+        start_s, target = time.perf_counter(), self.target
         try:
             self.slot.fill(program)
             source = self.slot.fill_text(program)
@@ -187,7 +187,7 @@ class Runs:
             return
         job = Job(
             tests=tests,
-            program=Program(self.target.path, self.target.qualname, source),
+            program=Program(target.path, target.qualname, source, target.ordinal),
             limits=self.limits,
             patient=False,  # an endless candidate solves nothing, however its other tests end
             lessons=self.lessons,
