@@ -54,6 +54,10 @@ class ReplayExecutor:
         self.closed = True
         self._real.close()
 
+    def __del__(self) -> None:
+        """Leave no process behind where a test forgets it."""
+        self.close()
+
     def __enter__(self) -> Self:
         """Return itself."""
         return self
