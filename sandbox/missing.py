@@ -689,7 +689,8 @@ def _property(known: Any, what: str, path: str) -> property:
 
 def need_of(error: BaseException, finder: Missing) -> Need | None:
     """Say what a NameError or AttributeError asks for, if that is the repository's to have."""
-    frame = next(reversed(moments(error)), None)
+    frames = [*moments(error)]
+    frame = frames[-1] if frames else None
     name = getattr(error, "name", None)
     if not isinstance(name, str) or frame is None or is_hidden(name):
         return None
@@ -699,6 +700,10 @@ def need_of(error: BaseException, finder: Missing) -> Need | None:
             return None
         return {"kind": "name", "key": f"{module}:{name}", "value": ""}
     obj = getattr(error, "obj", None)
+    if frame.f_code.co_name == "__getattr__":  # an object of ours hands on what it lacks
+        holder, *asked = [frame.f_locals.get(one) for one in frame.f_code.co_varnames[:2]]
+        if asked == [name] and finder.is_own_class(type(holder)):
+            obj, frame = holder, frames[-2] if len(frames) > 1 else None
     return None if is_recorder(obj) else member_need(obj, name, frame, finder)
 
 
