@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import keyword
 import re
 import sys
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from egbot.records import Evidence, Expectation, Origin, Probe, Sight, Tree
+from egbot.source.text import SourceSyntaxError, parse_text, read_source
 
 _ENTERED = re.compile(r"((?:[:.])[A-Z]\w*\(\))\.__a?enter__\(\)")
 _STEP = re.compile(r"\.\w+|\(\)|\[.*?\](?=[.(\[]|$)|.+", re.DOTALL)
@@ -92,6 +94,24 @@ def merge(
     asked = _asked_modules(sights, tree, probe, {*files, *folders}, is_bold=is_bold)
     modules = _missing_modules(asked, {**folders, **files}, tree, probe, problems)
     files |= modules
+    needs = _needs(sights, files, probe)
+    shared = _shared(needs, tree)
+    if shared:
+        sights = [(test, _moved(sight, shared)) for test, sight in sights]
+        needs = _needs(sights, files, probe)
+    for test, sight in _by_class(sights, needs):
+        root = _root(sight.who, needs)
+        if root and (sight.kind not in _ORIGINS or sight.expected):
+            steps = tuple(_STEP.findall(sight.who[len(root) :]))
+            needs[root].uses.append(Use(steps, sight, test))
+    _drop_hooks(needs)
+    return Needs(tuple(needs.values()), modules, tuple(problems))
+
+
+def _needs(
+    sights: Iterable[tuple[str, Sight]], files: Mapping[str, str], probe: Probe
+) -> dict[str, Need]:
+    """What is missing or unwritten, by its path, without its uses."""
     needs: dict[str, Need] = {}
     stubs = {(one.path, one.qualname, one.ordinal) for one in probe.stubs}
     inherited = {one.qualname.rpartition(".")[2] for one in probe.stubs if "." in one.qualname}
@@ -104,13 +124,49 @@ def merge(
                 need = need if "." in need.qualname and need.name in inherited else None
             if need is not None:
                 needs[sight.who] = need
-    for test, sight in _by_class(sights, needs):
-        root = _root(sight.who, needs)
-        if root and (sight.kind not in _ORIGINS or sight.expected):
-            steps = tuple(_STEP.findall(sight.who[len(root) :]))
-            needs[root].uses.append(Use(steps, sight, test))
-    _drop_hooks(needs)
-    return Needs(tuple(needs.values()), modules, tuple(problems))
+    return needs
+
+
+def _shared(needs: Mapping[str, Need], tree: Tree) -> dict[str, str]:
+    """Members that several classes of one file lack, by their paths: the nearest common base's."""
+    groups: dict[tuple[str, str], list[Need]] = {}
+    for need in needs.values():
+        if need.origin == "missing_member" and need.path in tree:
+            groups.setdefault((need.path, need.name), []).append(need)
+    found: dict[str, str] = {}
+    for (path, name), several in groups.items():
+        if len(several) > 1:
+            bases = _bases(tree[path].data)
+            lines = [_ancestors(one.qualname.rpartition(".")[0], bases) for one in several]
+            common = [one for one in lines[0] if all(one in line for line in lines)]
+            for one in several if common else ():
+                found[one.root.who] = f"{one.module}:{common[0]}.{name}"
+    return found
+
+
+def _bases(data: bytes) -> dict[str, list[str]]:
+    """The file's top-level classes, and the bases that they name."""
+    try:
+        nodes = parse_text(read_source(data).text).body
+    except SourceSyntaxError:
+        return {}
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    return {
+        one.name: [base.id for base in one.bases if isinstance(base, ast.Name)] for one in classes
+    }
+
+
+def _ancestors(name: str, bases: Mapping[str, list[str]]) -> list[str]:
+    """A class and those above it in the same file, the nearest first."""
+    found = [name]
+    for one in found:
+        found += [base for base in bases.get(one, ()) if base in bases and base not in found]
+    return found
+
+
+def _moved(sight: Sight, moved: Mapping[str, str]) -> Sight:
+    start = next((one for one in moved if _is_step(sight.who, one)), "")
+    return replace(sight, who=moved[start] + sight.who[len(start) :]) if start else sight
 
 
 def _placed(sight: Sight, tree: Tree) -> Sight:
