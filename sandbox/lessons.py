@@ -291,7 +291,9 @@ def _answered(failure: Failure, finder: Missing) -> list[Need]:
     function = node.func if isinstance(node, ast.Call) else None
     if not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Name):
         return []
-    owner, name = frame.f_locals.get(function.value.id), function.attr
+    said, name = function.value.id, function.attr
+    names = [said, *(one for one in frame.f_locals if said[:2] == "__" and one.endswith(said))]
+    owner = next((frame.f_locals[one] for one in names if one in frame.f_locals), None)
     classes = type(owner).__mro__
     if owner is None or any(name in vars(one) for one in classes):
         return []

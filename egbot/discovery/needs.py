@@ -184,10 +184,12 @@ def _is_file_of(module: str, path: str) -> bool:
 def _drop_hooks(needs: dict[str, Need]) -> None:
     """Leave out the silent stubs that are as they shall be: a hook that does nothing by default.
 
-    One counts where its result is asked for anything, or where the test needs nothing else.
+    One counts where its result is asked for anything, or where the test needs nothing else; what
+    runs while tests are collected is every test's.
     """
     hooks = {who for who, need in needs.items() if need.root.detail == "silent"}
     others = {use.test for who, need in needs.items() if who not in hooks for use in need.uses}
+    others |= {""} if others else set()
     for who in hooks:
         need = needs[who]
         need.uses = [use for use in need.uses if use.sight.expected or use.test not in others]
