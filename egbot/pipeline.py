@@ -290,6 +290,7 @@ def _learn(state: _State, asked: list[FailingTest], found: Probed) -> None:
         if one.status in FAILED and one.fault
     }
     state.skipping |= {test for test, one in found.outcomes.items() if one.status == "skipped"}
+    broken = {one.node_id for one in found.errors}
     failures: list[FailingTest] = []
     for one in state.failures:
         tests = inside(one.node_id, found.collected) if one in asked else ()
@@ -297,6 +298,8 @@ def _learn(state: _State, asked: list[FailingTest], found: Probed) -> None:
         if one.node_id in state.skipping:
             continue
         failures += [replace(one, node_id=test) for test in wanted] or [one]
+        if one.node_id in broken:
+            wanted = [one.node_id]  # its tests are not known before it can be collected
         for test in wanted:
             state.early.setdefault(file_of(test), {})[test] = None
     state.failures = tuple({one.node_id: one for one in failures}.values())

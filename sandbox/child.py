@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import itertools
 import os
 import signal
 import tempfile
@@ -156,54 +157,67 @@ def _one_copy(output: int) -> int:
 
 
 def run_tests(work: Work, plugin: Plugin, session: Any) -> None:
-    """Run the tests in the order asked for and send one frame for each."""
-    known: dict[str, Any] = {}
+    """Run the tests in the order asked for and send one frame for each.
+
+    A file among them stands for all that it holds, where its tests are not known yet.
+    """
+    known: dict[str, list[Any]] = {}
     names = renamed(plugin.ids(session.items), work.siblings)
     for name, item in zip(names, session.items, strict=True):
-        known.setdefault(name, item)
-    items = [known.get(test) for test in work.tests]
+        known.setdefault(name, [item])
+        if file_of(name) in work.tests:
+            known.setdefault(file_of(name), []).append(item)
+    items = [known.get(test, []) for test in work.tests]
     work.send({"type": "placed"})
-    for index, (test, item) in enumerate(zip(work.tests, items, strict=True)):
-        if item is None:
+    for index, (test, own) in enumerate(zip(work.tests, items, strict=True)):
+        if not own:
             fault = collect_fault(test, plugin)
             status = "error" if fault else "not_run"
             outcome = never_ran(test, status, fault)
             work.send({"type": "outcome", "outcome": outcome, "trace": None})
             continue
-        following = next((one for one in items[index + 1 :] if one is not None), None)
-        if not _run_one(work, plugin, test, item, following):
+        following = next((one[0] for one in items[index + 1 :] if one), None)
+        if not _run_one(work, plugin, test, [*own, following]):
             work.send({"type": "stop"})
             return
     work.send({"type": "done"})
 
 
-def _run_one(work: Work, plugin: Plugin, test: str, item: Any, following: Any) -> bool:
-    """Run one test and send its outcome; False when the session cannot go on after it."""
+def _run_one(work: Work, plugin: Plugin, test: str, items: list[Any]) -> bool:
+    """Run one test and send its outcome; False when the session cannot go on after it.
+
+    ``items`` are pytest's, the one that follows at the end; of a file's the first that fails tells.
+    """
     reprs = work.reprs()
-    maker = OutcomeMaker(test, work.root, reprs)
     tracer = work.tracer(reprs)
-    plugin.watch(maker, tracer)
     goes_on = True
     probing = plugin.probing
     if probing is not None:
         probing.begin(test, work.lessons)
     previous = _offer_partial(work.send, tracer, probing)
-    try:
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-    except BaseException as error:
-        maker.interrupt(error)
-        goes_on = False
-    finally:
-        if tracer is not None:
-            tracer.close()
-        plugin.watch(None, None)
-        _restore_signal(previous)
+    told: dict[str, Any] = {}
+    for item, following in itertools.pairwise(items):
+        maker = OutcomeMaker(test, work.root, reprs)
+        plugin.watch(maker, tracer)
+        try:
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        except BaseException as error:
+            maker.interrupt(error)
+            goes_on = False
+        outcome = maker.outcome()
+        if told.get("status") != "passed" or outcome["status"] not in ("passed", "skipped"):
+            told = outcome
+        if told["status"] in ("failed", "error"):
+            break
+    if tracer is not None:
+        tracer.close()
+    plugin.watch(None, None)
+    _restore_signal(previous)
     flush()
     trace = None if tracer is None else tracer.record()
-    outcome = maker.outcome()
     if probing is not None:
-        outcome["evidence"] = probing.end(outcome["status"] == "passed")
-    work.send({"type": "outcome", "outcome": outcome, "trace": trace})
+        told["evidence"] = probing.end(told["status"] == "passed")
+    work.send({"type": "outcome", "outcome": told, "trace": trace})
     return goes_on
 
 

@@ -232,6 +232,7 @@ class Missing:
         self.functions: list[Function] = []
         self.entered: set[int] = set()
         self.known_stubs: list[Stub] = []
+        self.executed: dict[str, ModuleType] = {}  # also those whose import failed
         self._own = frozenset(probe["own"])
         self._declared = frozenset(probe["declared"])
         self._stubs: dict[str, dict[tuple[str, int], bool]] = {}
@@ -280,6 +281,7 @@ class Missing:
     def execute(self, loader: Any, module: ModuleType) -> None:
         """Execute a file of the repository; again, as long as importing asks for something missing."""
         is_ours = self.ground.is_ours(loader.path)
+        self.executed[module.__name__] = module
         names = vars(module)
         names["__builtins__"] = self._builtins
         if is_ours:

@@ -165,7 +165,7 @@ class Probing:
         asked = [one["who"].partition(":")[0].split(".") for one in sights]
         names = [".".join(parts[: end + 1]) for parts in asked for end in range(len(parts))]
         for name in dict.fromkeys(names):
-            module = sys.modules.get(name)
+            module = sys.modules.get(name, self._finder.executed.get(name))
             file = getattr(module, "__file__", None)
             folder = next(iter(getattr(module, "__path__", ())), None) if file is None else None
             place = file if isinstance(file, str) else os.path.join(str(folder), "")
