@@ -353,8 +353,9 @@ class Seen:
 class Expectation:
     """What a test expects of a call's result, or of what ``via`` (``.x``, ``[0]``) leads to from it.
 
-    ``relation``: eq ne lt le gt ge is approx contains lacks true false isinstance len str raises
-    warns unpacks iterates shows (a doctest's text), or "argument N becomes" with N from 0.
+    ``relation``: eq ne lt le gt ge is approx contains lacks true false isinstance len str repr
+    raises warns unpacks iterates shows (a doctest's text) prints (to the standard output), or
+    "argument N becomes" with N from 0. Only what an assertion asks counts as expected.
     """
 
     via: Annotated[str, Field(max_length=200)]
@@ -370,10 +371,12 @@ class Sight:
     ``who`` is a path: ``module:qualname`` and then steps ``.name``, ``()``, ``[key]``; a stub's one
     that is not the first of its name has ``@ordinal`` behind the qualname. ``kind``: module, name,
     member, stub (it was asked for and is missing); call get set delete item iterate enter await
-    subclass raise decorate class operator (it took part in that); ``detail`` says more: of a name
-    "star", of a member "instance" or "class" and "called" or "read", of class the base's name, of an
-    operator its name, of a call "instance" or "class" for a method, "coroutine" where it was awaited.
-    A module that was asked for and "exists" has its file as ``place``.
+    subclass decorate class operator (it took part in that). ``detail`` says more: of a module
+    "missing", or "exists" where others speak of it (``place`` is its file); of a name "star"; of a
+    stub "silent"; of a member "instance" or "class" and "called" or "read", or "setter" or
+    "deleter"; of class the base's name ("Exception", "dataclass"); of an operator its name; of a call
+    "instance" or "class" for a method, then "misfit" where the stub's signature does not take it, or
+    "coroutine" where it was awaited.
     """
 
     kind: Annotated[str, Field(max_length=20)]

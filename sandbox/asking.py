@@ -269,12 +269,20 @@ def is_called(frame: Frame | None, name: str) -> bool:
     return isinstance(parent, ast.Call) and parent.func is node
 
 
-def asks_next(frame: Frame | None) -> bool:
-    """Whether the frame asks for one item by itself, as no loop does."""
+def calls_one_of(frame: Frame | None, names: tuple[str, ...]) -> bool:
+    """Whether the frame is at a call of a function of one of these names."""
     node = None if frame is None else node_at(frame)
     if isinstance(node, ast.Assert):
         node = node.test
-    return isinstance(node, ast.Call) and _name(node.func) in ("next", "anext", "__next__")
+    return isinstance(node, ast.Call) and _name(node.func) in names
+
+
+def is_asserted(frame: Frame) -> bool:
+    """Whether the statement at hand says what must be: it asserts, or gives up where it is not so."""
+    node = source_of(frame).statement(position(frame)[0])
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        return _name(node.value.func).lower().startswith(("assert", "expect", "check", "verify"))
+    return isinstance(node, ast.Assert) or (isinstance(node, ast.If) and _gives_up(node.body[0]))
 
 
 def is_soft(frame: FrameType, name: str) -> bool:
@@ -286,6 +294,13 @@ def is_soft(frame: FrameType, name: str) -> bool:
             if soft and getattr(node.args[1], "value", name) == name:
                 return True
     return False
+
+
+def mentions(frame: Frame, name: str) -> bool:
+    """Whether the statement at hand itself names an attribute, or imports something by a name."""
+    statement = source_of(frame).statement(position(frame)[0])
+    nodes = ast.walk(statement) if statement else ()
+    return any(name in (getattr(one, "attr", ""), getattr(one, "name", "")) for one in nodes)
 
 
 _BROAD = frozenset(("Exception", "BaseException"))

@@ -19,6 +19,7 @@ from sandbox.recorder import (
     exception_class,
     facts_of,
     is_recorder,
+    note,
     refuse,
     seen,
 )
@@ -43,7 +44,7 @@ def _around(cls: Any, enter: Callable[[Any], None], leave: Callable[..., Any]) -
     old_enter, old_exit = cls.__enter__, cls.__exit__
 
     def __enter__(self: Any) -> Any:  # noqa: N807 (it is one)
-        self._first_sight = len(STAGE.state.sights)
+        self._before = (len(STAGE.state.sights), len(STAGE.state.asked))
         enter(self)
         return old_enter(self)
 
@@ -56,8 +57,12 @@ def _around(cls: Any, enter: Callable[[Any], None], leave: Callable[..., Any]) -
 
 def _last_inside(self: Any) -> dict[str, Any] | None:
     """The last thing that happened to a recorder inside the block, which was to raise."""
-    inside = STAGE.state.sights[self._first_sight :]
+    num_sights, num_asked = self._before
+    inside = STAGE.state.sights[num_sights:]
     active = [one for one in inside if one["kind"] not in _PASSIVE]
+    asked = STAGE.state.asked[num_asked:]
+    if not active and asked:  # a comparison, a length: their expectations are the call's
+        return note("operator", asked[-1].who, asked[-1].kind)
     return active[-1] if active else None
 
 

@@ -443,8 +443,10 @@ def _solve_one(one: Any, other: Any, state: State, depth: int) -> list[tuple[str
             return found
     if is_recorder(one):
         facts = facts_of(one)
-        if is_recorder(other) and "()" not in facts_of(other).path and facts.how == "result":
-            text = "=" + facts_of(other).path  # ``Color(1) is Color.RED``
+        if is_recorder(other) and facts.how == "result":
+            is_name = "()" not in facts_of(other).path  # ``Color(1) is Color.RED``
+            if is_name or facts.number > facts_of(other).number:
+                text = "=" + facts_of(other).key
         return [("value", facts.key, text)] if text else []
     if isinstance(one, type) and re.fullmatch(r"Unwritten\d+", one.__name__):
         return _of_type(one, other)

@@ -27,6 +27,7 @@ from sandbox.asking import (
     is_called,
     is_guarded,
     is_soft,
+    mentions,
     moments,
     names_test,
     principal,
@@ -336,9 +337,10 @@ class Missing:
                 except AttributeError:
                     pass
             frame = principal(asker())
-            if is_hidden(name) or is_deaf(frame) or frame is None or _is_submodule(module, name):
+            unmeant = is_hidden(name) and not (frame and mentions(frame, name))
+            if frame is None or unmeant or is_deaf(frame) or _is_submodule(module, name):
                 pass
-            elif self._answers(frame, name, "ImportError", "AttributeError"):
+            elif module.__name__ in STAGE.state.of.get("module", {}) or self._answers(frame, name):
                 star = isinstance(getattr(module, "__all__", None), (list, tuple))
                 detail = "star" if star and name in module.__all__ else ""
                 known = missing_name(f"{module.__name__}:{name}", detail=detail)
@@ -353,11 +355,12 @@ class Missing:
 
         vars(module)["__getattr__"] = answer
 
-    def _answers(self, frame: FrameType, name: str, *errors: str) -> bool:
+    def _answers(self, frame: FrameType, name: str) -> bool:
         """Whether who asks is of the repository and not ready for a no."""
         if self.ground.relative(frame.f_code.co_filename) is None:
             return False
-        return not (is_guarded(frame, *errors) or is_soft(frame, name))
+        guarded = is_guarded(frame, "ImportError", "AttributeError")
+        return not (guarded or is_soft(frame, name))
 
     def begin(self) -> None:
         """Put in place what the lessons of the state at hand name, all over the process."""

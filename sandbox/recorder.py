@@ -24,7 +24,16 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sandbox.asking import OWN_FOLDER, Frame, Ground, asker, asks_next, principal, wanted
+from sandbox.asking import (
+    OWN_FOLDER,
+    Frame,
+    Ground,
+    asker,
+    calls_one_of,
+    is_asserted,
+    principal,
+    wanted,
+)
 from sandbox.reprs import Reprs, printable, shorten
 
 MAX_SIGHTS = 2000
@@ -166,19 +175,24 @@ STAGE = Stage()
 
 
 def seen(value: Any) -> Seen:
-    """Describe a value as a Seen record, now."""
-    kind = type(value)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else None
-    found = {"text": "", "type_name": name or f"{kind.__module__}.{kind.__qualname__}"}
+    """Describe a value as a Seen record, now; a class by its name."""
+    found = {"text": "", "type_name": _full_name(type(value))}
     if is_recorder(value):
-        facts = facts_of(value)
-        found |= {"text": f"<{facts.path}>", "type_name": "unwritten", "who": cut(facts.path)}
-        return {key: shorten(text, 400) for key, text in found.items()}
+        path = facts_of(value).path
+        return {"text": cut(f"<{path}>"), "type_name": "unwritten", "who": cut(path)}
+    if isinstance(value, type):
+        found["text"] = _full_name(value)
+        if "_origin" in vars(value):
+            found["who"] = cut(facts_of(vars(value)["_origin"]).path)
+        return found
     with STAGE.silence():
-        found["text"] = Reprs(400)(value)
-        text = literal(value)
-    found["type_name"] = shorten(printable(str(found["type_name"])), 200)
+        found["text"], text = Reprs(400)(value), literal(value)
     return dict(found, literal=text) if text else found
+
+
+def _full_name(cls: type) -> str:
+    home = "" if cls.__module__ == "builtins" else f"{cls.__module__}."
+    return shorten(printable(home + cls.__qualname__), 200)
 
 
 def literal(value: Any) -> str:
@@ -238,7 +252,10 @@ def is_recorder(value: Any) -> bool:
 
 def facts_of(value: Any) -> Facts:
     """Return what is known of a recorder."""
-    return object.__getattribute__(value, "__dict__")["_unwritten"]  # type: ignore[no-any-return]
+    own = object.__getattribute__(value, "__dict__")
+    if "_unwritten" not in own:  # made by another of its bases
+        own["_unwritten"] = _facts_of_instance(type(value))
+    return own["_unwritten"]  # type: ignore[no-any-return]
 
 
 _SEEDS: dict[str, tuple[Any, ...]] = {
@@ -296,14 +313,18 @@ def make(path: str, key: str, how: str, sight: Sight, via: str = "") -> Any:
 
 
 def _known_value(text: str, sight: Sight, via: str) -> Any:
-    value = named(text[1:]) if text.startswith("=") else ast.literal_eval(text)
-    expect_of(sight, via, "is", value)
+    value = known(text[1:]) if text.startswith("=") else ast.literal_eval(text)
+    by_identity = value is None or isinstance(value, bool) or is_recorder(value)
+    expect_of(sight, via, "is" if by_identity else "eq", value)
     return value
 
 
-def named(path: str) -> Any:
-    """Return the recorder of a name, or of an attribute of one, None without it."""
-    head, _, rest = path.partition(":")
+def known(key: str) -> Any:
+    """Return the recorder that goes by a key, None without it."""
+    for one in STAGE.state.recorders:
+        if facts_of(one).key == key:
+            return one
+    head, _, rest = key.partition(":")
     first, *steps = rest.split(".")
     found = STAGE.names.get(f"{head}:{first}")
     for step in steps:
@@ -419,22 +440,7 @@ def _arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sight:
 def refuse(sight: Sight, relation: str, kinds: Any) -> None:
     """Note that a call is expected to raise, or to warn of, one of these classes."""
     for kind in kinds if isinstance(kinds, tuple) else (kinds,):
-        sight["expected"].append(_refusal(relation, kind))
-
-
-def _refusal(relation: str, kind: Any) -> dict[str, Any]:
-    if is_recorder(kind):
-        value = seen(kind)
-    else:
-        name = getattr(kind, "__qualname__", str(kind))
-        home = getattr(kind, "__module__", "builtins")
-        full = name if home == "builtins" else f"{home}.{name}"
-        value = {"text": shorten(full, 400), "type_name": "type"}
-        origin = vars(kind).get("_origin") if isinstance(kind, type) else None
-        if origin is not None:
-            value["who"] = cut(facts_of(origin).path)
-    place = STAGE.ground.place(STAGE.ground.frame(asker()))
-    return {"via": "", "relation": relation, "value": value, "place": place}
+        expect_of(sight, "", relation, kind)
 
 
 def _take_effect(effect: str, one: Call, frame: Frame) -> None:
@@ -540,6 +546,11 @@ def attribute(self: Any, name: str) -> Any:
 class Recorder:
     """Stands in for something missing."""
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """``type(one)(...)``: a call of what it came from; recorders themselves are not made so."""
+        number = int(re.sub(r"\D", "", cls.__name__) or 0)
+        return call(facts_of(STAGE.by_number[number]).path.removesuffix("()"), args, kwargs)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Note the call; a decorated test comes back as it is."""
         facts = facts_of(self)
@@ -581,7 +592,7 @@ class Recorder:
         return iter(facts.items)
 
     def __next__(self) -> Any:
-        kids, by_itself = facts_of(self).kids, asks_next(STAGE.ground.frame(asker()))
+        kids, by_itself = facts_of(self).kids, is_called_for("next", "anext", "__next__")
         note("iterate", self, "next", once=not by_itself)
         if not by_itself:  # a loop, which is to end
             if "left" not in kids:
@@ -621,12 +632,12 @@ class Recorder:
 
     def __contains__(self, item: Any) -> bool:
         answer = bool(ask("bool", self, True))
-        expect(self, "contains" if answer else "lacks", item)
+        _expect_truth(self, "contains" if answer else "lacks", item)
         return answer
 
     def __bool__(self) -> bool:
         answer = bool(ask("bool", self, True))
-        expect(self, "true" if answer else "false", answer)
+        _expect_truth(self, "true" if answer else "false", answer)
         return answer
 
     def __enter__(self) -> Any:
@@ -707,6 +718,18 @@ class Recorder:
         raise TypeError(f"cannot pickle {facts_of(self).path}, which is unwritten")
 
 
+def _expect_truth(self: Any, relation: str, value: Any) -> None:
+    """Note what an assertion wants: that an ``if`` asks says nothing yet."""
+    frame = STAGE.ground.frame(asker())
+    if frame is not None and is_asserted(frame):
+        expect(self, relation, value)
+
+
+def is_called_for(*names: str) -> bool:
+    """Whether the repository's code that runs now calls a function of one of these names."""
+    return calls_one_of(STAGE.ground.frame(asker()), names)
+
+
 def _unpacked(frame: Frame) -> int | None:
     """Into how many variables the frame takes a value apart now; None when it does not."""
     code, at = frame.f_code.co_code, frame.f_lasti
@@ -722,7 +745,8 @@ def _number(name: str, default: float) -> None:
     def method(self: Any) -> Any:
         answer = ask("number", self, default)
         if name == "len":
-            expect(self, name, answer)
+            if is_called_for("len"):  # and not for how much room a list may need
+                expect(self, name, answer)
         else:
             note("operator", self, name, once=True)
         return max(0, int(answer)) if name == "len" else type(default)(answer)
@@ -746,9 +770,9 @@ def _comparison(name: str, opposite: str) -> None:
         relation = name if answer else opposite
         approximate = name == "eq" and is_approximate(other)
         value = other.expected if approximate else other
-        expect(self, "approx" if approximate and answer else relation, value)
+        _expect_truth(self, "approx" if approximate and answer else relation, value)
         if name == "eq" and is_recorder(other):
-            expect(other, relation, self)
+            _expect_truth(other, relation, self)
         return answer
 
     setattr(Recorder, f"__{name}__", method)
@@ -830,11 +854,13 @@ def _origin(cls: type) -> Any:
 class _Derived(Recorder, metaclass=DerivableMeta):
     """An instance of a class that derives from an unwritten one."""
 
-    def __new__(cls, *_args: Any, **_kwargs: Any) -> Any:
-        self = object.__new__(cls)
-        origin = facts_of(_origin(cls))
-        sight = note("call", origin.path)
-        facts = Facts(origin.path + "()", origin.key + "()", "result", sight, "")
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        foreign = next(one for one in cls.__mro__ if not issubclass(one, Recorder))
+        try:
+            self = foreign.__new__(cls, *args, **kwargs)
+        except TypeError:
+            self = foreign.__new__(cls)
+        facts = _facts_of_instance(cls)
         object.__getattribute__(self, "__dict__")["_unwritten"] = facts
         return self
 
@@ -844,6 +870,13 @@ class _Derived(Recorder, metaclass=DerivableMeta):
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
+
+
+def _facts_of_instance(cls: type) -> Facts:
+    """Note that a class which derives from an unwritten one was called; its ``__init__`` has more."""
+    origin = facts_of(_origin(cls))
+    sight = note("call", origin.path)
+    return Facts(origin.path + "()", origin.key + "()", "result", sight, "")
 
 
 def derived_base(self: Any) -> type:
@@ -906,7 +939,7 @@ def asks_isinstance(value: Any, kinds: Any) -> bool:
         return isinstance(value, kinds)
     answer = bool(ask("bool", value, True))
     if answer:
-        expect(value, "isinstance", kinds)
+        _expect_truth(value, "isinstance", kinds)
     return answer
 
 
