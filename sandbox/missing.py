@@ -696,7 +696,12 @@ def need_of(error: BaseException, finder: Missing) -> Need | None:
     """Say what a NameError or AttributeError asks for, if that is the repository's to have."""
     frames = [*moments(error)]
     frame = frames[-1] if frames else None
-    name = getattr(error, "name", None)
+    name, obj = getattr(error, "name", None), getattr(error, "obj", None)
+    if frame is not None and frame.f_code.co_name in ("__getattr__", "__getattribute__"):
+        # an object of ours hands on what it lacks, or says so in its own words
+        holder, *asked = [frame.f_locals.get(one) for one in frame.f_code.co_varnames[:2]]
+        if asked and (name is None or asked == [name]) and finder.is_own_class(type(holder)):
+            obj, name, frame = holder, asked[0], frames[-2] if len(frames) > 1 else None
     if not isinstance(name, str) or frame is None or is_hidden(name):
         return None
     if isinstance(error, NameError):
@@ -704,11 +709,6 @@ def need_of(error: BaseException, finder: Missing) -> Need | None:
         if not finder.ground.is_ours(frame.f_code.co_filename):
             return None
         return {"kind": "name", "key": f"{module}:{name}", "value": ""}
-    obj = getattr(error, "obj", None)
-    if frame.f_code.co_name == "__getattr__":  # an object of ours hands on what it lacks
-        holder, *asked = [frame.f_locals.get(one) for one in frame.f_code.co_varnames[:2]]
-        if asked == [name] and finder.is_own_class(type(holder)):
-            obj, frame = holder, frames[-2] if len(frames) > 1 else None
     return None if is_recorder(obj) else member_need(obj, name, frame, finder)
 
 

@@ -125,10 +125,10 @@ class Probing:
         return self._pack(state, lessons, (line, state.num_events + compared))
 
     def _line(self, error: BaseException | None) -> int:
-        """How far the test's own file came."""
+        """How far the test itself came, not a helper of its file."""
         path, line = self._test.partition("::")[0], 0
         traceback = None if error is None else error.__traceback__
-        while traceback is not None:
+        while traceback is not None and not line:
             if self._ground.relative(traceback.tb_frame.f_code.co_filename) == path:
                 line = traceback.tb_lineno or 0
             traceback = traceback.tb_next

@@ -101,7 +101,7 @@ def merge(
         needs = _needs(sights, files, probe)
     for test, sight in _by_class(sights, needs):
         root = _root(sight.who, needs)
-        if root and (sight.kind not in _ORIGINS or sight.expected):
+        if root and (sight.kind not in _ORIGINS or sight.expected or test):
             steps = tuple(_STEP.findall(sight.who[len(root) :]))
             needs[root].uses.append(Use(steps, sight, test))
     _drop_hooks(needs)

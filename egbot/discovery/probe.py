@@ -268,7 +268,7 @@ def _improve(
             Job((test,), trace=False, limits=limits, lessons=lessons)
         ).outcomes
         num_runs += 1
-        if _is_better(outcome, best):
+        if _is_better(outcome, best, lesson):
             best, kept = outcome, lessons
             _keep(found, outcome)
             queue = _taught(best, kept)
@@ -285,15 +285,21 @@ def _taught(outcome: TestOutcome, known: tuple[Lesson, ...]) -> list[Lesson]:
     return [one for one in own if one not in known]
 
 
-def _is_better(new: TestOutcome, old: TestOutcome) -> bool:
-    """Whether a run came further: to the end, to a later line, or to another failure."""
+def _is_better(new: TestOutcome, old: TestOutcome, lesson: Lesson | None = None) -> bool:
+    """Whether a run came further: to the end, to a later line, or to another failure.
+
+    Where ``lesson`` is something missing that is there now, another failure is enough.
+    """
     if new.status not in FAILED or old.status not in FAILED:
         return new.status not in FAILED
     if new.evidence is None or old.evidence is None:
         return new.evidence is not None
+    is_other = _said(new) != _said(old)
+    if is_other and lesson is not None and lesson.kind in ("name", "member", "module"):
+        return True
     if new.evidence.progress != old.evidence.progress:
         return new.evidence.progress > old.evidence.progress
-    return _said(new) != _said(old) and len(new.evidence.sights) >= len(old.evidence.sights)
+    return is_other and len(new.evidence.sights) >= len(old.evidence.sights)
 
 
 def _said(outcome: TestOutcome) -> Mapping[str, object]:
