@@ -134,7 +134,9 @@ def source_root(tree: Tree, project: str = "") -> str:
     sources = [path for path in inside if path.endswith(".py") and not is_test_path(path)]
     roots = (*_roots(inside, read_project(inside, []))[0], *python_paths(inside))
     used = (one for one in roots if one and any(path.startswith(f"{one}/") for path in sources))
-    return posixpath.join(project, next(used, roots[0])).rstrip("/")
+    # where nothing is written yet, what the settings name is where it will be looked for
+    named = (one for one in roots if one and not sources and not is_test_path(f"{one}/new.py"))
+    return posixpath.join(project, next(chain(used, named), roots[0])).rstrip("/")
 
 
 def _test_root(path: str, tree: Tree) -> str:
