@@ -109,6 +109,10 @@ def _body(written: _Function, asked: _Function) -> list[ast.stmt]:
     is_same = _shape(written.args) == _shape(asked.args) and type(written) is type(asked)
     if is_same and not added:
         return body or [ast.Pass()]
+    for node in ast.walk(written):  # its own class method may be a plain method by now
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == f"cls.{written.name}":
+            node.func = ast.Name(written.name)
+            node.args.insert(0, ast.Name("cls"))
     inner = type(written)(written.name, written.args, body or [ast.Pass()], added, lineno=0)
     call = f"{written.name}({', '.join(_arguments(written, asked))})"
     end = f"return {call}"
@@ -145,6 +149,9 @@ def _arguments(written: _Function, asked: _Function) -> list[str]:
     if was_bound and not is_bound:
         by_place.append("__class__")
     if is_bound and not was_bound:
+        positional, defaults = positional[1:], defaults[1:]
+    if is_bound and names[:1] == ["cls"] and positional[0].arg == "self":
+        by_place.append("type(self)")
         positional, defaults = positional[1:], defaults[1:]
     for place, (one, value) in enumerate(zip(positional, defaults, strict=True), len(by_place)):
         is_named = one.arg in {*names[place:], *(each.arg for each in old.kwonlyargs)}

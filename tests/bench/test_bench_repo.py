@@ -267,6 +267,7 @@ def test_a_perfect_model_writes_what_was_blanked_or_deleted(tmp_path: Path) -> N
         ("f(a, **more)", "f(x, *, key)", "f(x, key=key)"),
         ("f(self, a)", "f(self, x)", "f(self, x)"),
         ("f(cls, a)", "f(x)", "f(__class__, x)"),
+        ("f(cls, a)", "f(self, x)", "f(type(self), x)"),
         ("f(a, b)", "f(*args, **options)", "f(*args, **options)"),
     ],
 )
