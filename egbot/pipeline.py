@@ -19,7 +19,7 @@ from egbot.discovery.plan import make_plan
 from egbot.discovery.probe import Probed, ask, inside, probe_of
 from egbot.discovery.targets import check_name, entered_target, make_target, named_target
 from egbot.errors import EgbotError, InterruptedRunError, OutOfTimeError
-from egbot.nodeids import file_of, files_of
+from egbot.nodeids import file_of, files_of, without_row
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import FailuresFound, Report, Stage, TargetEnded, TargetStarted
 from egbot.records import (
@@ -294,7 +294,9 @@ def _learn(state: _State, asked: list[FailingTest], found: Probed) -> None:
     failures: list[FailingTest] = []
     for one in state.failures:
         tests = inside(one.node_id, found.collected) if one in asked else ()
-        wanted = [test for test in tests if is_wanted(test, state.request.tests)]
+        # its rows may be others with the right function
+        functions = dict.fromkeys(without_row(test) for test in tests)
+        wanted = [test for test in functions if is_wanted(test, state.request.tests)]
         if one.node_id in state.skipping:
             continue
         failures += [replace(one, node_id=test) for test in wanted] or [one]
@@ -396,9 +398,22 @@ def _write(state: _State, target: Target) -> bool:
         outcome, code = _try(state, target, tests)
         if code is not None:
             outcome = _accept(state, target, outcome, code)
-        _end(state, outcome)
-        return code is not None
+        if code is not None or not _is_blocked(state, target, outcome):
+            _end(state, outcome)
+            return code is not None
     return _write_set(state, target)
+
+
+def _is_blocked(state: _State, target: Target, outcome: Outcome) -> bool:
+    """Whether a function that was tried came to another one that is not written either."""
+    probe = probe_of(state.tree, state.tools.sandbox.project)
+    own = (target.path, target.qualname)
+    stubs = {(one.path, one.qualname) for one in probe.stubs} - {own}
+    return any(
+        f"{path}::{name.rpartition('.')[2]}" in outcome.unwritten
+        or f"{path}::{name}" in outcome.unwritten
+        for path, name in stubs
+    )
 
 
 def _write_set(state: _State, target: Target) -> bool:
@@ -409,8 +424,6 @@ def _write_set(state: _State, target: Target) -> bool:
     """
     failing = {one.node_id for one in state.failures}
     tests = tuple(test for test in target.tests if test in failing)
-    others = [one for one in _pending(state) if not set(tests).isdisjoint(one.tests)]
-    others = [one for one in others if _key_of(one) != _key_of(target)]
     refused: frozenset[str] = frozenset()
     outcome = Outcome("no_patch", target, tests)
     for _ in range(_MAX_FIRSTS):
@@ -420,7 +433,8 @@ def _write_set(state: _State, target: Target) -> bool:
         refused |= {normalise(code) or code}
         before = replace(state, outcomes=[*state.outcomes], tried={**state.tried})
         state.tree = _filled(state.tree, target, code)
-        if all(_write_other(state, one) for one in others):
+        others = _others(state, target, tests)
+        if others and all(_write_other(state, one) for one in others):
             outcome, proved = _prove(state, target, code, tests)
             if proved:
                 _end(state, _accept(state, target, outcome, code))
@@ -431,6 +445,20 @@ def _write_set(state: _State, target: Target) -> bool:
             break
     _end(state, outcome)
     return False
+
+
+def _others(state: _State, target: Target, tests: tuple[str, ...]) -> list[Target]:
+    """What the tests need besides a function that stands in the tree by now."""
+    others = [one for one in _pending(state) if not set(tests).isdisjoint(one.tests)]
+    others = [one for one in others if _key_of(one) != _key_of(target)]
+    if not others:
+        probe = probe_of(state.tree, state.tools.sandbox.project)
+        asked = [one for one in state.failures if one.node_id in tests]
+        with suppress(OutOfTimeError):
+            found = ask(state.tools.sandbox, state.tree, asked, state.limits, probe)
+            plan = make_plan(merge(found.evidence, state.tree, probe), state.tree, {})
+            state.tree, others = plan.tree, list(plan.targets)
+    return others
 
 
 def _standins(state: _State, target: Target, refused: frozenset[str]) -> Standins:

@@ -646,7 +646,8 @@ class Outcome:
     """Everything about one target: what was tried, what came of it and what it cost.
 
     ``dropped`` says of which lists (of this record, its target or its verdict) how many entries
-    were left out, by the lists' names.
+    were left out, by the lists' names. ``unwritten`` are functions (PATH::NAME) that candidates came to
+    and that raise NotImplementedError themselves.
     """
 
     reason: Reason
@@ -660,10 +661,13 @@ class Outcome:
     left: tuple[LeftTest, ...] = ()
     evidence: tuple[TestOutcome, ...] = ()
     dropped: tuple[tuple[str, int], ...] = ()
+    unwritten: tuple[str, ...] = ()
 
     def num_dropped(self, name: str) -> int:
         """How many entries of the list ``name`` were left out."""
         return dict(self.dropped).get(name, 0)
+
+    unwritten: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,8 @@ def vanished(collection: Collection, tests: Iterable[str]) -> tuple[str, ...]:
     """
     known = frozenset(collection.node_ids)
     functions = {without_row(one) for one in known if one.endswith("]")}
-    return tuple(one for one in tests if one not in known and without_row(one) in functions)
+    rows = (one for one in tests if one not in known and one != without_row(one))
+    return tuple(one for one in rows if without_row(one) in functions)
 
 
 def parted(

@@ -143,6 +143,7 @@ def write_target(
             task = Task(frame, runs, bench.budget, bench.report, decoder.count_tokens)
             result = _attempt(bench, task, decoder)
     outcome = _outcome(bench, result, _stats(result, runs, time.perf_counter() - start_s))
+    outcome = replace(outcome, unwritten=tuple(sorted(runs.unwritten)))
     return replace(outcome, left=(*_left(unsteady), *outcome.left)), result.code
 
 

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from sandbox import kernel
-from sandbox.ids import file_of, renamed
+from sandbox.ids import file_of, function_of, renamed
 from sandbox.plugin import OutcomeMaker, Plugin
 from sandbox.probing import Probing
 from sandbox.program import Change, InvalidProgramError, examine
@@ -159,14 +159,14 @@ def _one_copy(output: int) -> int:
 def run_tests(work: Work, plugin: Plugin, session: Any) -> None:
     """Run the tests in the order asked for and send one frame for each.
 
-    A file among them stands for all that it holds, where its tests are not known yet.
+    A file or function among them stands for all that it holds, where its tests are not known yet.
     """
     known: dict[str, list[Any]] = {}
     names = renamed(plugin.ids(session.items), work.siblings)
     for name, item in zip(names, session.items, strict=True):
         known.setdefault(name, [item])
-        if file_of(name) in work.tests:
-            known.setdefault(file_of(name), []).append(item)
+        for whole in {file_of(name), function_of(name)} - {name}:
+            known.setdefault(whole, []).append(item)
     items = [known.get(test, []) for test in work.tests]
     work.send({"type": "placed"})
     for index, (test, own) in enumerate(zip(work.tests, items, strict=True)):

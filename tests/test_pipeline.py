@@ -488,3 +488,46 @@ def test_broken_surroundings_are_saved_and_told(error: Exception) -> None:
         bench.solve(STUB)
     assert (bench.saved[-1].finished, bench.saved[-1].detail) == (False, str(error))
     assert all(executor.closed for executor in bench.sandbox.executors)
+
+
+# --- sets ---------------------------------------------------------------------------------------
+
+
+def test_a_function_that_calls_another_unwritten_one_is_written_with_it() -> None:
+    """No test names the inner one: it shows once the outer one runs against recorders."""
+    sources = (
+        "def outer(x):\n    raise NotImplementedError\n\n\n"
+        "def inner(x):\n    raise NotImplementedError\n"
+    )
+    scripts = {
+        "outer": Script("\n    return inner(x) * 2\n"),
+        "inner": Script("\n    return x + 1\n"),
+    }
+    run = Bench(decoder=decoder_of(scripts)).solve(
+        files_with("import calc\n\ndef test_it():\n    assert calc.outer(2) == 6\n", calc=sources)
+    )
+    assert reasons(run) == [("inner", "patched"), ("outer", "patched")]
+    assert all(one.verdict and one.verdict.accepted for one in run.outcomes)
+
+
+def test_rows_that_come_of_an_unwritten_function_are_asked_for_by_their_test() -> None:
+    test = (
+        "import pytest\nfrom calc import rows\n\n\n"
+        "@pytest.mark.parametrize('x', rows())\ndef test_x(x):\n    assert x in (1, 2, 3)\n"
+    )
+    bench = Bench(decoder=decoder_of({"rows": Script("\n    return [1, 2, 3]\n")}))
+    run = bench.solve(files_with(test, calc="def rows():\n    raise NotImplementedError\n"))
+    assert reasons(run) == [("rows", "patched")]
+    assert run.outcomes[0].failing == ("test_it.py::test_x",)
+
+
+def test_a_patch_that_needs_more_than_is_delivered_says_so() -> None:
+    test = (
+        "from calc import one, two\n\n"
+        "def test_one():\n    assert one() == 1\n\ndef test_two():\n    assert two() == 2\n"
+    )
+    bench = Bench(decoder=decoder_of({"two": Script("\n    return 2\n")}))
+    run = bench.solve(files_with(test, calc="X = 1\n"))
+    assert ("two", "patched") in reasons(run)
+    (left,) = run.outcomes[-1].left
+    assert (left.node_id, "calc.py::one" in left.why) == ("test_it.py::test_two", True)

@@ -10,6 +10,7 @@ from egbot.discovery.definitions import Definition, Part, define, part_of
 from egbot.discovery.needs import Need, Needs, Use
 from egbot.discovery.targets import make_target
 from egbot.errors import UsageError
+from egbot.nodeids import file_of
 from egbot.records import Example, Place, Target, Tree, TreeFile
 from egbot.source.edit import insert, insert_top
 from egbot.source.examples import Expressions
@@ -19,6 +20,7 @@ from egbot.source.signatures import Signature
 from egbot.source.text import SourceSyntaxError
 
 MAX_EXAMPLES = 100
+_AT_WORK = frozenset({"call", "decorate", "subclass", "raise", "operator", "iterate"})
 MAX_EVIDENCE = 6
 
 
@@ -189,15 +191,16 @@ def _target(
 
 
 def _tests(uses: Iterable[Use], early: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for use in uses:
-        if use.test:
-            found.setdefault(use.test)
-        elif use.sight.kind in ("call", "decorate", "subclass", "raise", "operator", "iterate"):
+    """The tests of a need. What runs while a file is collected is all its tests' need."""
+    listed = list(uses)
+    files: dict[str, None] = {}
+    for use in listed:
+        if not use.test and use.sight.kind in _AT_WORK:
             place = use.sight.place
-            files = [place.path] if place is not None and place.path in early else list(early)
-            found.update(dict.fromkeys(test for path in files for test in early[path]))
-    return tuple(found)
+            own = [place.path] if place is not None and place.path in early else [*early]
+            files.update(dict.fromkeys(own))
+    found = dict.fromkeys(use.test for use in listed if use.test and file_of(use.test) not in files)
+    return (*found, *(test for path in files for test in early[path]))
 
 
 def _evidence(need: Need, part: Part) -> tuple[str, ...]:

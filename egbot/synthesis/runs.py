@@ -44,7 +44,8 @@ class Runs:
     ``slot`` is the function's place in its file, ``before`` that file's bytes. ``reds`` are tests
     that failed against a recorder, and how: one that fails so with a candidate too is red for a
     reason of its own. ``lessons`` are for recorders that stand in for other functions, ``refused``
-    programs that are no solution for a reason that no test shows. Close it before the executor.
+    programs that are no solution for a reason that no test shows; ``unwritten`` are functions that
+    candidates came to and that raise NotImplementedError. Close it before the executor.
     """
 
     executor: Executor
@@ -56,6 +57,7 @@ class Runs:
     reds: Mapping[str, Fault] = field(default_factory=dict)
     lessons: tuple[Lesson, ...] = ()
     refused: frozenset[str] = frozenset()
+    unwritten: set[str] = field(default_factory=set)
     execute_s: float = 0.0
     num_executions: int = 0
     num_cache_hits: int = 0
@@ -198,9 +200,14 @@ class Runs:
         self._details[program] = execution.detail
         for test, outcome in zip(tests, execution.outcomes, strict=True):
             self._known[program, test] = outcome
+            self._note_unwritten(outcome.fault)
         lines = [one.trace.lines if one.trace else None for one in execution.outcomes]
         if any(lines) and None not in lines:
             self._lines[program] = frozenset(line for some in lines for line in some or ())
+
+    def _note_unwritten(self, fault: Fault | None) -> None:
+        if fault is not None and fault.type_name == "NotImplementedError" and fault.frames:
+            self.unwritten.add(f"{fault.frames[-1].path}::{fault.frames[-1].function}")
 
     def _refuse(self, program: str, tests: tuple[str, ...], why: str) -> None:
         self._details[program] = why
