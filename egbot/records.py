@@ -667,8 +667,6 @@ class Outcome:
         """How many entries of the list ``name`` were left out."""
         return dict(self.dropped).get(name, 0)
 
-    unwritten: tuple[str, ...] = ()
-
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
