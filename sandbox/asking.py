@@ -259,12 +259,9 @@ def is_called(frame: Frame | None, name: str) -> bool:
     source, node = source_of(frame), node_at(frame)
     if not isinstance(node, (ast.Name, ast.Attribute)):
         statement = source.statement(position(frame)[0])
-        named = [
-            one
-            for one in (ast.walk(statement) if statement else ())
-            if name in (getattr(one, "attr", None), getattr(one, "id", None))
-        ]
-        node = named[0] if named else None
+        plain = "__" + name.partition("__")[2]  # of a mangled name
+        nodes = ast.walk(statement) if statement else ()
+        node = next((one for one in nodes if _name(one) in (name, plain)), None)
     parent = source.parents.get(node) if node is not None else None
     return isinstance(parent, ast.Call) and parent.func is node
 
@@ -272,9 +269,8 @@ def is_called(frame: Frame | None, name: str) -> bool:
 def calls_one_of(frame: Frame | None, names: tuple[str, ...]) -> bool:
     """Whether the frame is at a call of a function of one of these names."""
     node = None if frame is None else node_at(frame)
-    if isinstance(node, ast.Assert):
-        node = node.test
-    return isinstance(node, ast.Call) and _name(node.func) in names
+    nodes = ast.walk(node) if isinstance(node, ast.stmt) else [node]  # where no column is known
+    return any(isinstance(one, ast.Call) and _name(one.func) in names for one in nodes)
 
 
 def is_asserted(frame: Frame) -> bool:

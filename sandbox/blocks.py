@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.recorder import (
-    STAGE,
     asks_isinstance,
     exception_class,
     facts_of,
@@ -23,6 +22,7 @@ from sandbox.recorder import (
     refuse,
     seen,
 )
+from sandbox.stage import STAGE
 
 _PASSIVE = frozenset(("module", "name", "member", "stub", "get", "class"))
 """Sights of kinds that do not raise."""

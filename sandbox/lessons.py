@@ -14,17 +14,8 @@ from typing import Any
 
 from sandbox.asking import Frame, Source, moments, names_test, node_at, position, source_of
 from sandbox.missing import Missing, Need, member_need, need_of
-from sandbox.recorder import (
-    BASES,
-    STAGE,
-    LimitError,
-    State,
-    facts_of,
-    is_approximate,
-    is_recorder,
-    literal,
-    sight,
-)
+from sandbox.recorder import BASES, facts_of, is_approximate, is_recorder, literal, sight
+from sandbox.stage import STAGE, LimitError, State
 
 MAX_SUGGESTIONS = 40
 _MAX_TURNS = 8

@@ -34,7 +34,6 @@ from sandbox.asking import (
 )
 from sandbox.installed import FINDER
 from sandbox.recorder import (
-    STAGE,
     asks_isinstance,
     asks_issubclass,
     call,
@@ -49,6 +48,7 @@ from sandbox.recorder import (
     note,
     seen,
 )
+from sandbox.stage import STAGE
 
 _STUB = "__egbot_stub__"
 _ENTERED = "__egbot_entered__"
@@ -110,6 +110,7 @@ class _Marker(ast.NodeVisitor):
         self._counts[qualname] = ordinal + 1
         first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
         functions.append(Function(self._path, qualname, first))
+        STAGE.qualnames[STAGE.ground.root + self._path, first] = qualname
         entering = ast.Expr(_call_of(_ENTERED, number, node))
         has_docstring = ast.get_docstring(node, clean=False) is not None
         node.body.insert(int(has_docstring), ast.copy_location(entering, node))
@@ -729,8 +730,7 @@ def member_need(obj: Any, name: str, frame: Frame | None, finder: Missing) -> Ne
         classes = list(around.__self_class__.__mro__)
         classes = classes[classes.index(around.__thisclass__) + 1 :]
     ours = [one for one in classes if finder.is_own_class(one)]
-    code = frame.f_code if frame is not None else None
-    scope = getattr(code, "co_qualname", "").rpartition(".")[0]
+    scope = "" if frame is None else STAGE.qualname(frame.f_code).rpartition(".")[0]
     module = frame.f_globals.get("__name__") if frame is not None else None
     mangled = [one for one in ours if name.startswith(f"_{one.__name__.lstrip('_')}__")]
     asking = [one for one in ours if one.__qualname__ == scope and one.__module__ == module]

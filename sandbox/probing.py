@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from typing import Any
 
@@ -11,7 +12,8 @@ from sandbox import blocks
 from sandbox.asking import Ground
 from sandbox.lessons import suggest
 from sandbox.missing import Missing
-from sandbox.recorder import STAGE, Sight, State, expect, is_recorder, note
+from sandbox.recorder import expect, is_recorder, note
+from sandbox.stage import STAGE, Sight, State
 
 MAX_EVIDENCE_CHARS = 700_000
 _COMPARED = 10_000
@@ -46,16 +48,15 @@ class Probing:
         """Stand in from now on; before anything of the repository is imported."""
         blocks.install(self._blind.append)
         try:
-            from _pytest.assertion.rewrite import AssertionRewritingHook
-
-            self._rewrite(AssertionRewritingHook)
+            self._rewrite(sys.modules["_pytest.assertion.rewrite"])
         except Exception as error:
             self._blind.append(f"test modules cannot be followed: {error}")
         self._finder.install()
         self._finder.begin()
 
-    def _rewrite(self, hook: Any) -> None:
+    def _rewrite(self, rewrite: Any) -> None:
         """Let pytest's own loader take no file that is to be looked after, and see our builtins."""
+        hook = rewrite.AssertionRewritingHook
         find, execute, finder, ground = hook.find_spec, hook.exec_module, self._finder, self._ground
 
         def find_spec(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -159,8 +160,6 @@ class Probing:
 
         A package without a file of its own is its folder, with a slash.
         """
-        import sys
-
         found = []
         asked = [one["who"].partition(":")[0].split(".") for one in sights]
         names = [".".join(parts[: end + 1]) for parts in asked for end in range(len(parts))]

@@ -11,23 +11,19 @@ from __future__ import annotations
 import abc
 import ast
 import builtins
-import contextlib
 import datetime
 import decimal
 import dis
-import json
 import re
 import sys
-import time
 import types
 import warnings
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from sandbox.asking import (
     OWN_FOLDER,
     Frame,
-    Ground,
     asker,
     calls_one_of,
     is_asserted,
@@ -35,141 +31,13 @@ from sandbox.asking import (
     wanted,
 )
 from sandbox.reprs import Reprs, printable, shorten
+from sandbox.stage import STAGE, Asked, Call, Sight
 
-MAX_SIGHTS = 2000
-MAX_ANSWERS = 4000
 MAX_EXPECTED = 20
 MAX_ARGUMENTS = 40
 _LITERALS = (int, float, complex, bool, str, bytes, type(None), type(...))
 
-Sight = dict[str, Any]
 Seen = dict[str, str]
-
-
-class LimitError(BaseException):
-    """A test goes on for ever against recorders; no ``except Exception`` may hide that."""
-
-
-class Asked(NamedTuple):
-    """One choice: its key, its kind (bool number text items), the answer and who was asked."""
-
-    key: str
-    kind: str
-    answer: Any
-    who: Any
-
-
-class Call(NamedTuple):
-    """One call: its sight, the arguments by position themselves, and its key."""
-
-    sight: Sight
-    args: tuple[Any, ...]
-    key: str
-
-
-class State:
-    """What one test (or the collection) has seen so far, and the lessons that it is to keep to.
-
-    ``deadline_s`` is on the monotonic clock. ``prefix`` tells collection's keys from the tests'.
-    """
-
-    def __init__(self, lessons: list[dict[str, str]], deadline_s: float, prefix: str = "") -> None:
-        self.answers: dict[str, Any] = {}
-        self.of: dict[str, dict[str, str]] = {}
-        for one in lessons:
-            self.of.setdefault(one["kind"], {})[one["key"]] = one["value"]
-        for key, value in self.of.get("answer", {}).items():
-            with contextlib.suppress(ValueError):
-                self.answers[key] = json.loads(value)
-        self.prefix = prefix
-        self.sights: list[Sight] = []
-        self.asked: list[Asked] = []
-        self.calls: list[Call] = []
-        self.recorders: list[Recorder] = []
-        self.missed: list[dict[str, str]] = []
-        self.notes: dict[str, None] = {}
-        self.warning_blocks: list[Any] = []
-        self.pair: tuple[Any, Any] | None = None
-        self.error: BaseException | None = None
-        self.faked = False
-        self.memo: dict[Any, Any] = {}
-        self._adopted: dict[int, tuple[Sight, Sight]] = {}
-        self._own: set[int] = set()
-        self._once: dict[tuple[str, str, str], Sight] = {}
-        self._counts: dict[str, int] = {}
-        self._deadline_s = deadline_s
-        self._num_events = 0
-
-    def key(self, kind: str, frame: Frame | None) -> tuple[str, int]:
-        """Name the next thing of a kind that happens where the frame stands; how many were there."""
-        place = STAGE.ground.place(frame) or {}
-        name = f"{self.prefix}{kind} " + ":".join(str(one) for one in place.values())
-        times = self._counts.get(name, 0)
-        self._counts[name] = times + 1
-        return f"{name}#{times}", times
-
-    def tick(self) -> None:
-        """Count one event. Raises LimitError when there are too many, or the time is over."""
-        self._num_events += 1
-        late = self._num_events % 16 == 0 and time.monotonic() > self._deadline_s
-        if self._num_events > MAX_ANSWERS or len(self.sights) >= MAX_SIGHTS or late:
-            self._num_events = 0  # what cleans up after the test has room again
-            self._deadline_s = float("inf")
-            self.note("it goes on for ever, or too long, where it meets what is unwritten")
-            raise LimitError("too much happens to what is unwritten")
-
-    def note(self, text: str) -> None:
-        """Tell what could not be followed."""
-        self.notes[shorten(printable(text), 400)] = None
-
-    def see(self, sight: Sight, once: bool = False) -> Sight:
-        """Keep a sight; of those that are the same ``once``, the first. Returns what is kept."""
-        same = (sight["kind"], sight["who"], sight["detail"])
-        if once and same in self._once:
-            return self._once[same]
-        self._once.setdefault(same, sight)
-        self._own.add(id(sight))
-        if len(self.sights) < MAX_SIGHTS:
-            self.sights.append(sight)
-        return sight
-
-    def adopt(self, sight: Sight) -> Sight:
-        """Return this state's own copy of a sight that an earlier one had."""
-        if id(sight) in self._own:
-            return sight
-        if id(sight) not in self._adopted:
-            self._adopted[id(sight)] = (sight, self.see(dict(sight, expected=[])))
-        return self._adopted[id(sight)][1]
-
-    @property
-    def num_events(self) -> int:
-        """How much happened."""
-        return len(self.sights) + len(self.asked)
-
-
-class Stage:
-    """What all recorders of this process share. ``quiet`` above 0: nothing that happens counts."""
-
-    ground: Ground
-    state: State
-
-    def __init__(self) -> None:
-        self.quiet = 0
-        self.by_number: dict[int, Recorder] = {}
-        self.names: dict[str, Any] = {}
-        self.bases: dict[str, type] = {}
-
-    @contextlib.contextmanager
-    def silence(self) -> Iterator[None]:
-        """Let recorders be looked at without that counting."""
-        self.quiet += 1
-        try:
-            yield
-        finally:
-            self.quiet -= 1
-
-
-STAGE = Stage()
 
 # --- values as text ---------------------------------------------------------------------------
 
@@ -259,19 +127,11 @@ def facts_of(value: Any) -> Facts:
 
 
 _SEEDS: dict[str, tuple[Any, ...]] = {
-    "str": (),
+    **dict.fromkeys(("str", "list", "tuple", "dict", "set", "tzinfo", "timedelta", "time"), ()),
+    **dict.fromkeys(("datetime", "date"), (2001, 2, 3)),
     "bytes": (b"",),
     "int": (1,),
     "float": (1.0,),
-    "list": (),
-    "tuple": (),
-    "dict": (),
-    "set": (),
-    "tzinfo": (),
-    "timedelta": (),
-    "datetime": (2001, 2, 3),
-    "date": (2001, 2, 3),
-    "time": (),
     "Decimal": ("1",),
 }
 BASES: dict[str, type] = {
@@ -357,8 +217,7 @@ def note(kind: str, who: Any, detail: str = "", *, once: bool = False, **more: A
 def sight(kind: str, who: Any, detail: str = "", **more: Any) -> Sight:
     """Describe one thing that happens where the asker stands."""
     frame = STAGE.ground.frame(asker())
-    code = None if frame is None else frame.f_code
-    function = getattr(code, "co_qualname", getattr(code, "co_name", ""))
+    function = "" if frame is None else STAGE.qualname(frame.f_code)
     return {
         "kind": kind,
         "who": cut(who if isinstance(who, str) else facts_of(who).path),
@@ -741,6 +600,13 @@ def _unpacked(frame: Frame) -> int | None:
     return argument + 1 if operation == "UNPACK_EX" else None
 
 
+_OPERATORS = (
+    "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod divmod rdivmod pow rpow "
+    "and rand or ror xor rxor neg pos abs invert lshift rlshift rshift rrshift matmul rmatmul round "
+    "trunc floor ceil"
+)
+
+
 def _number(name: str, default: float) -> None:
     def method(self: Any) -> Any:
         answer = ask("number", self, default)
@@ -785,44 +651,7 @@ def is_approximate(value: Any) -> bool:
 
 for _name, _default in (("len", 1), ("int", 1), ("float", 1.0), ("index", 1), ("complex", 1j)):
     _number(_name, _default)  # type: ignore[arg-type]
-for _name in [
-    "add",
-    "radd",
-    "sub",
-    "rsub",
-    "mul",
-    "rmul",
-    "truediv",
-    "rtruediv",
-    "floordiv",
-    "rfloordiv",
-    "mod",
-    "rmod",
-    "divmod",
-    "rdivmod",
-    "pow",
-    "rpow",
-    "and",
-    "rand",
-    "or",
-    "ror",
-    "xor",
-    "rxor",
-    "neg",
-    "pos",
-    "abs",
-    "invert",
-    "lshift",
-    "rlshift",
-    "rshift",
-    "rrshift",
-    "matmul",
-    "rmatmul",
-    "round",
-    "trunc",
-    "floor",
-    "ceil",
-]:
+for _name in _OPERATORS.split():
     _operator(_name)
 for _name, _opposite in (
     pair.split() for pair in ("eq ne", "ne eq", "lt ge", "le gt", "gt le", "ge lt")
