@@ -297,6 +297,8 @@ def _from_pyproject(tree: Tree, path: str, ignored: list[str]) -> Declared:
     project, tools = table(document, "project"), table(document, "tool")
     poetry, hatch = table(tools, "poetry"), table(tools, "hatch", "envs")
     named = table(document, "dependency-groups")
+    if "egbot" in tools and path != "pyproject.toml":
+        ignored.append("[tool.egbot] counts at the repository's root only")
     groups: _Groups = [
         ("build-system", table(document, "build-system").get("requires")),
         *named.items(),

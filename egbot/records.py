@@ -323,7 +323,8 @@ class Probe:
 
     ``own`` are top-level import names that the repository provides, whatever else is installed by
     that name; ``declared`` are those of its dependencies, which nothing stands in for. No recorder
-    takes the place of anything in ``test_paths``; a new top-level module goes to the folder ``root``.
+    takes the place of anything in ``test_paths``; a new top-level module goes to the folder ``root``,
+    and ``packages`` are those that stand in a folder of another name.
     ``lessons`` hold while tests are collected, too.
     """
 
@@ -333,6 +334,7 @@ class Probe:
     stubs: tuple[StubPlace, ...] = ()
     lessons: tuple[Lesson, ...] = ()
     root: str = ""
+    packages: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from egbot.source.settings import read_ini, strings, table, text_or_empty
 
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 _ALWAYS = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
-_SECTIONS = {"tox.ini": ("pytest",), "setup.cfg": ("tool:pytest", "metadata", "options")}
+_SHARED_SETTINGS = ("pyproject.toml", "tox.ini", "setup.cfg")
+_OF_PACKAGES = {"project", "build-system", "poetry", "metadata", "options"}
 _ASIDE = {"build", "dist", "docs", "node_modules", "site-packages", "third_party", "vendor", "venv"}
 _SHARED = ("conftest.py", "__init__.py")
 _NONE = 3
@@ -52,40 +53,35 @@ def _rank(tree: Tree, path: str, name: str) -> int:
     """0: it holds settings of pytest; 1: it is a package's; 2: it lists requirements; 3: none."""
     if name in _ALWAYS:
         return 0
-    sections: Iterable[str] = ()
-    if name == "pyproject.toml":
-        with suppress(tomllib.TOMLDecodeError, RecursionError):
-            document = tomllib.loads(text_or_empty(tree, path))
-            if table(document, "tool").get("pytest") is not None:
-                return 0
-            is_package = "project" in document or "build-system" in document
-            return 1 if is_package or table(document, "tool", "poetry") else 2
-    elif name in _SECTIONS:
-        with suppress(ValueError):
-            sections = read_ini(text_or_empty(tree, path))
-    found = [section in sections for section in _SECTIONS.get(name, ())]
-    if any(found):
-        return 0 if found[0] else 1
-    if name == "setup.py":
-        return 1
-    return 2 if re.fullmatch(r"requirements[\w.-]*\.(txt|in)", name) else _NONE
+    if name in _SHARED_SETTINGS:
+        sections = _sections(tree, path)
+        if "pytest" in sections:
+            return 0
+        if not _OF_PACKAGES.isdisjoint(sections):
+            return 1
+        return 2 if name == "pyproject.toml" else _NONE
+    is_list = re.fullmatch(r"requirements[\w.-]*\.(txt|in)", name)
+    return 1 if name == "setup.py" else 2 if is_list else _NONE
+
+
+def _sections(tree: Tree, path: str) -> Mapping[str, object]:
+    """The sections of a settings file, those of a pyproject's tools too; pytest's is ``pytest``."""
+    with suppress(ValueError, RecursionError):
+        text = text_or_empty(tree, path)
+        if not path.endswith(".toml"):
+            return {key.removeprefix("tool:"): one for key, one in read_ini(text).items()}
+        document = tomllib.loads(text)
+        found = {**document, **table(document, "tool")}
+        if "pytest" in found:
+            found["pytest"] = {**table(found, "pytest"), **table(found, "pytest", "ini_options")}
+        return found
+    return {}
 
 
 def python_paths(tree: Tree, folder: str = "") -> tuple[str, ...]:
     """The folders of the repository that pytest's settings in ``folder`` put on the import path."""
-    values: list[object] = []
-    for name in _ALWAYS + tuple(_SECTIONS) + ("pyproject.toml",):
-        path, sections = posixpath.join(folder, name), dict[str, Mapping[str, object]]()
-        with suppress(ValueError, RecursionError):
-            if name.endswith(".toml"):
-                document = tomllib.loads(text_or_empty(tree, path))
-                tool = table(document, "tool", "pytest")
-                sections = {
-                    "pytest": {**table(document, "pytest"), **tool, **table(tool, "ini_options")}
-                }
-            else:
-                sections = {**read_ini(text_or_empty(tree, path))}
-        values += (sections.get(one, {}).get("pythonpath") for one in ("pytest", "tool:pytest"))
+    paths = (posixpath.join(folder, name) for name in (*_ALWAYS, *_SHARED_SETTINGS))
+    values = (table(_sections(tree, path), "pytest").get("pythonpath") for path in paths)
     names = [name for value in values for line in strings(value) for name in line.split()]
     places = (posixpath.normpath(posixpath.join(folder, name)) for name in names)
     return tuple("" if one == "." else one for one in places if one[:1] != "/" and one[:2] != "..")

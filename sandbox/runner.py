@@ -8,12 +8,14 @@ import fcntl
 import gc
 import importlib
 import os
+import pkgutil
 import select
 import signal
 import sys
 import threading
 import time
 import types
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from sandbox import kernel
@@ -184,6 +186,7 @@ class Runner:
             environment = os.path.join(os.path.dirname(self._root), "env")
             self._trees.append(lay_over(project, self._root, environment))
         sys.path[:0] = [self._home, *([source] if os.path.isdir(source) else []), *extra]
+        sys.path_hooks.insert(0, _real_entry(self._root))
         sys.argv[:] = ["pytest"]
         sys.modules["__main__"] = types.ModuleType("__main__")
         for name in ("stdin", "stdout", "stderr"):
@@ -278,6 +281,18 @@ def _not_run(test: str) -> dict[str, Any]:
 
 def _invalid(detail: str) -> dict[str, Any]:
     return {"status": "invalid", "detail": detail[:4000], "outcomes": {}}
+
+
+def _real_entry(root: str) -> Callable[[str], Any]:
+    """Return a hook that has each file of the repository bear one name, however sys.path says it."""
+
+    def find(entry: str) -> Any:
+        real = os.path.realpath(entry)
+        if real == entry or not (real + os.sep).startswith(root + os.sep):
+            raise ImportError(entry)
+        return pkgutil.get_importer(real)
+
+    return find
 
 
 def _hide_runner(folder: str) -> None:

@@ -421,6 +421,11 @@ def test_a_workspace_shares_its_tools_and_its_lock() -> None:
     assert {"attrs", "rich"} <= set(detect(shared).lines)
 
 
+def test_settings_of_egbot_below_the_root_are_told_to_count_for_nothing() -> None:
+    tree = {"a/pyproject.toml": TreeFile(b"[tool.egbot]\n"), "a/test_a.py": TreeFile(b"")}
+    assert [one.path for one in detect(tree, "a").ignored] == ["a/pyproject.toml"]
+
+
 def test_a_list_that_names_its_own_package_brings_its_extras() -> None:
     files = {"pyproject.toml": ONE, "requirements-dev.txt": "-e .[fast]\n"}
     tree = {name: TreeFile(one.encode()) for name, one in files.items()}

@@ -30,6 +30,8 @@ OVERRIDES: Mapping[str, object] = {
 SCRIPTS = {
     "double": DOUBLE,
     "full": Script('\n        return f"{self.first} {self.last}"\n'),
+    "half": Script("\n    return 2\n"),
+    "four": Script("\n    return 4\n"),
     "greet": Script('\n    return f"Hello {name}"\n'),
 }
 CORE = "def double(x):\n    raise NotImplementedError\n\n\ndef half(x):\n    return x / 2\n"
@@ -223,3 +225,49 @@ def test_a_test_of_a_project_is_traced_in_it(tmp_path: Path) -> None:
     traced = trace_order(order, silent)
     assert traced.passed
     assert [test.node_id for test in traced.seen.tests] == [spec]
+
+
+PATH_OF = "import sys, os\nsys.path.append(os.path.join(os.path.dirname(__file__), {!r}))\n"
+LAYOUTS: dict[str, tuple[str, dict[str, str]]] = {
+    "conftest": ("lib/cd", {"conftest.py": PATH_OF.format("lib")}),
+    "a folder of the test file's": ("x/y/cd", {"tests/help.py": PATH_OF.format("../x/y")}),
+    "setup.py": ("lib/cd", {"setup.py": "setup(name='cd', package_dir={'': 'lib'})"}),
+    "a link": ("k/cd", {"conftest.py": PATH_OF.format("link"), "link": "k"}),
+    "another name": ("lib/it", {"setup.py": "setup(name='cd', package_dir={'cd': 'lib/it'})"}),
+    "pytest": ("lib/cd", {"tox.ini": "[pytest]\npythonpath = lib\n"}),
+    "hatch": ("k/cd", {"pyproject.toml": "[tool.hatch.build.targets.wheel]\npackages=['k/cd']\n"}),
+    "a project of several": (
+        "a/b/cd",
+        {"a/b/setup.cfg": "[options]\n", "test_r.py": "def test(): 0"},
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_is_missing_goes_where_the_run_imports_from(tmp_path: Path, layout: str) -> None:
+    """In each second layout the package is a namespace, without a file of its own."""
+    is_namespace = list(LAYOUTS).index(layout) % 2 == 1
+    folder, files = LAYOUTS[layout]
+    home = "a/b/" if layout == "a project of several" else ""
+    help_ = "import help\n" if "tests/help.py" in files else ""
+    files = {
+        f"{folder}/core.py": "def double(x):\n    raise NotImplementedError\n",
+        f"{home}tests/test_cd.py": (
+            f"{help_}from cd.core import double, half\nfrom cd.fresh import four\n\n"
+            "def test_old():\n    assert double(2) == 4\n\n"
+            "def test_half():\n    assert half(4) == 2\n\n"
+            "def test_four():\n    assert four() == 4\n"
+        ),
+        **({} if is_namespace else {f"{folder}/__init__.py": ""}),
+        **files,
+    }
+    link = files.pop("link", "")
+    root = lay_out(tmp_path / "all", files)
+    if link:
+        (root / "link").symlink_to(link)
+    run = solve(root)
+    assert sorted(patched(run)) == [
+        (f"{folder}/core.py", "double"),
+        (f"{folder}/core.py", "half"),
+        (f"{folder}/fresh.py", "four"),
+    ], run

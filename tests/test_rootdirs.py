@@ -40,7 +40,7 @@ TESTS = ("a/tests/test_a.py", "b/c/test_b.py")
         (tree_of(*TESTS, "a/requirements.txt", "b/requirements-dev.in"), ["a", "b"]),
         (
             tree_of(*TESTS, a_of_pyproject__toml="[tool.black]\n", b_of_pyproject__toml="[["),
-            ["", "a"],
+            ["a", "b"],
         ),
         # what belongs to tests, documents and others is nobody's project, nor is one without tests
         (tree_of("tests/test_a.py", "tests/data/x/setup.py", "tests/data/x/test_x.py"), [""]),

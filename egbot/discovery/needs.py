@@ -85,12 +85,17 @@ def merge(
         (one.who, one.place.path) for _, one in sights if _is_module(one, "exists") and one.place
     ]
     tests = set(probe.test_paths)
+    renamed = {name: f"{folder}/__init__.py" for name, folder in probe.packages}
     files = {
         name: path
         for name, path in told
-        if path in tree and path not in tests and _is_file_of(name, path)
+        if path in tree
+        and path not in tests
+        and (_is_file_of(name, path) or renamed.get(name) == path)
     }
-    folders = {name: f"{path}__init__.py" for name, path in told if _has_files(path, tree)}
+    folders = renamed | {
+        name: f"{path}__init__.py" for name, path in told if _has_files(path, tree)
+    }
     asked = _asked_modules(sights, tree, probe, {*files, *folders}, is_bold=is_bold)
     modules = _missing_modules(asked, {**folders, **files}, tree, probe, problems)
     files |= modules

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from egbot.dependencies import declared_imports
 from egbot.nodeids import file_of, files_of, without_row
 from egbot.ports import Executor, Sandbox
-from egbot.projects import own_names, source_root
+from egbot.projects import find_project, own_names, source_root
 from egbot.records import (
     FAILED,
     Evidence,
@@ -131,7 +131,10 @@ def probe_of(tree: Tree, project: str) -> Probe:
         for place in _stubs(path, file.data)
     ]
     root = source_root(tree, project)
-    return Probe(tuple(sorted(own)), tuple(sorted(declared)), tests, tuple(stubs), root=root)
+    installed, _ = find_project(tree, project)
+    packages = tuple(installed.packages.items()) if installed else ()
+    names = (tuple(sorted(own)), tuple(sorted(declared)))
+    return Probe(*names, tests, tuple(stubs), root=root, packages=packages)
 
 
 def _stubs(path: str, data: bytes) -> tuple[StubPlace, ...]:
