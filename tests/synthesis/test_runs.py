@@ -21,10 +21,9 @@ def test_each_program_is_run_once_on_each_test() -> None:
     first = bench.runs.run("one", DOUBLE)
     second = bench.runs.run("another text", DOUBLE)
     bench.runs.run("", HALF)
-    (executor,) = bench.sandbox.executors
     pairs = [
         (job.program.source, test, job.trace)
-        for job in executor.jobs
+        for job in bench.executor.jobs
         if job.program
         for test in job.tests
     ]
@@ -52,7 +51,7 @@ def test_a_program_that_was_foreseen_has_run_when_its_result_is_needed() -> None
 def test_a_fault_ahead_of_time_shows_where_the_result_is_needed() -> None:
     bench = make_bench()
     with closing(bench.runs) as runs:
-        bench.sandbox.executors[0].close()
+        bench.executor.close()
         runs.foresee(lambda: DOUBLE)
         with pytest.raises(SandboxError, match="closed"):
             runs.run("", DOUBLE)
@@ -88,7 +87,7 @@ def test_a_run_carries_the_outcome_of_every_test_in_order() -> None:
 def test_jobs_are_traced_and_hold_the_whole_file() -> None:
     bench = make_bench("import os\n\n\ndef double(x):\n    ...\n\n\nLAST = os.sep\n")
     bench.runs.run("", DOUBLE)
-    (job,) = bench.sandbox.executors[0].jobs
+    (job,) = bench.executor.jobs
     assert (job.trace, job.limits) == (True, Limits())
     assert job.program is not None
     assert job.program.qualname == "double"
@@ -115,7 +114,7 @@ def test_without_tests_nothing_is_a_solution() -> None:
     run = bench.runs.run("", DOUBLE)
     assert run.executions == ()
     assert not bench.runs.solves(run)
-    assert bench.sandbox.executors[0].jobs == []
+    assert bench.executor.jobs == []
 
 
 @pytest.mark.parametrize("program", ["def other(x):\n    return 1\n", "x = 1\n", "def double(:\n"])
@@ -124,7 +123,7 @@ def test_what_is_no_definition_of_the_target_is_refused_without_a_run(program: s
     run = bench.runs.run("", program)
     assert {outcome.status for outcome in run.executions} == {"not_run"}
     assert run.detail
-    assert bench.sandbox.executors[0].jobs == []
+    assert bench.executor.jobs == []
 
 
 def test_a_program_that_the_file_s_encoding_lacks_is_refused() -> None:

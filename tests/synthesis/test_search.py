@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egbot.progress import AttemptStarted, CandidatesRun, LineChosen, LineStarted, Tick
-from egbot.records import Attempt, Execution, Guidance, Job, TestOutcome, Tree
+from egbot.records import Attempt, Execution, Guidance, Job, TestOutcome
 from egbot.synthesis.budget import Budget
 from egbot.synthesis.search import write_function
-from egbot.testing import ReplaySandbox, Script, ScriptedDecoder, ScriptedSession
+from egbot.testing import Script, ScriptedDecoder, ScriptedSession
 from egbot.testing.scripted import pieces
 from tests.synthesis.workshop import GOOD, PROMPT, SOURCE, Bench, make_bench, session_of
 
@@ -133,7 +133,7 @@ def test_greedy_candidates_are_drawn_afresh_for_each_line() -> None:
 def test_a_complete_candidate_runs_while_others_are_drawn() -> None:
     ran = threading.Event()
 
-    def answer(_tree: Tree, job: Job) -> None:
+    def answer(job: Job) -> None:
         if job.program is not None and "first" in job.program.source:
             ran.set()
 
@@ -146,7 +146,7 @@ def test_a_complete_candidate_runs_while_others_are_drawn() -> None:
 
     rows = ("\n    first = x\n    y = x\n", "\n    second = x\n    y = x\n")
     decoder = ScriptedDecoder(Script(GOOD, None, (rows,)), tokenise=tokenise)
-    bench = make_bench(sandbox=ReplaySandbox(answer))
+    bench = make_bench(answer=answer)
     with closing(bench.runs):
         guidance = replace(GUIDED, candidates=2, horizon_lines=1, max_lines=1)
         write_function(bench.task, decoder.open(PROMPT), guidance)
@@ -480,11 +480,11 @@ def test_a_budget_that_is_gone_at_once_asks_the_model_nothing() -> None:
 
 @pytest.mark.parametrize("status", ["timeout", "crash", "oom", "protocol_error", "invalid"])
 def test_runs_that_go_wrong_are_data(status: str) -> None:
-    def answer(tree: Tree, job: Job) -> Execution:
+    def answer(job: Job) -> Execution:
         lost = tuple(TestOutcome(test, "not_run") for test in job.tests)
         return Execution(status, lost, detail="it went wrong")  # type: ignore[arg-type]
 
-    bench = make_bench(sandbox=ReplaySandbox(answer))
+    bench = make_bench(answer=answer)
     attempt = write_function(bench.task, session_of(GOOD), GUIDED)
     assert (attempt.finish, attempt.num_passed) == ("wrong", 0)
     assert attempt.lines[0].candidates[0].detail == "it went wrong"
