@@ -75,41 +75,35 @@ def test_find_only_needs_no_model(tmp_path: Path) -> None:
     assert "| solved |" not in (tmp_path / "out" / "summary.md").read_text()
 
 
-def test_another_function_than_the_blanked_one_is_a_wrong_target(tmp_path: Path) -> None:
-    """A caller that hides the stub behind an error of its own leads away from it."""
-    files = {
-        "calc.py": (
-            "def add(a, b):\n    return a + b\n\n\n"
-            "def total(values):\n    try:\n        return add(*values)\n"
-            "    except NotImplementedError:\n        pass\n    raise NotImplementedError\n"
-        ),
-        "test_calc.py": (
-            "from calc import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n"
-        ),
-    }
-    bench = Shelf(package=lambda work: tree_of(files))
-    tasks = jsonl(tmp_path / "list.jsonl", rows("calc.py::add"))
+FAMILY = {
+    "calc.py": (
+        "class Base:\n    def size(self):\n        return 3\n\n    def name(self):\n        return 1\n\n\n"
+        "class Special(Base):\n    def name(self):\n        return 2\n"
+    ),
+    "test_calc.py": (
+        "from calc import Special\n\n\ndef test_size():\n    assert Special().size() == 3\n\n\n"
+        "def test_name():\n    assert Special().name() == 2\n"
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "taken"),
+    [
+        ("calc.py::Base.size", "wrong_target", ("calc.py::Special.size",)),
+        ("calc.py::Special.name", "no_target", ()),
+    ],
+    ids=["asked of a subclass alone", "a base answers"],
+)
+def test_another_function_or_none_is_no_right_target(
+    tmp_path: Path, target: str, status: str, taken: tuple[str, ...]
+) -> None:
+    bench = Shelf(package=lambda work: tree_of(FAMILY))
+    tasks = jsonl(tmp_path / "list.jsonl", [{**ENTRY, "target": target, "form": "deleted"}])
     summary = run_bench(order_of(tasks, tmp_path / "out"), bench.say, bench.effects())
     result = read_results(tmp_path / "out" / "results.jsonl")[0]
-    assert (result.status, result.targets) == ("wrong_target", ("calc.py::total",))
+    assert (result.status, result.targets) == (status, taken)
     assert (summary.solved, summary.total) == (0, 1)
-
-
-def test_a_failure_that_leads_nowhere_is_no_target(tmp_path: Path) -> None:
-    files = {
-        "calc.py": (
-            "def add(a, b):\n    return a + b\n\n\n"
-            "def total(values):\n    try:\n        return add(*values)\n"
-            "    except NotImplementedError:\n        return None\n"
-        ),
-        "test_calc.py": (
-            "from calc import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n"
-        ),
-    }
-    bench = Shelf(package=lambda work: tree_of(files))
-    tasks = jsonl(tmp_path / "list.jsonl", rows("calc.py::add"))
-    summary = run_bench(order_of(tasks, tmp_path / "out"), bench.say, bench.effects())
-    assert summary.by_status == {"no_target": 1}
 
 
 def test_a_package_whose_own_tests_fail_is_counted_apart(tmp_path: Path) -> None:
