@@ -9,6 +9,7 @@ import contextlib
 import decimal
 import doctest
 import re
+import subprocess
 import unittest.case
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +31,7 @@ _PASSIVE = frozenset(("module", "name", "member", "stub", "get", "class"))
 
 def install(notes: Callable[[str], None]) -> None:
     """Make the patches; say which could not be made."""
-    for patch in (_raises, _odd_classes, _warns, _approximations, _unittest, _doctest):
+    for patch in (_raises, _odd_classes, _warns, _approximations, _unittest, _doctest, _processes):
         try:
             patch()
         except Exception as error:  # noqa: PERF203 (each by itself)
@@ -173,6 +174,17 @@ def _doctest() -> None:
 
     vars_of: Any = doctest.OutputChecker
     vars_of.check_output = check_output
+
+
+def _processes() -> None:
+    plain = subprocess.Popen.__init__
+
+    def start(self: Any, *args: Any, **kwargs: Any) -> None:
+        STAGE.state.note("the test starts a process; what that needs is not seen")
+        plain(self, *args, **kwargs)
+
+    popen: Any = subprocess.Popen
+    popen.__init__ = start
 
 
 # --- exceptions as tests want them --------------------------------------------------------------

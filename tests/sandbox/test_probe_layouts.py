@@ -334,6 +334,19 @@ def test_a_module_whose_absence_is_allowed_for_is_not_made(text: str) -> None:
         assert not asked.told()
 
 
+def test_a_process_that_a_test_starts_is_named_as_what_is_not_seen() -> None:
+    text = """
+        import subprocess, sys
+        def test_a():
+            assert subprocess.run([sys.executable, "-m", "pkg.gone"]).returncode == 0
+    """
+    asked = Asked({"pkg/__init__.py": "", "tests/test_it.py": text})
+    with asked.executor:
+        evidence = asked.run("test_a").evidence
+    assert evidence is not None
+    assert any("starts a process" in one for one in evidence.notes)
+
+
 def test_a_module_of_a_declared_distribution_is_not_made() -> None:
     files = {"tests/test_it.py": "import flask_like\ndef test_a():\n    pass\n"}
     asked = Asked(files, declared=("flask_like",))
