@@ -69,8 +69,7 @@ def stubs_of_each(
 def make_stubs(sandbox: Sandbox, tree: Tree, tests: Iterable[str], limits: Limits) -> Stubs:
     """Stubs for everything that ``tests`` (paths, folders, node ids) use and the tree lacks.
 
-    Raises UsageError when there are no tests or they use nothing of the repository, SandboxError
-    when no sandbox can be had.
+    Raises UsageError when there are no tests, SandboxError when no sandbox can be had.
     """
     paths = _chosen_files(tree, tests, sandbox.project)
     asked = [FailingTest(path, "collect", Fault("", "")) for path in paths]

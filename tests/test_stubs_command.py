@@ -54,7 +54,8 @@ def lay_out(folder: Path, files: Mapping[str, str]) -> Path:
 
 
 def call(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["stubs", "tests", "--repo", str(folder), *arguments])
+    where = ("--repo", str(folder), "--sandbox", "process", "--python", sys.executable)
+    return CliRunner().invoke(cli, ["stubs", "tests", *where, *arguments])
 
 
 def test_stubs_collect_and_then_nothing_is_missing(tmp_path: Path) -> None:
@@ -150,17 +151,7 @@ def test_what_opens_a_file_stays_on_top_in_its_encoding(
     ("files", "code", "words"),
     [
         ({"tests/test_a.py": "def test_a(:\n"}, 1, ["tests/test_a.py", "line 1"]),
-        ({"tests/test_a.py": "import click\n"}, 2, ["nothing of this repository", "click"]),
-        ({"tests/test_click.py": "import click\n"}, 1, ["tests/test_click.py:1", "installed at"]),
-        (
-            {
-                "mod.py": "",
-                "tests/test_a.py": "from mod import T\n\ndef test_a():\n    isinstance(1, T)\n",
-                "tests/test_b.py": "from mod import T\n\nasync def test_b():\n    await T()\n",
-            },
-            1,
-            ["tests/test_a.py:4", "tests/test_b.py:4"],
-        ),
+        ({"tests/test_a.py": "import click\n"}, 0, ["nothing that the tests use is lacking"]),
         ({"tests/data.txt": "x"}, 2, ["no test files"]),
     ],
 )

@@ -24,7 +24,11 @@ def verdict_of(claim: Claim = CLAIM, sandbox: ReplaySandbox | None = None) -> Ve
 def test_a_good_function_is_accepted_and_its_run_is_evidence() -> None:
     verdict, evidence = verify(ReplaySandbox(), CLAIM, repeats=3, limits=Limits())
     assert verdict == Verdict(
-        accepted=True, target_passed=(TEST,), guard_passed=(GUARD,), proof=(TEST,)
+        accepted=True,
+        target_passed=(TEST,),
+        guard_passed=(GUARD,),
+        proof=(TEST,),
+        cautions=("one_example",),
     )
     assert [outcome.status for outcome in evidence] == ["passed"]
 
@@ -59,8 +63,8 @@ def test_tests_that_pass_without_the_function_prove_nothing() -> None:
 @pytest.mark.parametrize(
     ("body", "cautions"),
     [
-        ("return x * 2", ()),
-        ("return 4", ("ignores_arguments",)),
+        ("return x * 2", ("one_example",)),
+        ("return 4", ("one_example", "ignores_arguments")),
     ],
 )
 def test_what_the_tests_leave_open_is_said(body: str, cautions: tuple[str, ...]) -> None:

@@ -5,8 +5,9 @@ It isolates nothing: trees and candidates must be text that the author of the te
 
 from __future__ import annotations
 
+import atexit
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,9 @@ from egbot.ports import Executor
 from egbot.records import Collection, Execution, Job, Limits, Probe, Tree
 
 Answer = Callable[[Tree, Job], Execution | None]
+_MAX_IDLE = 12
+_idle: dict[Hashable, Executor] = {}
+"""Real sandboxes that were closed, the latest last: another test may ask for the same ones."""
 
 
 class ReplayExecutor:
@@ -27,16 +31,20 @@ class ReplayExecutor:
         tree: Tree,
         tests: tuple[str, ...],
         probe: Probe | None,
-        real: Executor,
+        limits: Limits,
         answer: Answer,
     ) -> None:
         self.tree = tree
         self.probe = probe
         self.tests = tests
         self.jobs: list[Job] = []
-        self.closed = False
-        self._real = real
+        self.closed = True
         self._answer = answer
+        self._key: Hashable = (frozenset(tree.items()), tests, probe, limits)
+        self._real = _idle.pop(self._key, None) or process_sandbox().open(
+            tree, tests, limits, probe
+        )
+        self.closed = False
 
     @property
     def collection(self) -> Collection:
@@ -51,15 +59,25 @@ class ReplayExecutor:
         answered = self._answer(self.tree, job)
         if answered is not None:
             return answered
-        return self._real.run(replace(job, limits=_unhurried(job.limits)))
+        try:
+            return self._real.run(replace(job, limits=_unhurried(job.limits)))
+        except BaseException:
+            self._key = None
+            raise
 
     def close(self) -> None:
         """Take no more jobs."""
-        self.closed = True
-        self._real.close()
+        if not self.closed:
+            self.closed = True
+            if self._key is None or self._key in _idle:
+                self._real.close()
+            else:
+                _idle[self._key] = self._real
+                _close_idle(_MAX_IDLE)
 
     def __del__(self) -> None:
         """Leave no process behind where a test forgets it."""
+        self._key = None
         self.close()
 
     def __enter__(self) -> Self:
@@ -85,7 +103,6 @@ class ReplaySandbox:
 
     def __init__(self, answer: Answer = lambda _tree, _job: None) -> None:
         self.executors: list[ReplayExecutor] = []
-        self._real = process_sandbox()
         self._answer = answer
 
     @property
@@ -108,11 +125,16 @@ class ReplaySandbox:
     ) -> ReplayExecutor:
         """Collect ``tests`` of ``tree``. Raises SandboxError as the real one does."""
         tests = tuple(tests)
-        real = self._real.open(tree, tests, _unhurried(limits), probe)
-        executor = ReplayExecutor(tree, tests, probe, real, self._answer)
+        executor = ReplayExecutor(tree, tests, probe, _unhurried(limits), self._answer)
         self.executors.append(executor)
         return executor
 
 
 def _unhurried(limits: Limits) -> Limits:
     return replace(limits, deadline_s=math.inf)
+
+
+@atexit.register
+def _close_idle(num_kept: int = 0) -> None:
+    for key in list(_idle)[: max(0, len(_idle) - num_kept)]:
+        _idle.pop(key).close()
