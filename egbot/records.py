@@ -355,7 +355,8 @@ class Seen:
 class Expectation:
     """What a test expects of a call's result, or of what ``via`` (``.x``, ``[0]``) leads to from it.
 
-    ``relation``: eq ne lt le gt ge is approx contains lacks true false isinstance len str repr
+    What a loop gives is reached by ``.__iter__()[0]``, what ``next`` gives by ``.__next__()[0]``.
+    ``relation``: eq ne lt le gt ge is approx contains lacks true false isinstance len int str repr
     raises warns unpacks iterates shows (a doctest's text) prints (to the standard output), or
     "argument N becomes" with N from 0. Only what an assertion asks counts as expected.
     """
@@ -373,10 +374,11 @@ class Sight:
     ``who`` is a path: ``module:qualname`` and then steps ``.name``, ``()``, ``[key]``; a stub's one
     that is not the first of its name has ``@ordinal`` behind the qualname. ``kind``: module, name,
     member, stub (it was asked for and is missing); call get set delete item iterate enter await
-    subclass decorate class operator (it took part in that). ``detail`` says more: of a module
+    subclass decorate class operator, raise (where a block is given one) (it took part in that). ``detail`` says more: of a module
     "missing", or "exists" where others speak of it (``place`` is its file); of a name "star"; of a
     stub "silent"; of a member "instance" or "class" and "called" or "read", or "setter" or
-    "deleter"; of class the base's name ("Exception", "dataclass"); of an operator its name; of a call
+    "deleter"; of class the base's name ("Exception", "dataclass", "metaclass"); of subclass
+    "keywords" where there are some; of an operator its name; of a call
     "instance" or "class" for a method, then "misfit" where the stub's signature does not take it, or
     "coroutine" where it was awaited.
     """

@@ -273,6 +273,18 @@ def calls_one_of(frame: Frame | None, names: tuple[str, ...]) -> bool:
     return any(isinstance(one, ast.Call) and _name(one.func) in names for one in nodes)
 
 
+def is_equal_to(frame: Frame, name: str, value: Any) -> bool:
+    """Whether what the function ``name`` (``len``) gives in the frame is compared with this value."""
+    call = node_at(frame)
+    above = source_of(frame).parents.get(call) if call is not None else None
+    sides: list[ast.AST] = []
+    if isinstance(above, ast.Compare) and isinstance(above.ops[0], ast.Eq):
+        sides = [above.left, *above.comparators]
+    elif isinstance(above, ast.Call) and _name(above.func) == "assertEqual":
+        sides = [*above.args]
+    return calls_one_of(frame, (name,)) and any(ast.unparse(one) == repr(value) for one in sides)
+
+
 def is_asserted(frame: Frame) -> bool:
     """Whether the statement at hand says what must be: it asserts, or gives up where it is not so."""
     node = source_of(frame).statement(position(frame)[0])

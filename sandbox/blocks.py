@@ -6,8 +6,10 @@ Each patch is made by itself: one that cannot be made is noted, and the rest goe
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import decimal
 import doctest
+import functools
 import re
 import subprocess
 import unittest.case
@@ -16,6 +18,7 @@ from typing import Any
 
 from sandbox.recorder import (
     asks_isinstance,
+    derive,
     exception_class,
     facts_of,
     is_recorder,
@@ -31,7 +34,7 @@ _PASSIVE = frozenset(("module", "name", "member", "stub", "get", "class"))
 
 def install(notes: Callable[[str], None]) -> None:
     """Make the patches; say which could not be made."""
-    for patch in (_raises, _odd_classes, _warns, _approximations, _unittest, _doctest, _processes):
+    for patch in _PATCHES:
         try:
             patch()
         except Exception as error:  # noqa: PERF203 (each by itself)
@@ -186,6 +189,28 @@ def _processes() -> None:
     popen: Any = subprocess.Popen
     popen.__init__ = start
 
+
+def _dataclasses() -> None:
+    """``asdict(f())`` and its like say that the class of their argument is a dataclass."""
+
+    def about(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(plain)
+        def function(one: Any, *args: Any, **kwargs: Any) -> Any:
+            if not is_recorder(one):
+                return plain(one, *args, **kwargs)
+            note("class", one, "dataclass", once=True)
+            return True if name == "is_dataclass" else derive(one, "op", f".{name}()")
+
+        return function
+
+    for name in ("asdict", "astuple", "fields", "replace", "is_dataclass"):
+        setattr(dataclasses, name, about(name, getattr(dataclasses, name)))
+
+
+_PATCHES = (
+    *(_raises, _odd_classes, _warns, _approximations, _unittest, _doctest),
+    *(_processes, _dataclasses),
+)
 
 # --- exceptions as tests want them --------------------------------------------------------------
 

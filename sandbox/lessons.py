@@ -6,6 +6,7 @@ It looks at the exception, its frames and what the state has seen, and changes n
 from __future__ import annotations
 
 import ast
+import enum
 import json
 import linecache
 import re
@@ -14,7 +15,7 @@ from typing import Any
 
 from sandbox.asking import Frame, Source, moments, names_test, node_at, position, source_of
 from sandbox.missing import Missing, Need, member_need, need_of
-from sandbox.recorder import BASES, facts_of, is_approximate, is_recorder, literal, sight
+from sandbox.recorder import BASES, facts_of, is_approximate, is_recorder, literal
 from sandbox.stage import STAGE, LimitError, State
 
 MAX_SUGGESTIONS = 40
@@ -136,11 +137,6 @@ def exact(failure: Failure, finder: Missing) -> list[Need]:
         found += _unimplemented(failure, finder)
     if isinstance(error, TypeError):
         found += _dunders(failure, finder)
-        for value in failure.last.f_locals.values() if failure.last else ():
-            if "dataclass" in failure.text and is_recorder(value):
-                STAGE.state.see(
-                    sight("class", facts_of(value).path.removesuffix("()"), "dataclass")
-                )
     if isinstance(error, AssertionError):
         found += _plain_objects(failure, finder)
     return found
@@ -152,6 +148,9 @@ def _plain_objects(failure: Failure, finder: Missing) -> list[Need]:
     statement = None if frame is None else source_of(frame).statement(frame.f_lineno)
     values: list[Any] = []
     asked = []
+    operators = getattr(getattr(statement, "test", None), "ops", [None])
+    if isinstance(operators[0], (ast.Is, ast.IsNot)):
+        return []
     if isinstance(getattr(statement, "test", None), ast.UnaryOp) and frame is not None:
         # pytest keeps what the parts of an assertion are
         values = [value for name, value in frame.f_locals.items() if name[:4] == "@py_"]
@@ -163,7 +162,7 @@ def _plain_objects(failure: Failure, finder: Missing) -> list[Need]:
         (type(one), name)
         for one in values
         for name in asked
-        if not isinstance(one, type) and finder.is_own_class(type(one))
+        if not isinstance(one, (type, enum.Enum)) and finder.is_own_class(type(one))
     ]
     for text in [one for one in STAGE.state.pair or () if isinstance(one, str)]:
         for name in re.findall(r"<(?:[\w.]+\.)?(\w+) object at 0x", text):
@@ -395,9 +394,21 @@ def compared(failure: Failure, state: State) -> list[tuple[str, str, str]]:
         found += solve(left, right, state)
         if all(type(one) is int and abs(one) > 1 << 40 for one in (left, right)):
             found.append(("memo", "", ""))
+    found += _rows(failure.text, state)
     if isinstance(failure.error, KeyError) and any(map(is_recorder, failure.error.args)):
         found.append(("memo", "", ""))
     return found
+
+
+def _rows(text: str, state: State) -> list[tuple[str, str, str]]:
+    """``parametrize`` wants each of its rows to have as many values as there are names."""
+    lengths = [one for one in state.asked if one.kind == "number"]
+    items = [one for one in state.asked if one.kind == "items"]
+    names = re.search(r"the number of names \((\d+)\)", text)
+    if names:
+        return [("answer", one.key, names[1]) for one in lengths[-1:]]
+    is_zipped = text.startswith("zip() argument 2 is")
+    return [("answer", items[-1].key, str(one.answer)) for one in lengths[-1:] if is_zipped]
 
 
 def _identities(failure: Failure) -> list[tuple[str, str, str]]:
@@ -411,9 +422,12 @@ def _identities(failure: Failure) -> list[tuple[str, str, str]]:
     test = statement.test if isinstance(statement, ast.Assert) else None
     if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is):
         value = test.comparators[0]
-        if isinstance(value, ast.Constant) and STAGE.state.recorders:
-            last = STAGE.state.recorders[-1]
-            return [("value", facts_of(last).key, repr(value.value))]
+        names = {**frame.f_globals, **frame.f_locals}
+        parts = [one for name, one in names.items() if name[:4] == "@py_"]  # pytest keeps them
+        sides = [names.get(getattr(test.left, "id", "")), *parts[::-1], *STAGE.state.recorders[-1:]]
+        known = [one for one in sides if is_recorder(one)]
+        if isinstance(value, ast.Constant) and known:
+            return [("value", facts_of(known[0]).key, repr(value.value))]
     return []
 
 
@@ -504,6 +518,10 @@ def _texts(one: str, other: str, state: State) -> list[tuple[str, str, str]]:
 
 
 def _items(one: Any, other: Any, text: str, state: State, depth: int) -> list[tuple[str, str, str]]:
+    return [*_lengths(one, other, text, state), *_pairs(one, other, state, depth)]
+
+
+def _lengths(one: Any, other: Any, text: str, state: State) -> list[tuple[str, str, str]]:
     found: list[tuple[str, str, str]] = []
     same_kind = isinstance(other, (list, tuple, set, frozenset, dict))
     for asked in state.asked[:-41:-1] if text and same_kind else ():
@@ -512,12 +530,21 @@ def _items(one: Any, other: Any, text: str, state: State, depth: int) -> list[tu
         items = facts_of(asked.who).items if asked.kind == "items" else None
         if items is None or isinstance(asked.answer, str):
             continue
-        if len(one) != len(other) and isinstance(one, (list, tuple)):
+        if len(one) != len(other) and not isinstance(one, dict):
             number = max(0, len(items) + len(other) - len(one))
             found.append(("answer", asked.key, json.dumps(number)))
         if any(item is value for item in items for value in one):
             found.append(("answer", asked.key, json.dumps(literal(list(other)))))
         break
+    return found
+
+
+def _pairs(one: Any, other: Any, state: State, depth: int) -> list[tuple[str, str, str]]:
+    found: list[tuple[str, str, str]] = []
+    if all(isinstance(side, (set, frozenset)) for side in (one, other)):
+        one, other = one - other, other - one
+        one = sorted(filter(is_recorder, one), key=lambda each: facts_of(each).number)
+        other = sorted((each for each in other if not is_recorder(each)), key=repr)
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
         for left, right in zip(one, other):  # noqa: B905 (as far as both go)
             found += solve(left, right, state, depth + 1)

@@ -144,8 +144,10 @@ def _stand_in(finder: Missing, stub: Stub, function: Any) -> Any:
             inspect.signature(function).bind(*args, **kwargs)
         except TypeError:
             detail += " misfit"
+        is_meant = stub.silent and not soft
         result = call(who, args[1:] if stub.is_method else args, kwargs, detail.strip())
-        return stub.silent and not soft, result
+        finish = None if is_meant else _RESULTS.get(stub.qualname.rpartition(".")[2])
+        return is_meant, result if finish is None else finish(result)
 
     if inspect.iscoroutinefunction(function):
 

@@ -27,6 +27,7 @@ from sandbox.asking import (
     asker,
     calls_one_of,
     is_asserted,
+    is_equal_to,
     principal,
     wanted,
 )
@@ -298,6 +299,11 @@ def _arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sight:
 
 def refuse(sight: Sight, relation: str, kinds: Any) -> None:
     """Note that a call is expected to raise, or to warn of, one of these classes."""
+    last, kids, name, before = STAGE.state.last_set
+    if last is sight:  # an attribute stays as it was
+        kids[name] = before
+        if before is None:
+            del kids[name]
     for kind in kinds if isinstance(kinds, tuple) else (kinds,):
         expect_of(sight, "", relation, kind)
 
@@ -374,7 +380,7 @@ HOOKS = frozenset(
         "pytest_mock_example_attribute_that_shouldnt_exist",
     ]
 )
-_ANSWERED = frozenset(("__version__", "__author__", "__license__", "__title__"))
+_ANSWERED = frozenset(("__version__", "__author__", "__license__", "__title__", "__members__"))
 
 
 def is_deaf(frame: Frame | None) -> bool:
@@ -416,6 +422,8 @@ class Recorder:
         if _hands_back(args, kwargs):
             note("decorate", self, args[0].__name__)
             return args[0]
+        if len(args) == 3 and type(args[2]) is dict and "__qualname__" in args[2]:
+            return _made_by(self, *args)
         return call(facts.path, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -426,8 +434,10 @@ class Recorder:
         return attribute(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        note("set", self, name, args=[seen(value)])
-        facts_of(self).kids[name] = value
+        kids = facts_of(self).kids
+        sight = note("set", self, name, args=[seen(value)])
+        STAGE.state.last_set = (sight, kids, name, kids.get(name))
+        kids[name] = value
 
     def __delattr__(self, name: str) -> None:
         note("delete", self, name)
@@ -447,20 +457,21 @@ class Recorder:
         if isinstance(answer, int):  # so many, still unknown
             count = answer
         number = 1 if count is None else min(count, 1000)
-        facts.items = [derive(self, "item", f"[{index}]") for index in range(number)]
+        facts.items = [derive(self, "item", f".__iter__()[{one}]") for one in range(number)]
         return iter(facts.items)
 
     def __next__(self) -> Any:
         kids, by_itself = facts_of(self).kids, is_called_for("next", "anext", "__next__")
         note("iterate", self, "next", once=not by_itself)
         if not by_itself:  # a loop, which is to end
-            if "left" not in kids:
-                kids["left"] = iter(self)
-            return next(kids["left"])
-        kids["next"] = kids.get("next", -1) + 1
-        return derive(self, "item", f"[{kids['next']}]")
+            if ("", "left") not in kids:
+                kids["", "left"] = iter(self)
+            return next(kids["", "left"])
+        kids["", "next"] = kids.get(("", "next"), -1) + 1
+        return derive(self, "item", f".__next__()[{kids['', 'next']}]")
 
     def __aiter__(self) -> Any:
+        note("iterate", self, "async", once=True)
         return self
 
     async def __anext__(self) -> Any:
@@ -491,13 +502,23 @@ class Recorder:
 
     def __contains__(self, item: Any) -> bool:
         answer = bool(ask("bool", self, True))
-        _expect_truth(self, "contains" if answer else "lacks", item)
+        _expect_truth(self, "contains" if answer else "lacks", item, "contains")
         return answer
 
     def __bool__(self) -> bool:
         answer = bool(ask("bool", self, True))
         _expect_truth(self, "true" if answer else "false", answer)
         return answer
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        facts_of(self).kids["", "name"] = name
+
+    def __get__(self, holder: Any, _owner: Any = None) -> Any:
+        return getattr(holder, "__dict__", {}).get(facts_of(self).kids.get(("", "name")), self)
+
+    def __set__(self, holder: Any, value: Any) -> None:
+        note("operator", self, "set", args=[seen(value)])
+        vars(holder)[facts_of(self).kids.get(("", "name"))] = value
 
     def __enter__(self) -> Any:
         note("enter", self)
@@ -577,11 +598,13 @@ class Recorder:
         raise TypeError(f"cannot pickle {facts_of(self).path}, which is unwritten")
 
 
-def _expect_truth(self: Any, relation: str, value: Any) -> None:
-    """Note what an assertion wants: that an ``if`` asks says nothing yet."""
+def _expect_truth(self: Any, relation: str, value: Any, operator: str = "") -> None:
+    """Note what an assertion wants: that an ``if`` asks says no more than which operator."""
     frame = STAGE.ground.frame(asker())
     if frame is not None and is_asserted(frame):
         expect(self, relation, value)
+    elif operator:
+        note("operator", self, operator, once=True)
 
 
 def is_called_for(*names: str) -> bool:
@@ -603,17 +626,24 @@ def _unpacked(frame: Frame) -> int | None:
 _OPERATORS = (
     "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod divmod rdivmod pow rpow "
     "and rand or ror xor rxor neg pos abs invert lshift rlshift rshift rrshift matmul rmatmul round "
-    "trunc floor ceil"
+    "trunc floor ceil iadd isub imul ior iand ixor"
 )
+
+
+def _made_by(self: Any, name: str, bases: tuple[Any, ...], names: dict[str, Any]) -> type:
+    """Make a class whose metaclass is unwritten: what it lacks is asked of the metaclass."""
+    path = facts_of(self).path
+    origin = make(path + "()", path + "()", "result", note("class", self, "metaclass", once=True))
+    return DerivableMeta(name, bases, dict(names, _origin=origin))
 
 
 def _number(name: str, default: float) -> None:
     def method(self: Any) -> Any:
         answer = ask("number", self, default)
-        if name == "len":
-            if is_called_for("len"):  # and not for how much room a list may need
-                expect(self, name, answer)
-        else:
+        frame = STAGE.ground.frame(asker())
+        if frame is not None and is_equal_to(frame, name, answer):
+            expect(self, name, answer)
+        elif name != "len" or is_called_for("len"):  # and not for how much room a list may need
             note("operator", self, name, once=True)
         return max(0, int(answer)) if name == "len" else type(default)(answer)
 
@@ -636,9 +666,9 @@ def _comparison(name: str, opposite: str) -> None:
         relation = name if answer else opposite
         approximate = name == "eq" and is_approximate(other)
         value = other.expected if approximate else other
-        _expect_truth(self, "approx" if approximate and answer else relation, value)
+        _expect_truth(self, "approx" if approximate and answer else relation, value, name)
         if name == "eq" and is_recorder(other):
-            _expect_truth(other, relation, self)
+            _expect_truth(other, relation, self, name)
         return answer
 
     setattr(Recorder, f"__{name}__", method)
@@ -665,8 +695,8 @@ for _name, _opposite in (
 class DerivableMeta(abc.ABCMeta):
     """Class of what derives from an unwritten class: members that nobody defines are unwritten."""
 
-    def __init__(cls, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(cls, *args: Any, **_kwargs: Any) -> None:
+        super().__init__(*args)
         cls.__abstractmethods__ = frozenset()  # the unwritten base may define them
 
     def __getattr__(cls, name: str) -> Any:
@@ -696,6 +726,11 @@ class _Derived(Recorder, metaclass=DerivableMeta):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not STAGE.quiet:  # of a class that takes its own arguments, those that it hands on
             facts_of(self).sight.update(_arguments(args, kwargs))
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        origin = _origin(cls)
+        if kwargs and origin is not None:
+            note("subclass", origin, "keywords", kwargs=_arguments((), kwargs)["kwargs"])
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -733,6 +768,9 @@ def missing_name(path: str, kind: str = "name", detail: str = "") -> Any:
     known = STAGE.names.get(path)
     if known is None:
         sight = note(kind, path, detail, once=True)
+        value = STAGE.state.of.get("value", {}).get(path)
+        if value is not None:
+            return _known_value(value, sight, "")
         known = make(path, path, "name", sight)
         name = re.split(r"[:.]", path)[-1]
         if _ERROR.fullmatch(name) or STAGE.state.of.get("base", {}).get(path) == "Exception":
@@ -749,7 +787,11 @@ def exception_class(path: str, recorder: Any) -> type:
     note("class", recorder, "Exception", once=True)
 
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        self._made = call(path, args, kwargs)
+        if STAGE.quiet:  # a block's own: no test has made it
+            made = sight("raise", path + "()")
+            self._made = make(path + "()", path + "()", "result", made)
+        else:
+            self._made = call(path, args, kwargs)
         Exception.__init__(self, *args)
 
     def missing(self: Any, attr: str) -> Any:
@@ -757,15 +799,21 @@ def exception_class(path: str, recorder: Any) -> type:
             raise AttributeError(attr)
         return attribute(self._made, attr)
 
-    names = {"_origin": recorder, "__init__": init, "__getattr__": missing}
+    def text(self: Any) -> str:
+        made = facts_of(self._made).sight["kind"] == "call"
+        return str(self._made) if made and not is_deaf(asker()) else Exception.__str__(self)
+
+    names = {"_origin": recorder, "__init__": init, "__getattr__": missing, "__str__": text}
     base = UserWarning if name.endswith("Warning") else Exception
     return DerivableMeta(name, (base,), dict(names, __module__=path.partition(":")[0]))
 
 
 def asks_isinstance(value: Any, kinds: Any) -> bool:
     """``isinstance`` as the repository's files see it: a recorder is what it is asked for."""
-    if not issubclass(type(value), Recorder) or STAGE.quiet or isinstance(value, kinds):
+    if STAGE.quiet or isinstance(value, kinds):
         return isinstance(value, kinds)
+    if not issubclass(type(value), Recorder):
+        return "_origin" in vars(type(value)) and asks_issubclass(type(value), kinds)
     answer = bool(ask("bool", value, True))
     if answer:
         _expect_truth(value, "isinstance", kinds)

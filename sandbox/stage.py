@@ -67,6 +67,7 @@ class State:
         self.pair: tuple[Any, Any] | None = None
         self.error: BaseException | None = None
         self.faked = False
+        self.last_set: tuple[Any, ...] = (None, {}, "", None)
         self.memo: dict[Any, Any] = {}
         self._adopted: dict[int, tuple[Sight, Sight]] = {}
         self._own: set[int] = set()
