@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from egbot.records import Evidence, Expectation, Origin, Probe, Sight, Tree
+from egbot.source.outline import read_outline
 from egbot.source.text import SourceSyntaxError, parse_text, read_source
 
 _ENTERED = re.compile(r"((?:[:.])[A-Z]\w*\(\))\.__a?enter__\(\)")
@@ -50,14 +51,6 @@ class Need:
     def tests(self) -> tuple[str, ...]:
         """The tests that used it, "" among them where collecting did more than import it."""
         return tuple(dict.fromkeys(use.test for use in self.uses))
-
-    def below(self, *steps: str) -> Iterator[Use]:
-        """The uses of exactly what ``steps`` lead to."""
-        return (use for use in self.uses if use.steps == steps)
-
-    def kinds(self, *steps: str) -> frozenset[str]:
-        """What happened to what ``steps`` lead to."""
-        return frozenset(use.sight.kind for use in self.below(*steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +100,9 @@ def merge(
     for test, sight in _by_class(sights, needs):
         root = _root(sight.who, needs)
         if root and (sight.kind not in _ORIGINS or sight.expected or test):
-            steps = tuple(_STEP.findall(sight.who[len(root) :]))
-            needs[root].uses.append(Use(steps, sight, test))
+            needs[root].uses.append(Use(steps_of(sight.who[len(root) :]), sight, test))
+    for who in [who for who, need in needs.items() if _is_declared(need, tree)]:
+        del needs[who]
     _drop_hooks(needs)
     return Needs(tuple(needs.values()), modules, tuple(problems))
 
@@ -130,6 +124,21 @@ def _needs(
             if need is not None:
                 needs[sight.who] = need
     return needs
+
+
+def _is_declared(need: Need, tree: Tree) -> bool:
+    """Whether the member's class annotates it: its constructor is to set it."""
+    owner, _, name = need.qualname.rpartition(".")
+    if need.origin != "missing_member" or need.path not in tree:
+        return False
+    try:
+        site = read_outline(tree[need.path].data).klass(owner)
+    except SourceSyntaxError:
+        return False
+    lines = site.node.body if site is not None else ()
+    return any(
+        isinstance(one, ast.AnnAssign) and getattr(one.target, "id", "") == name for one in lines
+    )
 
 
 def _shared(needs: Mapping[str, Need], tree: Tree) -> dict[str, str]:
@@ -232,6 +241,8 @@ def _by_class(
             elif one.relation != "isinstance":
                 told = (replace(one, via=""),)
                 yield test, Sight("get", whole, place=sight.place, expected=told)
+        if own and base != _result(sight):
+            yield test, Sight("get", base, place=sight.place, expected=tuple(own))
         yield test, replace(sight, who=renamed(sight.who), expected=tuple(own))
 
 
@@ -242,6 +253,11 @@ def _result(sight: Sight) -> str:
 def _is_step(who: str, start: str) -> bool:
     """Whether ``who`` is ``start``, or what some steps lead to from there."""
     return who.startswith(start) and who[len(start) :][:1] in ("", ".", "(", "[")
+
+
+def steps_of(path: str) -> tuple[str, ...]:
+    """The steps of a path, or of what an expectation is reached by: ``.name``, ``()``, ``[key]``."""
+    return tuple(_STEP.findall(path))
 
 
 def _is_module(sight: Sight, detail: str) -> bool:

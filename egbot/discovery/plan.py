@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from egbot.discovery.definitions import Definition, Part, define, part_of
+from egbot.discovery.definitions import Definition, define
+from egbot.discovery.functions import Part, part_of
 from egbot.discovery.needs import Need, Needs, Use
 from egbot.discovery.targets import make_target
+from egbot.discovery.things import Thing, take_apart
 from egbot.errors import UsageError
 from egbot.nodeids import file_of
 from egbot.records import Example, Place, Target, Tree, TreeFile
-from egbot.source.edit import insert, insert_top
+from egbot.source.edit import insert
 from egbot.source.examples import Expressions
 from egbot.source.imports import add_imports
 from egbot.source.outline import find
@@ -71,15 +73,21 @@ def make_plan(
     """
     writing = _Writing(dict(tree), [], [], list(needs.problems))
     expressions = Expressions(tree)
+    needs = take_apart(needs, expressions)
+    for need in needs.needs:
+        inner = _inner(need, needs)
+        if inner is not None:
+            inner.uses += need.uses
     for name, path in needs.modules.items():
         _create(writing, name, path)
-    wanted: list[tuple[Need, Part]] = []
-    for need in needs.needs:
-        parts = _write(writing, need, needs, expressions, is_shown=is_shown)
-        wanted += [(need, part) for part in parts]
+    defined = [_defined(need, needs, expressions, is_shown=is_shown) for need in needs.needs]
+    written = {one.need.root.who: _write(writing, one) for one in _in_writing_order(defined)}
+    places = [(one.path, one.qualname) for one in needs.needs]
+    writing.items.sort(key=lambda one: places.index((one.path, one.name)) if one.name else -1)
     targets = [
         target
-        for need, part in wanted
+        for need in needs.needs
+        for part in written[need.root.who]
         if (target := _target(need, part, writing.files, early)) is not None
     ]
     return Plan(
@@ -101,75 +109,98 @@ def _create(writing: _Writing, name: str, path: str) -> None:
     writing.items.append(Item(path, "", "module", ()))
 
 
-def _write(
-    writing: _Writing, need: Need, needs: Needs, expressions: Expressions, *, is_shown: bool
-) -> tuple[Part, ...]:
-    """Put the need's definition into its file; what of it is to be written."""
-    file = writing.files.get(need.path)
+def _defined(need: Need, needs: Needs, expressions: Expressions, *, is_shown: bool) -> Definition:
     if need.origin == "stub":
-        return (_part_of_stub(need, expressions),)
+        return Definition(need, "function", "", (_part_of_stub(need, expressions),))
+    inner = _inner_module(need, needs)
+    if inner:
+        return Definition(need, "import", f"from {inner} import {need.name}\n")
+    siblings = frozenset(one.name for one in needs.needs if one.path == need.path)
+    return define(need, expressions, siblings, is_shown=is_shown)
+
+
+def _in_writing_order(defined: Iterable[Definition]) -> Iterator[Definition]:
+    """What goes to the top of a file comes from the last to the first; its values are put together."""
+    lower: list[Definition] = []
+    tops: list[Definition] = []
+    values: dict[str, int] = {}
+    for one in defined:
+        path = one.need.path
+        if one.kind in ("function", "import"):
+            lower.append(one)
+        elif one.kind == "constant" and path in values and "." not in one.need.qualname:
+            first = values[path]
+            tops[first] = replace(tops[first], code=tops[first].code + one.code)
+            tops.append(replace(one, code=""))
+        else:
+            if one.kind == "constant" and "." not in one.need.qualname:
+                values[path] = len(tops)
+            tops.append(one)
+    yield from (*lower, *tops[::-1])
+
+
+def _write(writing: _Writing, found: Definition) -> tuple[Part, ...]:
+    """Put a need's definition into its file; what of it is to be written."""
+    need, file = found.need, writing.files.get(found.need.path)
+    if need.origin == "stub":
+        return found.parts
     if file is not None and find(file.data, need.qualname) is not None:
         return ()  # another need has brought it, or it has been written since
-    in_package = need.path.endswith("__init__.py")
-    found = define(need, expressions, in_package=in_package, is_shown=is_shown)
-    inner = _inner_module(need, needs)
-    places = _places(need.uses)
     try:
-        if inner:
-            data = add_imports(file.data if file else b"", (f"from {inner} import {need.name}",))
-            writing.files[need.path] = TreeFile(data)
-            writing.items.append(Item(need.path, need.name, "import", places))
-            return ()
         writing.files[need.path] = _placed(file, found)
     except (SourceSyntaxError, UsageError) as error:
         writing.problems.append(f"no stub for {need.qualname} fits into {need.path}: {error}")
         return ()
-    writing.items.append(Item(need.path, need.qualname, _shown_kind(found), places))
-    if not found.parts:
+    writing.items.append(Item(need.path, need.qualname, _shown_kind(found), _places(need.uses)))
+    if not found.parts and found.kind != "import":
         writing.added.append(f"{need.path}::{need.qualname}")
     return found.parts
 
 
 def _shown_kind(found: Definition) -> str:
-    if "." not in found.need.qualname:
+    if "." not in found.need.qualname or found.kind != "function":
         return found.kind
     binding = found.parts[0].signature.binding if found.parts else "method"
     return "property" if binding == "property" else "method"
 
 
 def _placed(file: TreeFile | None, found: Definition) -> TreeFile:
-    data = file.data if file is not None else None
-    need = found.need
-    if found.kind in ("constant", "exception", "enum", "dataclass", "class"):
-        data = insert_top(data, found.code)
-    else:
-        data = insert(data, need.qualname, found.code)
-    if found.kind in ("enum", "dataclass"):
-        module = "enum" if found.kind == "enum" else "dataclasses"
-        data = add_imports(data, (f"import {module}",))
+    data = file.data if file is not None else b""
+    lines = found.imports
+    if found.kind == "import":
+        lines = (found.code.rstrip(),)
+    elif found.code:
+        data = insert(data, found.need.qualname, found.code)
+    data = add_imports(data, lines) if lines else data
     return TreeFile(data, file.mode if file is not None else 0o100644)
 
 
 def _inner_module(need: Need, needs: Needs) -> str:
-    """The module below a missing package that is asked for the same name: the package takes it."""
+    """The module from which a package takes a name: asked for the same below it, or one itself."""
+    if f"{need.path.removesuffix('__init__.py')}{need.name}.py" in needs.modules.values():
+        return need.module
+    inner = _inner(need, needs)
+    return inner.module if inner is not None else ""
+
+
+def _inner(need: Need, needs: Needs) -> Need | None:
+    """What a missing package hands on under its own name: the same name of a module below it."""
     if need.module not in needs.modules or not need.path.endswith("/__init__.py"):
-        return ""
-    inner = (
-        other.module
+        return None
+    below = (
+        other
         for other in needs.needs
         if other.qualname == need.qualname and other.module.startswith(f"{need.module}.")
     )
-    return next(inner, "")
+    return next(below, None)
 
 
 # --- targets ------------------------------------------------------------------------------------
 
 
 def _part_of_stub(need: Need, expressions: Expressions) -> Part:
-    owner = "." in need.qualname
-    signature = Signature(need.name, (), "method" if owner else "function")
-    uses = tuple(use for use in need.below() if use.sight.kind == "call")
-    return part_of(need.qualname, signature, uses, expressions)
+    signature = Signature(need.name, (), "method" if "." in need.qualname else "function")
+    return part_of(Thing.of(need), signature, expressions)
 
 
 def _target(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import re
 from collections.abc import Iterable
 
 from egbot.records import Example, Expectation, Place, Seen, Sight, Tree
 
 MAX_CHARS = 200
+_LOOP = re.compile(r"(\.__(?:iter|next)__\(\))")
+_OPERATED = re.compile(r"\.__(?!iter|next|a?enter)\w+__\(\)")  # with what, nobody knows
 _OPERATORS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "is": "is"}
 
 
@@ -53,8 +57,8 @@ def _name(node: ast.expr) -> str:
     if isinstance(node, ast.Call):
         made = _name(node.func)
         return made if made[:1].isalpha() and len(made) > 1 else ""
-    name = getattr(node, "attr", getattr(node, "id", ""))
-    return str(name).lstrip("_").lower()
+    name = str(getattr(node, "attr", getattr(node, "id", "")))
+    return "" if hasattr(builtins, name) else name.lstrip("_").lower()
 
 
 def examples_of(
@@ -78,15 +82,22 @@ def examples_of(
     path, line = (place.path, place.line) if place is not None else ("", 0)
 
     def example(relation: str, expected: str, via: str = "", *, is_exact: bool = False) -> Example:
-        whole = f"{text}{via}"[:2000]
+        whole = _reached(text, via)[:2000]
         return Example(whole, relation, expected[:2000], test, path, line, is_literal and is_exact)
 
     found = [
         example(one.relation, expected, one.via, is_exact=_is_exact(one))
         for one in call.expected
-        if (expected := _text(one)) or one.relation in ("true", "false")
+        if ((expected := _text(one)) or one.relation in ("true", "false"))
+        and not _OPERATED.search(one.via)
     ]
     return tuple(found) or (example("", ""),)
+
+
+def _reached(call: str, via: str) -> str:
+    """What ``via`` leads to from a call, as an expression; items of a loop are those of a list."""
+    before, loop, after = [*_LOOP.split(via, 1), "", ""][:3]
+    return _reached(f"list({call}{before})", after) if loop else f"{call}{via}"
 
 
 def doctest_lines(examples: Iterable[Example], max_examples: int) -> list[str]:
@@ -103,7 +114,7 @@ def doctest_lines(examples: Iterable[Example], max_examples: int) -> list[str]:
 
 def _doctest(example: Example) -> str:
     call, expected = example.call, example.expected
-    if call.startswith("await "):
+    if call.startswith("await ") or "__()" in call:
         return ""
     match example.relation:
         case "raises":
@@ -137,10 +148,17 @@ def _value(value: Seen) -> str:
 
 
 def _text(one: Expectation) -> str:
+    if one.relation in ("raises", "warns"):
+        return one.value.text if _is_dotted(one.value.text) else ""
     return "" if one.value.who else _value(one.value)
+
+
+def _is_dotted(text: str) -> bool:
+    return all(map(str.isidentifier, text.split(".")))
 
 
 def _is_exact(one: Expectation) -> bool:
     if one.relation in ("raises", "warns"):
-        return one.value.text.isidentifier()
-    return one.relation in ("true", "false") or bool(one.value.literal)
+        return _is_dotted(one.value.text)
+    is_endless = ".__next__()" in one.via
+    return not is_endless and (one.relation in ("true", "false") or bool(one.value.literal))

@@ -28,6 +28,8 @@ _KIND_NAMES = {
     "set": "items",
     "dict": "mapping",
     "function": "function",
+    "type": "kind",
+    "pathlib.PosixPath": "path",
 }
 
 
@@ -54,7 +56,10 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call without its receiver. ``hints`` are the arguments' own names in it, "" for none."""
+    """One call without its receiver. ``hints`` are the arguments' own names in it, "" for none.
+
+    ``.x`` is more than a hint: the object that the call made shows the argument as ``x``.
+    """
 
     args: tuple[Seen, ...]
     kwargs: tuple[tuple[str, Seen], ...] = ()
@@ -83,7 +88,8 @@ def parameters_of(calls: Sequence[Call]) -> tuple[Parameter, ...]:
         is_needed = all(_fills(call, None, name) for call in calls)
         values = _values(calls, None, name)
         made.append(_parameter(name, "keyword_only", values, is_optional=not is_needed))
-    if rest[_MAX_KEYWORDS:]:
+    odd = {name for call in calls for name, _ in call.kwargs} - {*keywords}  # ``**{"class": 1}``
+    if odd or rest[_MAX_KEYWORDS:]:
         made.append(Parameter(_unused("kwargs", {item.name for item in made}), "double_star"))
     return tuple(made)
 
@@ -167,6 +173,11 @@ def _positional_names(
 
 
 def _wanted_name(calls: Sequence[Call], place: int) -> str:
+    sure = Counter(
+        hint[1:] for call in calls for hint in call.hints[place : place + 1] if hint[:1] == "."
+    )
+    if sure:
+        return sure.most_common(1)[0][0]
     hints = Counter(
         hint
         for call in calls

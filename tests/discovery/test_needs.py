@@ -96,7 +96,7 @@ def test_forged_places_and_texts_reach_no_message_and_no_code() -> None:
     )
     plan = make_plan(merge({TEST: Evidence(sights=sights)}, TREE, PROBE), TREE, {})
     (target,) = plan.targets
-    assert target.header == "def add(text: str):"
+    assert target.header == "def add(text: str, **kwargs):"  # ``add("", **{"a b": ""})``
     assert target.tests == (TEST,)
     text = plan.tree["shop/cart.py"].data.decode()
     compile(text, "cart.py", "exec")
