@@ -251,7 +251,7 @@ def _locate(state: _State, finding: Budget) -> None:
     _ask(state, finding)
     before = state.tree
     probe = probe_of(state.plain, state.tools.sandbox.project)
-    needs = merge(state.evidence, state.plain, probe)
+    needs = merge(state.evidence, state.plain, probe, ignored=state.request.ignored)
     plan = make_plan(
         needs, state.plain, {path: tuple(tests) for path, tests in state.early.items()}
     )
@@ -456,7 +456,8 @@ def _others(state: _State, target: Target, tests: tuple[str, ...]) -> list[Targe
         asked = [one for one in state.failures if one.node_id in tests]
         with suppress(OutOfTimeError):
             found = ask(state.tools.sandbox, state.tree, asked, state.limits, probe)
-            plan = make_plan(merge(found.evidence, state.tree, probe), state.tree, {})
+            needs = merge(found.evidence, state.tree, probe, ignored=state.request.ignored)
+            plan = make_plan(needs, state.tree, {})
             state.tree, others = plan.tree, list(plan.targets)
     return others
 

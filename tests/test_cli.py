@@ -142,7 +142,7 @@ def test_every_model_s_licence_is_listed() -> None:
     ("files", "options", "code", "words"),
     [
         (FINE, (), 0, "every test that was looked at passes"),
-        (WRONG, (), 1, "every function that it calls is written"),
+        (WRONG, (), 1, "nothing that it uses is missing"),
         (CLASH, (), 1, "no function can pass both"),
         (STUB, ("--tests", "test_clac.py"), 2, "did you mean test_calc.py"),
         (STUB, ("--tests", "../else.py"), 2, "does not lie in the repository"),

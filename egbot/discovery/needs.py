@@ -63,14 +63,21 @@ class Needs:
 
 
 def merge(
-    evidence: Mapping[str, Evidence], tree: Tree, probe: Probe, *, is_bold: bool = False
+    evidence: Mapping[str, Evidence],
+    tree: Tree,
+    probe: Probe,
+    *,
+    is_bold: bool = False,
+    ignored: Iterable[str] = (),
 ) -> Needs:
     """What the tests need, by what was seen in each ("": while they were collected).
 
     Nothing is believed: a name must be an identifier, a place lie in the tree, a module's file bear
     its name and hold no tests (or not lie beside another of its name), a module's name not be a
-    standard, declared or existing one's, and a stub be one that ``probe`` names. An unknown package may be one to install: it is the repository's when that
-    provides its name, a test file is named after it, or who asks ``is_bold``.
+    standard, declared or existing one's, and a stub be one that ``probe`` names. An unknown package
+    may be one to install: it is the repository's when that provides its name, a test file is named
+    after it, or who asks ``is_bold``. A module whose path is among ``ignored`` (or in a folder of
+    these, with a / at the end) is there, where the snapshot does not reach.
     """
     sights = [(test, _placed(one, tree)) for test, seen in evidence.items() for one in seen.sights]
     problems: dict[str, None] = {}
@@ -90,7 +97,13 @@ def merge(
         name: f"{path}__init__.py" for name, path in told if _has_files(path, tree)
     }
     asked = _asked_modules(sights, tree, probe, {*files, *folders}, is_bold=is_bold)
-    modules = _missing_modules(asked, {**folders, **files}, tree, probe, problems)
+    modules = {
+        name: path
+        for name, path in _missing_modules(
+            asked, {**folders, **files}, tree, probe, problems
+        ).items()
+        if not _is_kept_back(path, ignored)
+    }
     files |= modules
     needs = _needs(sights, files, probe)
     shared = _shared(needs, tree)
@@ -101,8 +114,11 @@ def merge(
         root = _root(sight.who, needs)
         if root and (sight.kind not in _ORIGINS or sight.expected or test):
             needs[root].uses.append(Use(steps_of(sight.who[len(root) :]), sight, test))
-    for who in [who for who, need in needs.items() if _is_declared(need, tree)]:
-        del needs[who]
+    for who, need in tuple(needs.items()):
+        folder, _, last = need.path.rpartition("/")
+        is_there = last == "__init__.py" and _is_kept_back(f"{folder}/{need.name}.py", ignored)
+        if is_there or _is_declared(need, tree):
+            del needs[who]
     _drop_hooks(needs)
     return Needs(tuple(needs.values()), modules, tuple(problems))
 
@@ -359,6 +375,14 @@ def _folder(name: str, files: Mapping[str, str], root: str) -> str | None:
         return path.removesuffix("__init__.py") if path.endswith("__init__.py") else None
     above = _folder(parent, files, root)  # a package without a file of its own
     return None if above is None else f"{above}{parent.rpartition('.')[2]}/"
+
+
+def _is_kept_back(path: str, ignored: Iterable[str]) -> bool:
+    stem = path.removesuffix(".py").removesuffix("/__init__")
+    return any(
+        one.startswith((f"{stem}.", f"{stem}/")) or (one[-1] == "/" and path.startswith(one))
+        for one in ignored
+    )
 
 
 def _elsewhere(top: str, tree: Tree, probe: Probe) -> str:

@@ -41,9 +41,11 @@ class ReplayExecutor:
         self.closed = True
         self._answer = answer
         self._key: Hashable = (frozenset(tree.items()), tests, probe, limits)
-        self._real = _idle.pop(self._key, None) or process_sandbox().open(
-            tree, tests, limits, probe
-        )
+        self._real: Executor
+        if self._key in _idle:
+            self._real = _idle.pop(self._key)
+        else:
+            self._real = process_sandbox().open(tree, tests, limits, probe)
         self.closed = False
 
     @property
