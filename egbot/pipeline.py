@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 
@@ -291,9 +291,10 @@ def _learn(state: _State, asked: list[FailingTest], found: Probed) -> None:
     }
     state.skipping |= {test for test, one in found.outcomes.items() if one.status == "skipped"}
     broken = {one.node_id for one in found.errors}
+    places = {one.node_id for one in asked}
     failures: list[FailingTest] = []
-    for one in state.failures:
-        tests = inside(one.node_id, found.collected) if one in asked else ()
+    for one in _as_collected(state.failures, asked, found.collected):
+        tests = inside(one.node_id, found.collected) if one.node_id in places else ()
         # its rows may be others with the right function
         functions = dict.fromkeys(without_row(test) for test in tests)
         wanted = [test for test in functions if is_wanted(test, state.request.tests)]
@@ -305,6 +306,22 @@ def _learn(state: _State, asked: list[FailingTest], found: Probed) -> None:
         for test in wanted:
             state.early.setdefault(file_of(test), {})[test] = None
     state.failures = tuple({one.node_id: one for one in failures}.values())
+
+
+def _as_collected(
+    failures: Iterable[FailingTest], asked: Iterable[FailingTest], collected: tuple[str, ...]
+) -> list[FailingTest]:
+    """The failing tests; those that have other ids with every collection by their latest ones."""
+    rows: dict[str, list[str]] = {}
+    for test in collected:
+        rows.setdefault(without_row(test), []).append(test)
+    names = {one.node_id for one in asked}.difference(collected)
+    lost = {one for one in names if without_row(one) in rows}
+    functions = {without_row(one.node_id): one for one in failures if one.node_id in lost}
+    latest = [
+        replace(one, node_id=row) for function, one in functions.items() for row in rows[function]
+    ]
+    return [*(one for one in failures if one.node_id not in lost), *latest]
 
 
 def _tell_left(state: _State) -> None:
