@@ -8,13 +8,14 @@ import io
 import json
 import subprocess
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from egbot.bench.formats import load_tasks
 from egbot.bench.oracle import Oracle
-from egbot.bench.packages import SHIPPED, blanked, deleted, package_tree
+from egbot.bench.packages import ORACLE, SHIPPED, blanked, deleted, package_tree
 from egbot.bench.reading import read_source
 from egbot.bench.results import read_results
 from egbot.bench.runs import run_bench
@@ -292,3 +293,15 @@ def run_source(source: str) -> dict[str, object]:
     names: dict[str, object] = {}
     exec(source, names)
     return names
+
+
+def test_the_perfect_models_list_has_a_hundred_functions_of_other_packages() -> None:
+    works = [one.work for one in load_tasks(read_source(str(ORACLE)), None).tasks]
+    functions = [one for one in works if isinstance(one, BlankedFunction)]
+    assert Counter(one.form for one in functions) == {
+        "blanked body": 40,
+        "deleted function": 30,
+        "deleted method": 30,
+    }
+    others = {one["package"] for one in json.loads(SHIPPED.read_text())}
+    assert len({one.package for one in functions} - others) >= 14
