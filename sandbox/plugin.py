@@ -275,7 +275,10 @@ class OutcomeMaker:
         self._details[phase] = (fault, comparison)
 
     def on_report(self, report: Any) -> None:
-        """A phase is over. The first phase that failed is what the outcome tells."""
+        """A phase is over. The first phase that failed is what the outcome tells.
+
+        A subtest that is skipped, whose report bears its context, skips nothing but itself.
+        """
         self._duration_s += max(0.0, float(getattr(report, "duration", 0.0)))
         if self._status in ("failed", "error"):
             return
@@ -285,7 +288,7 @@ class OutcomeMaker:
             self._fault, self._comparison = self._details.get(report.when, (None, None))
             if self._fault is None:
                 self._fault = plain_fault("Failed", str(report.longrepr))
-        elif report.outcome == "skipped":
+        elif report.outcome == "skipped" and not hasattr(report, "context"):
             self._status, self._phase = "skipped", report.when
         elif report.outcome == "passed" and report.when == "call" and self._status != "skipped":
             self._status = "passed"

@@ -158,6 +158,12 @@ MANY = {
                     with self.subTest(i=i):
                         self.assertLess(i, 2)
 
+            def test_sub_skipped(self):
+                for i in range(3):
+                    with self.subTest(i=i):
+                        if i == 1:
+                            self.skipTest("not here")
+
             def test_true(self):
                 self.assertTrue(False)
 
@@ -218,6 +224,7 @@ def test_collection_errors_are_faults(executor: WarmExecutor) -> None:
         ("test_helper", "passed", "call"),
         ("TestUnit::test_equal", "failed", "call"),
         ("TestUnit::test_sub", "failed", "call"),
+        ("TestUnit::test_sub_skipped", "passed", "call"),
         ("TestUnit::test_raises", "failed", "call"),
     ],
 )
