@@ -253,7 +253,7 @@ def _gives_up(node: ast.stmt) -> bool:
 
 
 def is_called(frame: Frame | None, name: str) -> bool:
-    """Whether what the frame asks for by ``name`` is called there."""
+    """Whether what the frame asks for by ``name`` is called there, or kept in a table."""
     if frame is None:
         return False
     source, node = source_of(frame), node_at(frame)
@@ -263,6 +263,8 @@ def is_called(frame: Frame | None, name: str) -> bool:
         nodes = ast.walk(statement) if statement else ()
         node = next((one for one in nodes if _name(one) in (name, plain)), None)
     parent = source.parents.get(node) if node is not None else None
+    if isinstance(parent, ast.Dict):  # a table of functions
+        return node in parent.values and node not in parent.keys
     return isinstance(parent, ast.Call) and parent.func is node
 
 

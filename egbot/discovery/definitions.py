@@ -61,7 +61,7 @@ def _binding(
 ) -> Literal["function", "method", "classmethod", "staticmethod", "property"]:
     if "." not in need.qualname:
         return "function"
-    if need.root.detail.endswith("read"):
+    if need.root.detail.endswith("read") and not thing.here("call"):
         return "property"
     details = {use.sight.detail for use in thing.here("call", "decorate", "get")}
     if need.name.startswith("__") or details != {"class"}:

@@ -219,10 +219,13 @@ def _drop_hooks(needs: dict[str, Need]) -> None:
     """
     hooks = {who for who, need in needs.items() if need.root.detail == "silent"}
     others = {use.test for who, need in needs.items() if who not in hooks for use in need.uses}
-    others |= {""} if others else set()
     for who in hooks:
         need = needs[who]
-        need.uses = [use for use in need.uses if use.sight.expected or use.test not in others]
+        need.uses = [
+            use
+            for use in need.uses
+            if use.sight.expected or not ({use.test, ""} & others or (others and not use.test))
+        ]
         if not need.uses:
             del needs[who]
 

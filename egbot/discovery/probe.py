@@ -36,7 +36,12 @@ MAX_RUNS_TO_END = 24
 """Runs of one test function where its end is wanted."""
 
 _MAY_BE_STUB = re.compile(rb"NotImplemented|\.\.\.|\bpass\b|\braise\b|^\s*(?:'|\")", re.MULTILINE)
-_SHARED = frozenset({"name", "base", "soft", "widen"})  # they hold for all tests
+_MANY = 20  # test functions
+_MAX_SHARED = 4
+_MAX_NEW = 40
+_MISSING = frozenset({"name", "member", "soft"})
+_USES = frozenset({"call", "decorate", "subclass", "raise", "set", "iterate", "operator"})
+_SHARED = frozenset({"name", "member", "module", "base", "soft"})  # they hold for all tests
 _NEEDS = frozenset({"name", "member", "stub"})
 _SILENT = "silent"
 
@@ -148,8 +153,8 @@ def inside(place: str, node_ids: Iterable[str]) -> tuple[str, ...]:
     """The tests of a file that could not be collected, or of all that a broken conftest.py serves."""
     if "::" in place:
         return ()
-    folder, _, name = place.rpartition("/")
-    if name in ("conftest.py", "__init__.py"):
+    folder = _folder_of(place)
+    if folder is not None:
         return tuple(one for one in node_ids if not folder or one.startswith(f"{folder}/"))
     return tuple(one for one in node_ids if file_of(one) == place)
 
@@ -179,9 +184,17 @@ def _files(failures: Sequence[FailingTest]) -> tuple[str, ...]:
     """What to collect: the tests' files, and all below the folder of a broken conftest.py."""
     found: dict[str, None] = {}
     for path in files_of(one.node_id for one in failures):
-        folder, _, name = path.rpartition("/")
-        found[(folder or ".") if name in ("conftest.py", "__init__.py") else path] = None
+        folder = _folder_of(path)
+        found[path if folder is None else folder or "."] = None
     return tuple(found)
+
+
+def _folder_of(place: str) -> str | None:
+    """The folder whose tests a broken conftest.py or package keeps from being collected."""
+    folder, _, name = place.rpartition("/")
+    if name in ("conftest.py", "__init__.py"):
+        return folder
+    return place.removesuffix("/") if "." not in name else None
 
 
 def _wanted(failures: Sequence[FailingTest], node_ids: tuple[str, ...]) -> tuple[str, ...]:
@@ -223,30 +236,69 @@ def _search(
 ) -> None:
     """Run what failed again with what its failure taught, one row of a test function for all.
 
-    What holds for all tests is tried first in the next; the other rows get the lessons at the end.
+    What holds for all tests is tried first, with all of them. Of many test functions those that
+    show what they need are not followed to their end, unless that is wanted.
     """
-    shared: tuple[Lesson, ...] = ()
+    shared = _share(executor, tests, limits, found)
     rows: dict[str, list[str]] = {}
     for test in tests:
         if found.outcomes[test].status in FAILED:
             rows.setdefault(without_row(test), []).append(test)
+    is_short = len(rows) > _MANY and max_runs < MAX_RUNS_TO_END
     for first, *others in rows.values():
         if _is_over(limits):
             break
+        if is_short and any(one.kind in _USES for one in found.evidence[first].sights):
+            continue
         lessons = _improve(executor, first, shared, limits, found, max_runs)
         found.lessons += tuple(one for one in lessons if one.test)
         shared = tuple(dict.fromkeys([*shared, *(one for one in lessons if not one.test)]))
-        if others and lessons:
-            given = (
-                *shared,
-                *(replace(one, test=row) for one in lessons if one.test for row in others),
-            )
-            job = Job(tuple(others), trace=False, limits=limits, lessons=given)
-            for outcome in executor.run(job).outcomes:
-                if _is_better(outcome, found.outcomes[outcome.node_id]):
-                    _keep(found, outcome)
-                    found.lessons += tuple(one for one in given if one.test == outcome.node_id)
+        own = tuple(one for one in lessons if one not in shared)
+        if others and own:
+            given = (*shared, *(replace(one, test=row) for one in own for row in others))
+            kept = _again(executor, tuple(others), given, limits, found)
+            found.lessons += tuple(one for one in given if one.test in kept)
     found.lessons = (*shared, *found.lessons)
+
+
+def _share(
+    executor: Executor, tests: tuple[str, ...], limits: Limits, found: Probed
+) -> tuple[Lesson, ...]:
+    """What is missing for all: names and members that failures speak of, put in place together."""
+    shared: tuple[Lesson, ...] = ()
+    for _ in range(_MAX_SHARED):
+        failed = tuple(test for test in tests if found.outcomes[test].status in FAILED)
+        taught = {test: _taught(found.outcomes[test], shared)[:1] for test in failed}
+        firsts = [one for some in taught.values() for one in some if one.kind in _MISSING]
+        new = tuple(dict.fromkeys(firsts))[:_MAX_NEW]
+        if not new or _is_over(limits):
+            break
+        better = _again(executor, failed, (*shared, *new), limits, found, new[0])
+        helped = {one for test in better for one in taught[test]}
+        if not helped:
+            break
+        shared += tuple(one for one in new if one in helped)
+    return shared
+
+
+def _again(
+    executor: Executor,
+    tests: tuple[str, ...],
+    lessons: tuple[Lesson, ...],
+    limits: Limits,
+    found: Probed,
+    lesson: Lesson | None = None,
+) -> frozenset[str]:
+    """Run the tests of each file in one process with ``lessons``; those that came further."""
+    better = set()
+    for path in files_of(tests):
+        own = tuple(one for one in tests if file_of(one) == path)
+        job = Job(own, trace=False, limits=limits, lessons=lessons)
+        for outcome in executor.run(job).outcomes:
+            if _is_better(outcome, found.outcomes[outcome.node_id], lesson):
+                _keep(found, outcome)
+                better.add(outcome.node_id)
+    return frozenset(better)
 
 
 def _improve(
@@ -261,8 +313,8 @@ def _improve(
     kept = shared
     best = found.outcomes[test]
     num_runs = 0
-    queue = [] if shared else _taught(best, kept)
-    if shared:
+    queue = _taught(best, kept)
+    if shared and not found.evidence[test].sights:
         queue = [shared[-1]]  # all of them at once: they are given as they stand
     while best.status in FAILED and queue and num_runs < max_runs:
         lesson = queue.pop(0)
