@@ -33,6 +33,7 @@ from egbot.records import (
     Limits,
     Outcome,
     Patch,
+    Probe,
     Reason,
     Run,
     Stats,
@@ -108,8 +109,9 @@ class _State:
     ``tree`` is the repository with stubs for all that is missing and every accepted function;
     ``plain`` the same without the stubs, which is what the person gets. ``evidence`` is what
     recorders saw, by test, ``lessons`` what they were given for it, and ``reds`` how a test failed
-    all the same; ``skipping`` are those that skip themselves with them.
-    ``early`` are the tests of files that could not be collected, by file. ``tried`` says how many functions were written when one was tried last.
+    all the same; ``skipping`` are those that skip themselves with them. ``early`` are the tests of
+    files that could not be collected, by file. ``tried`` says how many functions were written when
+    one was tried last.
     """
 
     request: Request
@@ -141,6 +143,10 @@ class _State:
     def explained(self) -> frozenset[str]:
         """The failing tests that a target needs."""
         return frozenset(test for one in self.targets for test in one.tests)
+
+    def probe(self, tree: Tree) -> Probe:
+        """What a sandbox has to know of ``tree`` to let recorders stand in."""
+        return probe_of(tree, self.tools.sandbox.project)
 
     @property
     def limits(self) -> Limits:
@@ -248,9 +254,8 @@ def _take(state: _State, found: Survey) -> None:
 
 def _locate(state: _State, finding: Budget) -> None:
     """Find the targets: ask the sandbox, write stubs, and see what fails with them in place."""
-    _ask(state, finding)
-    before = state.tree
-    probe = probe_of(state.plain, state.tools.sandbox.project)
+    before, probe = state.tree, state.probe(state.plain)
+    _ask(state, finding, probe)
     needs = merge(state.evidence, state.plain, probe, ignored=state.request.ignored)
     plan = make_plan(
         needs, state.plain, {path: tuple(tests) for path, tests in state.early.items()}
@@ -263,7 +268,7 @@ def _locate(state: _State, finding: Budget) -> None:
         _keep_named(state)
 
 
-def _ask(state: _State, finding: Budget) -> None:
+def _ask(state: _State, finding: Budget, probe: Probe) -> None:
     """Run those failing tests against recorders that no known target explains."""
     asked = [one for one in state.failures if one.node_id not in state.explained]
     if not asked or finding.is_late:
@@ -271,7 +276,6 @@ def _ask(state: _State, finding: Budget) -> None:
     share = state.budget.share(_AGAIN)
     limits = replace(state.limits, deadline_s=share.deadline_s)
     state.tools.report(Stage("finding what is missing", count(len(asked), "failing test")))
-    probe = probe_of(state.plain, state.tools.sandbox.project)
     with suppress(OutOfTimeError):
         found = ask(state.tools.sandbox, state.plain, asked, limits, probe)
         _learn(state, asked, found)
@@ -423,7 +427,7 @@ def _write(state: _State, target: Target) -> bool:
 
 def _is_blocked(state: _State, target: Target, outcome: Outcome) -> bool:
     """Whether a function that was tried came to another one that is not written either."""
-    probe = probe_of(state.tree, state.tools.sandbox.project)
+    probe = state.probe(state.tree)
     own = (target.path, target.qualname)
     stubs = {(one.path, one.qualname) for one in probe.stubs} - {own}
     return any(
@@ -469,7 +473,7 @@ def _others(state: _State, target: Target, tests: tuple[str, ...]) -> list[Targe
     others = [one for one in _pending(state) if not set(tests).isdisjoint(one.tests)]
     others = [one for one in others if _key_of(one) != _key_of(target)]
     if not others:
-        probe = probe_of(state.tree, state.tools.sandbox.project)
+        probe = state.probe(state.tree)
         asked = [one for one in state.failures if one.node_id in tests]
         with suppress(OutOfTimeError):
             found = ask(state.tools.sandbox, state.tree, asked, state.limits, probe)
@@ -481,7 +485,7 @@ def _others(state: _State, target: Target, tests: tuple[str, ...]) -> list[Targe
 
 def _standins(state: _State, target: Target, refused: frozenset[str]) -> Standins:
     """Recorders for all that is not written but ``target`` itself."""
-    probe = probe_of(state.tree, state.tools.sandbox.project)
+    probe = state.probe(state.tree)
     own = StubPlace(*_key_of(target))
     stubs = tuple(one for one in probe.stubs if replace(one, silent=False) != own)
     return Standins(replace(probe, stubs=stubs), state.lessons, refused)

@@ -33,14 +33,14 @@ def left_alone(
     """
     if failing.status in _STOPPED:
         return _STOPPED[failing.status]
-    place = left_out_module(failing.fault, left_out)
+    place = _left_out_module(failing.fault, left_out)
     if place:
         return f"needs {place}, which was left out: {left_out[place]}"
     why = _lacking_package(failing.fault, left_out) or _import(failing.fault)
     return why or _plain(failing) + _entered(evidence.entered)
 
 
-def left_out_module(fault: Fault, left_out: Iterable[str]) -> str:
+def _left_out_module(fault: Fault, left_out: Iterable[str]) -> str:
     """Which of the paths in ``left_out`` holds the module that a failed import asks for, or ""."""
     module, name = _NO_MODULE.search(fault.message), _IMPORT_NAME.search(fault.message)
     dotted = module[1] if module else f"{name[2]}.{name[1]}" if name else ""
@@ -91,7 +91,8 @@ def _plain(failing: FailingTest) -> str:
     what = f"{fault.type_name}: {_first_line(fault.message)}".rstrip(": ")
     where = f" at {fault.frames[-1].path}:{fault.frames[-1].line}" if fault.frames else ""
     if failing.phase in {"setup", "teardown"}:
-        return f"a fixture failed in {failing.phase} ({what}{where}), and nothing that it uses is missing"
+        said = f"a fixture failed in {failing.phase} ({what}{where})"
+        return f"{said}, and nothing that it uses is missing"
     if failing.phase == "collect":
         return f"the file cannot be collected ({what}{where}), and nothing that it uses is missing"
     if file_of(failing.node_id).endswith(".py"):

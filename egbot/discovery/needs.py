@@ -47,11 +47,6 @@ class Need:
         """Its last name."""
         return self.qualname.rpartition(".")[2]
 
-    @property
-    def tests(self) -> tuple[str, ...]:
-        """The tests that used it, "" among them where collecting did more than import it."""
-        return tuple(dict.fromkeys(use.test for use in self.uses))
-
 
 @dataclass(frozen=True, slots=True)
 class Needs:
@@ -81,21 +76,7 @@ def merge(
     """
     sights = [(test, _placed(one, tree)) for test, seen in evidence.items() for one in seen.sights]
     problems: dict[str, None] = {}
-    told = [
-        (one.who, one.place.path) for _, one in sights if _is_module(one, "exists") and one.place
-    ]
-    tests = set(probe.test_paths)
-    renamed = {name: f"{folder}/__init__.py" for name, folder in probe.packages}
-    files = {
-        name: path
-        for name, path in told
-        if path in tree
-        and path not in tests
-        and (_is_file_of(name, path) or renamed.get(name) == path)
-    }
-    folders = renamed | {
-        name: f"{path}__init__.py" for name, path in told if _has_files(path, tree)
-    }
+    files, folders = _homes(sights, tree, probe)
     asked = _asked_modules(sights, tree, probe, {*files, *folders}, is_bold=is_bold)
     modules = {
         name: path
@@ -121,6 +102,26 @@ def merge(
             del needs[who]
     _drop_hooks(needs)
     return Needs(tuple(needs.values()), modules, tuple(problems))
+
+
+def _homes(
+    sights: Iterable[tuple[str, Sight]], tree: Tree, probe: Probe
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The files of the modules that are there, and the packages that have none of their own."""
+    told = [
+        (one.who, one.place.path) for _, one in sights if _is_module(one, "exists") and one.place
+    ]
+    tests = set(probe.test_paths)
+    renamed = {name: f"{folder}/__init__.py" for name, folder in probe.packages}
+    files = {
+        name: path
+        for name, path in told
+        if path in tree
+        and path not in tests
+        and (_is_file_of(name, path) or renamed.get(name) == path)
+    }
+    folders = {name: f"{path}__init__.py" for name, path in told if _has_files(path, tree)}
+    return files, renamed | folders
 
 
 def _needs(
@@ -219,13 +220,13 @@ def _drop_hooks(needs: dict[str, Need]) -> None:
     """
     hooks = {who for who, need in needs.items() if need.root.detail == "silent"}
     others = {use.test for who, need in needs.items() if who not in hooks for use in need.uses}
+
+    def is_only(test: str) -> bool:
+        return others.isdisjoint({test, ""}) if test else not others
+
     for who in hooks:
         need = needs[who]
-        need.uses = [
-            use
-            for use in need.uses
-            if use.sight.expected or not ({use.test, ""} & others or (others and not use.test))
-        ]
+        need.uses = [use for use in need.uses if use.sight.expected or is_only(use.test)]
         if not need.uses:
             del needs[who]
 

@@ -1,4 +1,4 @@
-"""Owns the way from needs to targets: stubs go into the tree, and what is to be written is put in order."""
+"""Owns the way from needs to targets: stubs in the tree, and what is to be written in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from egbot.discovery.targets import make_target
 from egbot.discovery.things import Thing, take_apart
 from egbot.errors import UsageError
 from egbot.nodeids import file_of
-from egbot.records import Example, Place, Target, Tree, TreeFile
+from egbot.records import Example, Target, Tree, TreeFile
 from egbot.source.edit import insert
 from egbot.source.examples import Expressions
 from egbot.source.imports import add_imports
@@ -242,12 +242,8 @@ def _evidence(need: Need, part: Part) -> tuple[str, ...]:
 
 
 def _places(uses: Iterable[Use]) -> tuple[str, ...]:
-    found = dict.fromkeys(_said(use.sight.place) for use in uses if use.sight.place is not None)
-    return tuple(found)
-
-
-def _said(place: Place | None) -> str:
-    return f"{place.path}:{place.line}" if place is not None else ""
+    places = (use.sight.place for use in uses)
+    return tuple(dict.fromkeys(f"{one.path}:{one.line}" for one in places if one is not None))
 
 
 def _chosen(examples: tuple[Example, ...]) -> tuple[Example, ...]:

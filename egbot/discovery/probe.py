@@ -1,4 +1,4 @@
-"""Owns the question put to the sandbox: failing tests run against recorders, again with what they teach."""
+"""Owns the question put to the sandbox: failing tests against recorders, again with what they teach."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def ask(
     """Run the failing tests against recorders for all that ``tree`` lacks.
 
     A file that could not be collected is run whole. ``to_end`` searches for the way to the end of
-    each test, else for what it needs; none goes on after the deadline of ``limits``. Raises SandboxError and OutOfTimeError as opening does.
+    each test, else for what it needs; none goes on after the deadline of ``limits``. Raises
+    SandboxError and OutOfTimeError as opening does.
     """
     asked = tuple(failures)
     files = _files(asked)
@@ -239,7 +240,7 @@ def _search(
     What holds for all tests is tried first, with all of them. Of many test functions those that
     show what they need are not followed to their end, unless that is wanted.
     """
-    shared = _share(executor, tests, limits, found)
+    shared = tried = _share(executor, tests, limits, found)
     rows: dict[str, list[str]] = {}
     for test in tests:
         if found.outcomes[test].status in FAILED:
@@ -250,7 +251,8 @@ def _search(
             break
         if is_short and any(one.kind in _USES for one in found.evidence[first].sights):
             continue
-        lessons = _improve(executor, first, shared, limits, found, max_runs)
+        untried = shared[len(tried) :]
+        lessons = _improve(executor, first, (tried, untried), limits, found, max_runs)
         found.lessons += tuple(one for one in lessons if one.test)
         shared = tuple(dict.fromkeys([*shared, *(one for one in lessons if not one.test)]))
         own = tuple(one for one in lessons if one not in shared)
@@ -304,32 +306,32 @@ def _again(
 def _improve(
     executor: Executor,
     test: str,
-    shared: tuple[Lesson, ...],
+    shared: tuple[tuple[Lesson, ...], tuple[Lesson, ...]],
     limits: Limits,
     found: Probed,
     max_runs: int,
 ) -> tuple[Lesson, ...]:
-    """The lessons with which ``test`` comes furthest."""
-    kept = shared
+    """The lessons with which ``test`` comes furthest.
+
+    Of the ``shared`` ones it was given the first; the others are tried at once before its own.
+    """
+    kept, untried = shared
     best = found.outcomes[test]
+    queue = [untried] if untried else [(one,) for one in _taught(best, kept)]
     num_runs = 0
-    queue = _taught(best, kept)
-    if shared and not found.evidence[test].sights:
-        queue = [shared[-1]]  # all of them at once: they are given as they stand
     while best.status in FAILED and queue and num_runs < max_runs:
-        lesson = queue.pop(0)
-        lessons = tuple(dict.fromkeys([*kept, lesson]))
+        new = queue.pop(0)
+        lessons = tuple(dict.fromkeys([*kept, *new]))
         (outcome,) = executor.run(
             Job((test,), trace=False, limits=limits, lessons=lessons)
         ).outcomes
         num_runs += 1
-        if _is_better(outcome, best, lesson):
+        is_better = _is_better(outcome, best, new[-1])
+        if is_better:
             best, kept = outcome, lessons
             _keep(found, outcome)
-            queue = _taught(best, kept)
-        elif lesson in shared:
-            kept = ()
-            queue = _taught(best, kept)
+        if is_better or new == untried:
+            queue = [(one,) for one in _taught(best, kept)]
     return kept
 
 

@@ -77,3 +77,18 @@ def test_what_a_test_enters_is_known_though_nothing_is_missing() -> None:
     found = ask(sandbox, tree, failing("test_hopeless.py"), Limits(), probe_of(tree, ""))
     entered = found.evidence["test_hopeless.py::test_row[0]"].entered
     assert ("lib.py", "plain", 10) in [(one.path, one.qualname, one.line) for one in entered]
+
+
+def test_what_one_test_taught_of_a_type_is_tried_in_the_next() -> None:
+    """Only C code says that a text is wanted, and a test that has no run left for it profits too."""
+    sandbox = ReplaySandbox()
+    texts = "import lib\n\n" + "".join(
+        f"def test_{name}():\n    assert ','.join(['x', lib.double('{name}')])\n\n"
+        for name in "abc"
+    )
+    found = ask(
+        sandbox, tree_of(texts=texts), failing("test_texts.py"), Limits(), probe_of(tree_of(), "")
+    )
+    assert {one.status for one in found.outcomes.values()} == {"passed"}
+    (executor,) = sandbox.executors
+    assert [len(job.tests) for job in executor.jobs] == [3, 1, 1, 1]
