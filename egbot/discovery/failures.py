@@ -108,7 +108,7 @@ def _entered(functions: Sequence[Entered]) -> str:
         return ""
     more = len(plain) - _MAX_NAMED
     listed = ", ".join(plain[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return f"; it runs {listed}; to have one rewritten: --target '{plain[-1]}'"
+    return f"; to have one that it runs rewritten: --target '{plain[-1]}' (of {listed})"
 
 
 def _first_line(text: str) -> str:

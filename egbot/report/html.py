@@ -23,7 +23,7 @@ from egbot.report.compare import flat
 from egbot.report.highlight import diff_lines
 from egbot.report.kept import OUTCOME_BYTES, bounded
 from egbot.report.plot import HEIGHT, plot
-from egbot.report.text import CODE_CHARS, block, count, one_line, seconds
+from egbot.report.text import CODE_CHARS, WHY_CHARS, block, count, one_line, seconds
 from egbot.report.timeline import timed_outcome
 from egbot.report.views import View, attempt_view, code_rows, panels
 
@@ -63,7 +63,9 @@ def _outcome_page(outcome: Outcome, run: Run | None) -> str:
         diff=diff_lines(block(outcome.patch.unified_diff, CODE_CHARS)) if outcome.patch else [],
         faults=_faults(outcome),
         unchecked=(*story.cautions(outcome), *story.not_checked(outcome)),
-        left=[(one_line(each.node_id), one_line(each.why)) for each in outcome.left[:50]],
+        left=[
+            (one_line(each.node_id), one_line(each.why, WHY_CHARS)) for each in outcome.left[:50]
+        ],
         cost=story.cost(outcome, run),
         settings=_pairs(flat(run.settings).items()) if run else [],
         versions=_pairs([("egbot", run.egbot), *run.versions.items()]) if run else [],

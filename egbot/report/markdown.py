@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from egbot.records import Attempt, LineStep, Outcome, Run, TestOutcome
 from egbot.report import story
 from egbot.report.folding import comparison_lines, trace_lines
-from egbot.report.text import block, count, one_line, passing, percent, seconds
+from egbot.report.text import WHY_CHARS, block, count, one_line, passing, percent, seconds
 
 LIMIT_CHARS = 60_000
 """Below the 65,536 characters that GitHub takes for a comment, with room for a marker."""
@@ -152,7 +152,9 @@ def _unchecked(outcome: Outcome) -> str:
     lines = ["#### What was not checked", ""]
     lines += [f"- **{sentence}**" for sentence in story.cautions(outcome)]
     lines += [f"- {sentence}" for sentence in story.not_checked(outcome)]
-    lines += [f"  - {span(left.node_id, 120)}: {span(left.why, 120)}" for left in outcome.left[:10]]
+    lines += [
+        f"  - {span(left.node_id, 120)}: {span(left.why, WHY_CHARS)}" for left in outcome.left[:10]
+    ]
     return "\n".join(lines)
 
 

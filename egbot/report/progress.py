@@ -32,7 +32,7 @@ from egbot.progress import (
 from egbot.records import CandidateRun, Outcome
 from egbot.report import story
 from egbot.report.terminal import status_text
-from egbot.report.text import block, count, one_line, seconds
+from egbot.report.text import WHY_CHARS, block, count, one_line, seconds
 
 _MAX_CODE_LINES = 30
 _MAX_CANDIDATES = 8
@@ -205,7 +205,9 @@ def plain_lines(event: Progress) -> list[Text]:
         case FailuresFound(failing, left):
             alone = f", {len(left):,} left alone" if left else ""
             told = [Text(f"{count(len(failing), 'failing test')}{alone}")]
-            return told + [Text(f"  left: {one_line(e.node_id)}: {one_line(e.why)}") for e in left]
+            return told + [
+                Text(f"  left: {one_line(e.node_id)}: {one_line(e.why, WHY_CHARS)}") for e in left
+            ]
         case TargetStarted(index, total, target):
             where = f"{one_line(target.qualname)} in {one_line(target.path, 200)}"
             return [Text(f"target {index} of {total}: {where}")]

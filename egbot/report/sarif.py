@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from egbot.records import Outcome, Run, Target
 from egbot.report import story
-from egbot.report.text import count, one_line
+from egbot.report.text import WHY_CHARS, count, one_line
 
 Json = dict[str, object]
 
@@ -72,7 +72,7 @@ def _rule(reason: str) -> str:
 def _invocation(run: Run) -> Json:
     """Whether the run ended by itself, and the failing tests that no target explains."""
     told = [
-        f"{one_line(left.node_id, 300)}: {one_line(left.why, 300)}"
+        f"{one_line(left.node_id, 300)}: {one_line(left.why, WHY_CHARS)}"
         for outcome in run.outcomes
         for left in outcome.left[:50]
     ]

@@ -9,6 +9,8 @@ import math
 import re
 
 SHORT_CHARS = 160
+WHY_CHARS = 500
+"""So much of why a test was left alone: its last words are the command to paste."""
 LONG_CHARS = 4_000
 CODE_CHARS = 60_000
 _COMMAND = re.compile(r"(^|(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]))([^\S\n]*)::")
