@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 CALM: dict[str, tuple[str, Any]] = {
@@ -50,3 +51,32 @@ def calm(namespace: Any) -> set[str]:
         if hasattr(namespace, name):
             setattr(namespace, name, value)
     return told
+
+
+class _NoWarning(Warning):
+    """What no warning is."""
+
+
+def hold_filters() -> Callable[[], None]:
+    """Have pytest import no class that a warning filter names until the result is called.
+
+    It would import the repository while it reads its settings. A class that cannot be had later on
+    either may be what is to be written: its filter fits no warning.
+    """
+    import _pytest.config as config
+
+    resolve, is_held = config._resolve_warning_category, True  # noqa: SLF001
+
+    def resolved(category: str) -> type[Warning]:
+        try:
+            return _NoWarning if is_held and "." in category else resolve(category)
+        except Exception:
+            return _NoWarning
+
+    def let_go() -> None:
+        nonlocal is_held
+        is_held = False
+        config.parse_warning_filter.cache_clear()
+
+    config._resolve_warning_category = resolved  # noqa: SLF001
+    return let_go

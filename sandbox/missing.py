@@ -132,9 +132,14 @@ def _call_of(name: str, number: int, at: ast.AST) -> ast.Call:
 
 
 def _stand_in(finder: Missing, stub: Stub, function: Any) -> Any:
-    """Return what stands in for a stub's function: it takes any call, and notes what does not fit."""
+    """Return what stands in for a stub's function: it takes any call, and notes what does not fit.
+
+    Under the lesson "plain" it is the stub as it stands.
+    """
 
     def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bool, Any]:
+        if "plain" in STAGE.state.of:
+            return True, None
         receiver = args[0] if stub.is_method and args else None
         who, detail = _home(finder, stub, function, receiver)
         soft = "soft" in STAGE.state.of and not {"", who}.isdisjoint(STAGE.state.of["soft"])
@@ -178,10 +183,15 @@ def _home(finder: Missing, stub: Stub, function: Any, receiver: Any) -> tuple[st
     home = homes[0] if homes else cls
     if home is cls or not finder.is_own_class(cls):
         return here, level
-    abstract = getattr(function, "__isabstractmethod__", False)
-    if abstract or any(name in vars(one) for one in _below(home)):
+    if not stub.silent and any(_overrides(vars(one).get(name), function) for one in _below(home)):
         return f"{cls.__module__}:{cls.__qualname__}.{name}", level
     return here, level
+
+
+def _overrides(member: Any, function: Any) -> bool:
+    """Whether a member does in a subclass what a base's function leaves to it."""
+    is_async = inspect.iscoroutinefunction(function)
+    return member is not None and inspect.iscoroutinefunction(member) == is_async
 
 
 def _below(cls: type) -> list[type]:

@@ -12,11 +12,13 @@ import gc
 import os
 import platform
 import sys
+from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from typing import Any, NoReturn
 
 from sandbox import kernel
 from sandbox.called import CallWatch
+from sandbox.calm import hold_filters
 from sandbox.child import Work, collect_fault, never_ran, run_tests, settle
 from sandbox.faults import plain_fault
 from sandbox.ids import arguments
@@ -61,6 +63,7 @@ class Session:
         self._plugins = plugins
         self._collected, self._fresh = channels
         self._watch: CallWatch | None = None
+        self._let_filters: Callable[[], None] = _nothing
         self._work: Work | None = None
         self._random: RandomState | None = None
         on_start = _nothing if plugins else self._split
@@ -73,6 +76,7 @@ class Session:
         try:
             import pytest
 
+            self._let_filters = hold_filters()
             if self._probing is not None:
                 self._probing.install()
             if self._plugins:
@@ -104,6 +108,7 @@ class Session:
 
     def _split(self) -> None:
         """Before anything of the repository is imported: become the collected zygote, the fresh one, or a run."""
+        self._let_filters()
         gc.collect()
         gc.freeze()
         if os.fork() == 0:
