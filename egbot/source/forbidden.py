@@ -99,7 +99,7 @@ ATTRIBUTES: dict[str, str] = {
     **dict.fromkeys(
         ["f_code", "tb_frame", "gi_frame", "gi_code", "cr_frame", "cr_code", "ag_frame"], _FRAMES
     ),
-    **dict.fromkeys(["ag_code", "__traceback__"], _FRAMES),
+    "ag_code": _FRAMES,
     **dict.fromkeys(
         ["__globals__", "__code__", "__closure__", "__builtins__", "__subclasses__"], _MEMORY
     ),

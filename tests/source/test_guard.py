@@ -236,6 +236,7 @@ ORDINARY = [
     "return eval('1 + 2')",
     "'''Like sys._getframe, for test_target.py; see __globals__.'''\nreturn a",
     "return 'latest.py' + a + 'contest'",
+    "return (type(a), a, a.__traceback__)",
     "return a.test_data['protest.txt']",
     "return open(a).read()",
     "print(a, file=sys.stderr)",
