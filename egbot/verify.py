@@ -153,13 +153,16 @@ def _changed(
 ) -> frozenset[str]:
     """The functions whose ids are others because of the patch: without it, in ``tree``, they stay.
 
-    Their tests ask for something else than before, so that no outcome of theirs counts.
+    Their tests ask for something else than before, so that no outcome of theirs counts; those that
+    cannot be collected without it have no before.
     """
     waiting = frozenset(collection.renamed)
     for _ in range(_LOOKS):
         if waiting:
             with sandbox.open(tree, files_of(waiting), limits) as executor:
-                waiting -= frozenset(executor.collection.renamed)
+                found = executor.collection
+            waiting &= frozenset(map(without_row, found.node_ids))
+            waiting -= frozenset(found.renamed)
     return waiting
 
 

@@ -136,6 +136,15 @@ def test_a_conftest_may_make_them_and_a_run_may_collect_afresh() -> None:
     assert len(run.outcomes[0].failing) == 2
 
 
+def test_such_ids_of_a_file_that_only_the_function_lets_be_collected_are_nobody_s_fault() -> None:
+    text = VOLATILE["random bytes"].replace("class Thing", "WIDTH = size('ab')\n\nclass Thing")
+    run, _ = solved({"core.py": SIZE, "test_it.py": text})
+    (outcome,) = run.outcomes
+    assert (outcome.reason, outcome.left) == ("patched", ())
+    assert outcome.verdict is not None
+    assert outcome.verdict.target_passed == ("test_it.py::test_it",)
+
+
 # As many as there are twentieths of a second left of 20 s: fewer in each sandbox.
 FEWER = f"range(400 - int((time.time() - {time.time()}) * 20) % 400), ids=lambda _: {DRAWN}"
 
