@@ -142,6 +142,8 @@ def _stand_in(finder: Missing, stub: Stub, function: Any) -> Any:
             return True, None
         receiver = args[0] if stub.is_method and args else None
         who, detail = _home(finder, stub, function, receiver)
+        if not who:
+            return True, None
         soft = "soft" in STAGE.state.of and not {"", who}.isdisjoint(STAGE.state.of["soft"])
         finder.entered.add(stub.number)
         note("stub", who, "silent" if stub.silent else "", once=True)
@@ -171,7 +173,10 @@ def _stand_in(finder: Missing, stub: Stub, function: Any) -> Any:
 
 
 def _home(finder: Missing, stub: Stub, function: Any, receiver: Any) -> tuple[str, str]:
-    """Whose function it is: the receiver's class's where the one that has it leaves it to others."""
+    """Whose function it is: the receiver's class's where the one that has it leaves it to others.
+
+    Nobody's ("") is a silent one that others override: a hook.
+    """
     module = function.__module__
     here = f"{module}:{stub.name}"
     if receiver is None:
@@ -181,11 +186,12 @@ def _home(finder: Missing, stub: Stub, function: Any, receiver: Any) -> tuple[st
     scope, _, name = stub.qualname.rpartition(".")
     homes = [one for one in cls.__mro__ if (one.__module__, one.__qualname__) == (module, scope)]
     home = homes[0] if homes else cls
-    if home is cls or not finder.is_own_class(cls):
+    if not any(_overrides(vars(one).get(name), function) for one in _below(home)):
         return here, level
-    if not stub.silent and any(_overrides(vars(one).get(name), function) for one in _below(home)):
-        return f"{cls.__module__}:{cls.__qualname__}.{name}", level
-    return here, level
+    if stub.silent:
+        return "", level
+    is_left = home is not cls and finder.is_own_class(cls)
+    return f"{cls.__module__}:{cls.__qualname__}.{name}" if is_left else here, level
 
 
 def _overrides(member: Any, function: Any) -> bool:

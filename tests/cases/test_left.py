@@ -134,6 +134,29 @@ def test_what_is_left_alone_tells_the_error_and_the_place(
     assert "test_it.py:5" in why or told == "surely_not_there"
 
 
+def test_a_hook_that_does_nothing_by_default_is_not_written(front: Front) -> None:
+    text = """
+        -- lib.py
+        LOG = []
+        class Storage:
+            def close(self):
+                "Release what it holds, if anything."
+        class File(Storage):
+            def close(self):
+                LOG.append(1)
+        class Memory(Storage):
+            pass
+        -- tests/test_it.py
+        import lib
+        def test_memory():
+            lib.Memory().close()
+            assert lib.LOG == [1]
+        """
+    answer = front.solve(text, {})
+    assert (answer.code, answer.patched, answer.changed) == (1, set(), set())
+    assert "--target 'lib.py::Storage.close'" in answer.left["tests/test_it.py::test_memory"]
+
+
 # --- trace --------------------------------------------------------------------------------------
 
 TRACED = """
