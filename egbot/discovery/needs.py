@@ -181,10 +181,12 @@ def _bases(data: bytes) -> dict[str, list[str]]:
         nodes = parse_text(read_source(data).text).body
     except SourceSyntaxError:
         return {}
-    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
-    return {
-        one.name: [base.id for base in one.bases if isinstance(base, ast.Name)] for one in classes
-    }
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        if isinstance(node, ast.ClassDef):
+            plain = [one.value if isinstance(one, ast.Subscript) else one for one in node.bases]
+            found[node.name] = [one.id for one in plain if isinstance(one, ast.Name)]
+    return found
 
 
 def _ancestors(name: str, bases: Mapping[str, list[str]]) -> list[str]:
