@@ -300,9 +300,7 @@ def _learn(state: _State, asked: list[FailingTest], found: Probed) -> None:
     for one in _as_collected(state.failures, asked, found.collected):
         tests = inside(one.node_id, found.collected) if one.node_id in places else ()
         # its rows may be others with the right function
-        functions = dict.fromkeys(
-            without_row(test) for test in tests if test not in state.skipping
-        )
+        functions = dict.fromkeys(without_row(test) for test in tests if test not in state.skipping)
         wanted = [test for test in functions if is_wanted(test, state.request.tests)]
         if one.node_id in state.skipping:
             continue

@@ -79,6 +79,7 @@ class Probing:
     def collected(self) -> Evidence:
         """Collection is over: return what it saw."""
         lessons = [json.loads(one) for one in dict.fromkeys(map(json.dumps, self._suggested))]
+        STAGE.calls_early = STAGE.state.calls
         self._unasked = [
             dict(one, test="") for one in STAGE.state.missed if one["kind"] == "module"
         ]

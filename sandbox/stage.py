@@ -135,11 +135,17 @@ class Stage:
         self.by_number: dict[int, Any] = {}
         self.names: dict[str, Any] = {}
         self.bases: dict[str, type] = {}
+        self.calls_early: list[Call] = []
 
     def qualname(self, code: CodeType) -> str:
         """Return the qualified name of a function, which Python 3.10 does not keep with its code."""
         known = self.qualnames.get((code.co_filename, code.co_firstlineno), code.co_name)
         return str(getattr(code, "co_qualname", known))
+
+    @property
+    def met_calls(self) -> bool:
+        """Whether something unwritten was called, by this test or while tests were collected."""
+        return bool(self.state.calls or self.calls_early)
 
     @contextlib.contextmanager
     def silence(self) -> Iterator[None]:
