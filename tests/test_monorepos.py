@@ -229,13 +229,9 @@ def test_a_test_of_a_project_is_traced_in_it(tmp_path: Path) -> None:
 
 PATH_OF = "import sys, os\nsys.path.append(os.path.join(os.path.dirname(__file__), {!r}))\n"
 LAYOUTS: dict[str, tuple[str, dict[str, str]]] = {
-    "conftest": ("lib/cd", {"conftest.py": PATH_OF.format("lib")}),
     "a folder of the test file's": ("x/y/cd", {"tests/help.py": PATH_OF.format("../x/y")}),
-    "setup.py": ("lib/cd", {"setup.py": "setup(name='cd', package_dir={'': 'lib'})"}),
     "a link": ("k/cd", {"conftest.py": PATH_OF.format("link"), "link": "k"}),
     "another name": ("lib/it", {"setup.py": "setup(name='cd', package_dir={'cd': 'lib/it'})"}),
-    "pytest": ("lib/cd", {"tox.ini": "[pytest]\npythonpath = lib\n"}),
-    "hatch": ("k/cd", {"pyproject.toml": "[tool.hatch.build.targets.wheel]\npackages=['k/cd']\n"}),
     "a project of several": (
         "a/b/cd",
         {"a/b/setup.cfg": "[options]\n", "test_r.py": "def test(): 0"},

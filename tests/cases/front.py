@@ -134,26 +134,30 @@ class Front:
         self, text: str | Path, bodies: Mapping[str, str], *words: str, where: str = ""
     ) -> Answer:
         """``egbot solve --apply`` with a model that knows ``bodies`` and else says ``return None``."""
-        repository = text if isinstance(text, Path) else lay_out(self.folder / "repository", text)
+        repository = self._trusted(text)
         effects = Effects(load_decoder=partial(_model, bodies), check_model=lambda _: None)
         order = partial(run_order, effects=effects)
         self.monkeypatch.setattr("egbot.commands.solve.run_order", order)
-        self.monkeypatch.setenv("EGBOT_STATE", str(self.folder / "state"))
-        CliRunner().invoke(cli, ["trust", str(repository)])
         greedy = ("--gamma", "0", "--candidates", "0", "--max-seconds", "200")
         output = ("--output", str(self.folder / "out"), "--apply")
         return ask("solve", repository, str(repository / where), *words, *greedy, *output)
 
     def stubs(self, text: str | Path, *words: str, tests: str = "tests") -> Answer:
         """``egbot stubs tests``, with ``--write`` unless ``words`` say something else."""
-        repository = text if isinstance(text, Path) else lay_out(self.folder / "repository", text)
+        repository = self._trusted(text)
         mode = words or ("--write",)
         return ask("stubs", repository, tests, "--repo", str(repository), *mode)
 
     def trace(self, text: str | Path, node_id: str, *words: str) -> Answer:
         """``egbot trace NODEID``."""
-        repository = text if isinstance(text, Path) else lay_out(self.folder / "repository", text)
+        repository = self._trusted(text)
         return ask("trace", repository, node_id, "--repo", str(repository), *words)
+
+    def _trusted(self, text: str | Path) -> Path:
+        repository = text if isinstance(text, Path) else lay_out(self.folder / "repository", text)
+        self.monkeypatch.setenv("EGBOT_STATE", str(self.folder / "state"))
+        CliRunner().invoke(cli, ["trust", str(repository)])
+        return repository
 
 
 @dataclass(frozen=True, slots=True)

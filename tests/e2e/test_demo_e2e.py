@@ -37,20 +37,14 @@ def run_backend(folder: Path) -> str:
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize(
-    "backend",
-    [
-        pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
-        pytest.param("docker", marks=pytest.mark.docker),
-    ],
-)
-def test_the_demo_solves_most_of_its_functions(tmp_path: Path, backend: str) -> None:
+@pytest.mark.docker
+def test_the_demo_solves_most_of_its_functions(tmp_path: Path) -> None:
     """Real decoding, real runs: patches that git applies, tests that then pass, reports."""
     need_model()
-    need(backend)
-    options = ("--sandbox", backend, "--image", IMAGE)
+    need("docker")
+    options = ("--sandbox", "docker", "--image", IMAGE)
     done = egbot(tmp_path, "demo", "--plain", *options, "--output", "out")
-    assert run_backend(tmp_path) == backend
+    assert run_backend(tmp_path) == "docker"
     run = read_run(tmp_path / "out" / "run.json")
     solved = [outcome for outcome in run.outcomes if outcome.reason == "patched"]
     assert len(run.outcomes) == 6, done.stdout
