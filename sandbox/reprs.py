@@ -7,10 +7,12 @@ equal texts.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from array import array
 from collections import deque
+from collections.abc import Iterator
 from itertools import islice
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
@@ -25,7 +27,6 @@ SMALL_LENGTH = 24
 SLOW_TYPE_S = 0.1
 """A type whose own ``__repr__`` has taken longer than this in all is no longer asked."""
 
-_SMALL_INT = 10**15
 _LARGE_INT = 1 << 256
 _LIGHT_LENGTH = 200
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -37,6 +38,7 @@ _BRACKETS: dict[type, tuple[str, str]] = {
     set: ("{", "}"),
     frozenset: ("frozenset({", "})"),
     deque: ("deque([", "])"),
+    dict: ("{", "}"),
 }
 
 
@@ -85,21 +87,16 @@ class Reprs:
     def __call__(self, value: Any) -> str:
         """Return the repr of ``value``; never raises."""
         kind = type(value)
-        if kind is int and -_SMALL_INT < value < _SMALL_INT:
-            text = repr(value)
-            return text if len(text) <= self.max_chars else shorten(text, self.max_chars)
         try:
             if kind in ATOMS:
                 text = self._atom(value, kind, self.max_chars)
             elif _is_small(value, kind):
                 text = repr(value)
             else:
-                text = self._render(value, self.max_chars, 0, set())
+                text = self._render(value, self.max_chars, frozenset())
         except BaseException as error:
             text = f"<{_name(kind)}: no repr, {_name(type(error))}>"
-        if not text.isprintable():
-            text = printable(text)
-        return text if len(text) <= self.max_chars else shorten(text, self.max_chars)
+        return shorten(printable(text), self.max_chars)
 
     def _atom(self, value: Any, kind: type, max_chars: int) -> str:
         if kind is int:
@@ -112,47 +109,39 @@ class Reprs:
             )
         return repr(value)
 
-    def _render(self, value: Any, room: int, depth: int, above: set[int]) -> str:
+    def _render(self, value: Any, room: int, above: frozenset[int]) -> str:
+        """Return a text of some ``room`` characters; ``above`` are the ids of what it lies in."""
         kind = type(value)
         if kind in ATOMS:
             return self._atom(value, kind, max(room, 8))
         base = _container_base(kind)
         if base is None:
-            return self._object(value, kind, room, depth, above)
-        if id(value) in above or depth >= MAX_DEPTH:
+            return self._object(value, kind, room, above)
+        if id(value) in above or len(above) >= MAX_DEPTH:
             return _CUT
-        above = above | {id(value)}
-        if base is dict:
-            text = self._mapping(value, room, depth, above)
-        else:
-            text = self._sequence(value, base, room, depth, above)
+        text = self._container(value, base, room, above | {id(value)})
         return text if kind is base else f"{_name(kind)}({text})"
 
-    def _sequence(self, value: Any, base: type, room: int, depth: int, above: set[int]) -> str:
+    def _container(self, value: Any, base: Any, room: int, above: frozenset[int]) -> str:
         opening, closing = _BRACKETS[base]
-        length = base.__len__(value)  # type: ignore[attr-defined]
-        if not length and base in (set, frozenset):
-            return base.__name__ + "()"
-        head, tail = _ends(value, base, length, room)
-        left = [self._render(item, room // 2, depth + 1, above) for item in head]
-        right = [self._render(item, room // 2, depth + 1, above) for item in tail]
-        if base in (set, frozenset) and length == len(left):
-            left.sort()
-        text = _fit(left, right, length, room - len(opening) - len(closing))
-        if base is tuple and length == 1:
-            text += ","
-        return opening + text + closing
+        length = base.__len__(value)
+        is_set = base in (set, frozenset)
+        if is_set and not length:
+            return f"{base.__name__}()"
 
-    def _mapping(self, value: Any, room: int, depth: int, above: set[int]) -> str:
-        length = dict.__len__(value)
-        shown = max(2, room // 4)
-        pairs = [
-            f"{self._render(key, room // 2, depth + 1, above)}: {self._render(item, room // 2, depth + 1, above)}"
-            for key, item in islice(dict.items(value), shown)
-        ]
-        return "{" + _fit(pairs, [], length, room - 2) + "}"
+        def show(item: object) -> str:
+            return self._render(item, room // 2, above)
 
-    def _object(self, value: Any, kind: type, room: int, depth: int, above: set[int]) -> str:
+        texts: Iterator[str] = map(show, base.__iter__(value))
+        if base is dict:
+            texts = (f"{show(key)}: {show(item)}" for key, item in dict.items(value))
+        elif is_set and length <= room:
+            texts = iter(sorted(texts))
+        last = map(show, _last(value, base, room))
+        text = _join(texts, last, length, room - len(opening) - len(closing))
+        return opening + text + ("," if base is tuple and length == 1 else "") + closing
+
+    def _object(self, value: Any, kind: type, room: int, above: frozenset[int]) -> str:
         if kind is FunctionType or kind is BuiltinFunctionType:
             return f"<function {value.__name__}>"
         if kind is ModuleType:
@@ -165,23 +154,22 @@ class Reprs:
             return f"<array of {len(value)}>"
         own = getattr(kind, "__repr__", None)
         if own is object.__repr__ or self._is_shunned(own):
-            return self._fields(value, kind, room, depth, above)
+            return self._fields(value, kind, room, above)
         return self._own_repr(value, kind)
 
-    def _fields(self, value: Any, kind: type, room: int, depth: int, above: set[int]) -> str:
+    def _fields(self, value: Any, kind: type, room: int, above: frozenset[int]) -> str:
         """Show an object that has no repr of its own by its attributes."""
-        try:
+        fields: Any = None
+        with contextlib.suppress(BaseException):
             fields = object.__getattribute__(value, "__dict__")
-        except BaseException:
-            fields = None
-        if type(fields) is not dict or not fields or depth >= MAX_DEPTH or id(value) in above:
+        is_deep = len(above) >= MAX_DEPTH or id(value) in above
+        if type(fields) is not dict or not fields or is_deep:
             return f"<{_name(kind)}>"
-        above = above | {id(value)}
-        parts = [
-            f"{name}={self._render(item, room // 2, depth + 1, above)}"
-            for name, item in islice(list(fields.items()), max(2, room // 4))
-        ]
-        return f"<{_name(kind)} {_fit(parts, [], len(fields), room - len(_name(kind)) - 3)}>"
+        above |= {id(value)}
+        pairs = list(fields.items())
+        texts = (f"{name}={self._render(item, room // 2, above)}" for name, item in pairs)
+        room -= len(_name(kind)) + 3
+        return f"<{_name(kind)} {_join(texts, iter(()), len(fields), room)}>"
 
     def _own_repr(self, value: Any, kind: type) -> str:
         spent_s = self._spent_s.get(kind, 0.0)
@@ -202,33 +190,18 @@ class Reprs:
         return _SPACES.sub(" ", text) if "\n" in text else text
 
     def _is_shunned(self, own: Any) -> bool:
-        if self._shunned is None:
-            return False
         code = getattr(own, "__code__", None)
-        path, lines = self._shunned
-        if not isinstance(code, CodeType):
+        if self._shunned is None or not isinstance(code, CodeType):
             return False
+        path, lines = self._shunned
         return code.co_filename == path and code.co_firstlineno in lines
 
 
 def _is_small(value: Any, kind: type) -> bool:
-    """Is it a short builtin container of atoms, which the builtin repr shows cheaply?"""
-    if kind is list or kind is tuple:
-        return len(value) <= SMALL_LENGTH and _are_light(value)
-    if kind is dict:
-        return len(value) <= SMALL_LENGTH and _are_light(value) and _are_light(value.values())
-    return False
-
-
-def _are_light(items: Any) -> bool:
-    """Has the repr of each item few characters? Asked at every line, so that it may not be slow."""
-    kinds = set(map(type, items))
-    if len(kinds) == 1:
-        if int in kinds:
-            return bool(min(items) > -_LARGE_INT and max(items) < _LARGE_INT)
-        if str in kinds:
-            return max(map(len, items)) <= _LIGHT_LENGTH
-    return all(map(_is_light, items))
+    """Is it a short builtin container of short atoms, which the builtin repr shows cheaply?"""
+    if kind not in (list, tuple, dict) or len(value) > SMALL_LENGTH:
+        return False
+    return all(map(_is_light, value)) and (kind is not dict or all(map(_is_light, value.values())))
 
 
 def _is_light(value: Any) -> bool:
@@ -256,41 +229,36 @@ def _container_base(kind: type) -> type | None:
     return None
 
 
-def _ends(value: Any, base: type, length: int, room: int) -> tuple[list[Any], list[Any]]:
-    """Return the first and the last items of ``value``: all, or as many as could be shown."""
-    shown = max(2, room // 3)
-    if length <= shown:
-        return list(base.__iter__(value)), []  # type: ignore[attr-defined]
-    head = list(islice(base.__iter__(value), shown * 2 // 3))  # type: ignore[attr-defined]
-    if base in (set, frozenset):
-        return head, []
+def _last(value: Any, base: Any, count: int) -> Iterator[Any]:
+    """Yield the last items of a sequence, the very last first."""
     if base is deque:
-        return head, [deque.__getitem__(value, index) for index in range(-(shown // 3), 0)]
-    getitem = list.__getitem__ if base is list else tuple.__getitem__
-    return head, list(getitem(value, slice(length - shown // 3, None)))
+        return islice(deque.__reversed__(value), count)
+    return reversed(base.__getitem__(value, slice(-count, None)) if base in (list, tuple) else ())
 
 
-def _fit(left: list[str], right: list[str], length: int, room: int) -> str:
-    """Join items with commas; where they do not fit, say in the middle how many are left out."""
-    parts = left + right
-    if len(parts) == length and sum(map(len, parts)) + 2 * max(0, length - 1) <= room:
-        return ", ".join(parts)
-    if not right:
-        left, right = parts, parts[1:] if len(parts) == length else []
-    room -= len(", ... 1000000 more ..., ")
+def _join(texts: Iterator[str], last: Iterator[str], length: int, room: int) -> str:
+    """Join with commas; what does not fit into ``room`` is counted in the middle.
+
+    There are ``length`` texts; ``last`` are some of them again, from the end on.
+    """
     head: list[str] = []
-    tail: list[str] = []
     used = 0
-    for text in left[: max(1, length - 1)]:
-        if head and used + len(text) + 2 > room * 2 // 3:
-            break
+    for text in texts:
         head.append(text)
         used += len(text) + 2
-    for text in reversed(right):
-        if used + len(text) + 2 > room or len(head) + len(tail) >= length - 1:
+        if used - 2 > room:
+            break
+    else:
+        return ", ".join(head)
+    room -= len(", ... 1000000 more ..., ")
+    while len(head) > 1 and used > room * 2 // 3:
+        used -= len(head.pop()) + 2
+    tail: list[str] = []
+    for text in last:
+        used += len(text) + 2
+        if used > room or len(head) + len(tail) >= length - 1:
             break
         tail.insert(0, text)
-        used += len(text) + 2
     hidden = length - len(head) - len(tail)
     middle = [f"... {hidden} more ..."] if hidden else []
     return ", ".join(head + middle + tail)
