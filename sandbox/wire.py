@@ -23,7 +23,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(line: bytes) -> Message:
-    """Read one frame without its newline. Raises WireError when it is not a JSON object."""
+    """Read one frame. Raises WireError when it is not a JSON object."""
     try:
         message = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -54,11 +54,9 @@ class Reader:
     def fill(self) -> bool:
         """Read what is there (waits when nothing is). False at the end of the stream."""
         chunk = os.read(self.fd, CHUNK_BYTES)
-        if not chunk:
-            self.at_end = True
-            return False
         self._buffer += chunk
-        return True
+        self.at_end = not chunk
+        return not self.at_end
 
     @property
     def has_frame(self) -> bool:
@@ -68,32 +66,26 @@ class Reader:
     def next_frame(self) -> Message | None:
         """Return the next whole frame in the buffer, or None. Raises WireError when it is bad."""
         end = self._buffer.find(b"\n", self._searched)
-        if end < 0:
-            self._searched = len(self._buffer)
-            if self._searched > self._max_bytes:
-                raise WireError(f"a frame is longer than {self._max_bytes} bytes")
-            return None
-        if end > self._max_bytes:
+        self._searched = len(self._buffer) if end < 0 else end
+        if self._searched > self._max_bytes:
             raise WireError(f"a frame is longer than {self._max_bytes} bytes")
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
-        self._searched = 0
-        return decode(line)
+        return None if end < 0 else decode(self._take(end + 1))
 
     def wait_frame(self) -> Message | None:
         """Wait for the next frame; None at the end of the stream."""
         while True:
             message = self.next_frame()
-            if message is not None:
+            if message is not None or not self.fill():
                 return message
-            if not self.fill():
-                return None
 
     def wait_bytes(self, count: int) -> bytes:
         """Wait for exactly ``count`` raw bytes. Raises WireError when the stream ends before."""
         while len(self._buffer) < count:
             if not self.fill():
                 raise WireError(f"the stream ended {count - len(self._buffer)} bytes early")
+        return self._take(count)
+
+    def _take(self, count: int) -> bytes:
         data = bytes(self._buffer[:count])
         del self._buffer[:count]
         self._searched = 0
