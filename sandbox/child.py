@@ -19,7 +19,6 @@ from typing import Any
 from sandbox import kernel
 from sandbox.ids import file_of, function_of, renamed
 from sandbox.plugin import OutcomeMaker, Plugin
-from sandbox.probing import Probing
 from sandbox.program import Change, InvalidProgramError, examine
 from sandbox.reprs import Reprs
 from sandbox.tracer import Tracer
@@ -28,6 +27,8 @@ from sandbox.zygote import flush
 
 PARTIAL_SIGNAL = signal.SIGURG
 """The supervisor's request for the trace so far; ignored where no handler is set."""
+
+_SHARED = ("conftest.py", "__init__.py")
 
 Send = Callable[[Message], None]
 
@@ -74,11 +75,11 @@ class Work:
         self.root = root
         self.tests: list[str] = message["tests"]
         self.siblings: list[str] = message["siblings"]
-        self.limits: dict[str, Any] = message["limits"]
-        self.program: dict[str, Any] | None = message["program"]
-        self.base: str | None = message["base"]
         self.lessons: list[dict[str, str]] = message["lessons"]
-        self.wants_trace = bool(message["trace"]) and self.program is not None
+        self.program: dict[str, Any] | None = message["program"]
+        self._base: str | None = message["base"]
+        self._limits: dict[str, int] = message["limits"]
+        self._traces = bool(message["trace"])
         self.change: Change | None = None
         # the candidate's file as its code objects name it
         self.path = os.path.realpath(os.path.join(root, (self.program or {}).get("path", "")))
@@ -87,30 +88,31 @@ class Work:
         """Read the candidate; send ``invalid`` and return False when it cannot be one."""
         if self.program is None:
             return True
+        asked = self.program
         try:
-            program = self.program
-            text, ordinal = program["source"], program["ordinal"]
-            self.change = examine(self.path, program["qualname"], text, self.base, ordinal)
+            self.change = examine(
+                self.path, asked["qualname"], asked["source"], self._base, asked["ordinal"]
+            )
         except InvalidProgramError as error:
             self.send({"type": "invalid", "detail": str(error)[:4000]})
             return False
         return True
 
-    def test_paths(self) -> list[str]:
-        """Return the files that hold the tests."""
-        return list(dict.fromkeys(map(file_of, self.tests)))
+    def watchers(self) -> tuple[Reprs, Tracer | None]:
+        """Return the maker of one test's texts, and its tracer if the function shall be traced."""
+        max_chars = self._limits["max_repr_chars"]
+        if self.change is None or self.program is None:
+            return Reprs(max_chars), None
+        lines, qualname = self.change.lines, self.program["qualname"]
+        reprs = Reprs(max_chars, (self.path, lines))
+        if not self._traces:
+            return reprs, None
+        return reprs, Tracer(self.path, lines, qualname, self._limits["max_events"], reprs)
 
-    def reprs(self) -> Reprs:
-        """Return the maker of one test's texts."""
-        shunned = None if self.change is None else (self.path, self.change.lines)
-        return Reprs(int(self.limits["max_repr_chars"]), shunned)
-
-    def tracer(self, reprs: Reprs) -> Tracer | None:
-        """Return one test's tracer, if the function shall be traced."""
-        if not self.wants_trace or self.change is None or self.program is None:
-            return None
-        max_events = int(self.limits["max_events"])
-        return Tracer(self.path, self.change.lines, self.program["qualname"], max_events, reprs)
+    def tell(self, test: str, status: str, fault: dict[str, Any] | None) -> None:
+        """Send the outcome of a test that could not even be set up."""
+        outcome = {"node_id": test, "status": status, "phase": "setup", "fault": fault}
+        self.send({"type": "outcome", "outcome": outcome, "trace": None})
 
 
 def settle(message: Message, fds: list[int]) -> Send:
@@ -126,16 +128,12 @@ def settle(message: Message, fds: list[int]) -> Send:
     os.dup2(output, 2)
     for fd in fds:
         os.set_inheritable(fd, False)
-    send = make_sender(frames, message.pop("nonce"), output, message.pop("mark").encode())
-    folder = message["tmp"]
-    os.environ["TMPDIR"] = folder
-    tempfile.tempdir = folder
+    os.environ["TMPDIR"] = tempfile.tempdir = message["tmp"]
     kernel.set_dumpable(True)
     kernel.offer_to_oom_killer()
-    kernel.limit_resources(
-        int(message["limits"]["memory_bytes"]), int(message["limits"]["file_bytes"])
-    )
-    return send
+    limits = message["limits"]
+    kernel.limit_resources(limits["memory_bytes"], limits["file_bytes"])
+    return make_sender(frames, message.pop("nonce"), output, message.pop("mark").encode())
 
 
 def _copies(fd: int) -> list[int]:
@@ -172,9 +170,7 @@ def run_tests(work: Work, plugin: Plugin, session: Any) -> None:
     for index, (test, own) in enumerate(zip(work.tests, items, strict=True)):
         if not own:
             fault = collect_fault(test, plugin)
-            status = "error" if fault else "not_run"
-            outcome = never_ran(test, status, fault)
-            work.send({"type": "outcome", "outcome": outcome, "trace": None})
+            work.tell(test, "error" if fault else "not_run", fault)
             continue
         following = next((one[0] for one in items[index + 1 :] if one), None)
         if not _run_one(work, plugin, test, [*own, following]):
@@ -188,13 +184,20 @@ def _run_one(work: Work, plugin: Plugin, test: str, items: list[Any]) -> bool:
 
     ``items`` are pytest's, the one that follows at the end; of a file's the first that fails tells.
     """
-    reprs = work.reprs()
-    tracer = work.tracer(reprs)
+    reprs, tracer = work.watchers()
     goes_on = True
     probing = plugin.probing
     if probing is not None:
         probing.begin(test, work.lessons)
-    previous = _offer_partial(work.send, tracer, probing)
+
+    def answer(_number: int, _frame: FrameType | None) -> None:
+        """Tell the supervisor, which is about to kill, what is known so far."""
+        flush()
+        trace = None if tracer is None else tracer.record()
+        evidence = None if probing is None else probing.end()
+        work.send({"type": "partial", "trace": trace, "evidence": evidence})
+
+    previous = signal.signal(PARTIAL_SIGNAL, answer)
     told: dict[str, Any] = {}
     for item, following in itertools.pairwise(items):
         maker = OutcomeMaker(test, work.root, reprs)
@@ -204,7 +207,7 @@ def _run_one(work: Work, plugin: Plugin, test: str, items: list[Any]) -> bool:
         except BaseException as error:
             maker.interrupt(error)
             goes_on = False
-        outcome = maker.outcome()
+        outcome = maker.outcome
         if told.get("status") != "passed" or outcome["status"] not in ("passed", "skipped"):
             told = outcome
         if told["status"] in ("failed", "error"):
@@ -212,7 +215,8 @@ def _run_one(work: Work, plugin: Plugin, test: str, items: list[Any]) -> bool:
     if tracer is not None:
         tracer.close()
     plugin.watch(None, None)
-    _restore_signal(previous)
+    with contextlib.suppress(BaseException):
+        signal.signal(PARTIAL_SIGNAL, previous)
     flush()
     trace = None if tracer is None else tracer.record()
     if probing is not None:
@@ -221,54 +225,15 @@ def _run_one(work: Work, plugin: Plugin, test: str, items: list[Any]) -> bool:
     return goes_on
 
 
-def _offer_partial(send: Send, tracer: Tracer | None, probing: Probing | None) -> Any:
-    """Answer the supervisor's request for what is known so far, which comes before a kill."""
-    if tracer is None and probing is None:
-        return None
-
-    def answer(_number: int, _frame: FrameType | None) -> None:
-        flush()
-        trace = None if tracer is None else tracer.record()
-        evidence = None if probing is None else probing.end()
-        send({"type": "partial", "trace": trace, "evidence": evidence})
-
-    return signal.signal(PARTIAL_SIGNAL, answer)
-
-
-def _restore_signal(previous: Any) -> None:
-    if previous is not None:
-        try:
-            signal.signal(PARTIAL_SIGNAL, previous)
-        except BaseException:
-            return
-
-
 def collect_fault(test: str, plugin: Plugin) -> dict[str, Any] | None:
     """Return why the module (or conftest.py, or package) that should hold ``test`` failed."""
     path = file_of(test)
-    fallback = None
+    found = None
     for error in plugin.errors:
         where = file_of(error["node_id"])
+        folder, name = os.path.split(where) if where.endswith(".py") else (where, _SHARED[0])
         if where == path:
-            fault: dict[str, Any] = error["fault"]
-            return fault
-        folder = os.path.dirname(where) if where.endswith(".py") else where
-        is_shared = not where.endswith(".py") or os.path.basename(where) in _SHARED
-        if is_shared and (folder in ("", ".") or path.startswith(folder + "/")):
-            fallback = error["fault"]
-    return fallback
-
-
-_SHARED: tuple[str, ...] = ("conftest.py", "__init__.py")
-
-
-def never_ran(test: str, status: str, fault: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the outcome of a test that could not even be set up."""
-    return {
-        "node_id": test,
-        "status": status,
-        "phase": "setup",
-        "duration_s": 0.0,
-        "fault": fault,
-        "comparison": None,
-    }
+            return error["fault"]  # type: ignore[no-any-return]
+        if name in _SHARED and (folder in ("", ".") or path.startswith(folder + "/")):
+            found = error["fault"]
+    return found

@@ -9,8 +9,7 @@ import ast
 import contextlib
 import linecache
 import os
-import re
-from types import CodeType, FrameType, TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from sandbox.reprs import Reprs, message_of, printable, shorten
@@ -19,46 +18,34 @@ MAX_MESSAGE_CHARS = 4000
 MAX_SOURCE_CHARS = 2000
 MAX_NOTES = 20
 MAX_FRAMES = 40
-MAX_ATTRIBUTE_CHARS = 1000
 
 Fault = dict[str, Any]
 
-_NO_ATTRIBUTE = re.compile(
-    r"(module|type object)? ?'([^']*)' (?:object )?has no attribute '([^']*)'"
-)
+_OPERATORS = {
+    "==": "Equal AlmostEqual CountEqual ListEqual TupleEqual SetEqual DictEqual SequenceEqual"
+    " MultiLineEqual",
+    "!=": "NotEqual NotAlmostEqual",
+    "is": "Is",
+    "is not": "IsNot",
+    "in": "In",
+    "not in": "NotIn",
+    "<": "Less",
+    "<=": "LessEqual",
+    ">": "Greater",
+    ">=": "GreaterEqual",
+}
 _UNITTEST_OPERATORS = {
-    "assertEqual": "==",
-    "assertNotEqual": "!=",
-    "assertAlmostEqual": "==",
-    "assertNotAlmostEqual": "!=",
-    "assertIs": "is",
-    "assertIsNot": "is not",
-    "assertIn": "in",
-    "assertNotIn": "not in",
-    "assertLess": "<",
-    "assertLessEqual": "<=",
-    "assertGreater": ">",
-    "assertGreaterEqual": ">=",
-    "assertCountEqual": "==",
-    "assertListEqual": "==",
-    "assertTupleEqual": "==",
-    "assertSetEqual": "==",
-    "assertDictEqual": "==",
-    "assertSequenceEqual": "==",
-    "assertMultiLineEqual": "==",
+    "assert" + name: operator for operator, names in _OPERATORS.items() for name in names.split()
 }
 
 
-def describe(error: BaseException, traceback: TracebackType | None, root: str) -> Fault:
+def describe(error: BaseException, root: str) -> Fault:
     """Describe an exception; frames are those below ``root``, outermost first, paths relative."""
-    inner = _doctest_error(error)
-    if inner is not None:
-        error, traceback = inner
+    error = _inside_doctest(error)
     return {
         "type_name": shorten(printable(type(error).__name__), 200),
         "message": _message(error),
-        "frames": _frames(traceback, root),
-        "attributes": _attributes(error, root),
+        "frames": _frames(error.__traceback__, root),
     }
 
 
@@ -76,8 +63,15 @@ def _message(error: BaseException) -> str:
 
 def plain_fault(type_name: str, message: str) -> Fault:
     """Describe a failure that has no exception of its own."""
-    text = shorten(printable(message[:100000], keep="\n\t"), MAX_MESSAGE_CHARS)
-    return {"type_name": type_name, "message": text, "frames": [], "attributes": []}
+    return {
+        "type_name": type_name,
+        "message": _bounded(message[:100000], MAX_MESSAGE_CHARS),
+        "frames": [],
+    }
+
+
+def _bounded(text: str, max_chars: int) -> str:
+    return shorten(printable(text, keep="\n\t"), max_chars)
 
 
 def relative_path(path: str, root: str) -> str | None:
@@ -107,80 +101,29 @@ def _frames(traceback: TracebackType | None, root: str) -> list[dict[str, Any]]:
     return frames
 
 
-def _attributes(error: BaseException, root: str) -> list[list[str]]:
-    try:
-        pairs = _attribute_pairs(error, root)
-    except BaseException:
-        return []
-    return [
-        [key, shorten(printable(value), MAX_ATTRIBUTE_CHARS)]
-        for key, value in pairs
-        if type(value) is str
-    ]
-
-
-def _attribute_pairs(error: BaseException, root: str) -> list[tuple[str, Any]]:
-    if isinstance(error, ImportError):
-        path = error.path
-        if type(path) is str:
-            path = relative_path(path, root) or path
-        return [("name", error.name), ("path", path)]
-    if isinstance(error, NameError):
-        return [("name", error.name)]
-    if isinstance(error, AttributeError):
-        return _missing_attribute(error)
-    return []
-
-
-def _missing_attribute(error: AttributeError) -> list[tuple[str, Any]]:
-    name, owner = error.name, error.obj
-    if type(name) is not str:  # raised by hand, or by an assignment
-        match = _NO_ATTRIBUTE.search(str(error))
-        if match is None:
-            return []
-        kinds = {"module": "module", "type object": "type"}
-        kind = kinds.get(match.group(1) or "", "instance")
-        return [("name", match.group(3)), ("owner_type", kind), ("owner_name", match.group(2))]
-    if owner is None and "'NoneType'" not in str(error):
-        return [("name", name)]
-    if isinstance(owner, type(os)):
-        return [("name", name), ("owner_type", "module"), ("owner_name", owner.__name__)]
-    kind = "type" if isinstance(owner, type) else "instance"
-    holder = owner if isinstance(owner, type) else type(owner)
-    owner_name = f"{holder.__module__}:{holder.__qualname__}"
-    return [("name", name), ("owner_type", kind), ("owner_name", owner_name)]
-
-
 # --- failing assertions -----------------------------------------------------------------------
 
 Recorded = tuple[str, str, str] | None
 """The last comparison that pytest explained: operator and both sides' reprs."""
 
 
-def compare(
-    error: BaseException, traceback: TracebackType | None, recorded: Recorded, reprs: Reprs
-) -> dict[str, Any] | None:
+def compare(error: BaseException, recorded: Recorded, reprs: Reprs) -> dict[str, Any] | None:
     """Describe the assertion behind ``error``, if one is."""
     try:
-        doctest = _doctest_comparison(error)
-        if doctest is not None:
-            return doctest
-        return _assertion(error, traceback, recorded, reprs)
+        return _doctest_comparison(error) or _assertion(error, recorded, reprs)
     except BaseException:  # whatever hides in a frame or a file must not cost the outcome
         return None
 
 
-def _assertion(
-    error: BaseException, traceback: TracebackType | None, recorded: Recorded, reprs: Reprs
-) -> dict[str, Any] | None:
+def _assertion(error: BaseException, recorded: Recorded, reprs: Reprs) -> dict[str, Any] | None:
     if not isinstance(error, AssertionError):
         return None
     caller: TracebackType | None = None
-    method: FrameType | None = None
+    method: FrameType | None = None  # the outermost of unittest's that the caller called
+    traceback = error.__traceback__
     while traceback is not None:
         if "__unittest" in traceback.tb_frame.f_globals:
-            if method is None:
-                method = traceback.tb_frame
+            method = method or traceback.tb_frame
         else:
             caller, method = traceback, None
         traceback = traceback.tb_next
@@ -191,12 +134,14 @@ def _assertion(
         return None
     left = operator = right = None
     if method is not None:
-        left, operator, right = _unittest_sides(method, reprs)
-    elif isinstance(statement, ast.Assert):
-        if _ends_with_comparison(statement.test) and recorded is not None:
-            operator, left, right = recorded
-    else:
+        operator = _UNITTEST_OPERATORS.get(method.f_code.co_name)
+        if operator is not None:
+            names = method.f_code.co_varnames[1:3]
+            left, right = (reprs(method.f_locals[name]) for name in names)
+    elif not isinstance(statement, ast.Assert):
         return None
+    elif recorded is not None and _ends_with_comparison(statement.test):
+        operator, left, right = recorded
     return {"source": source, "left": left, "operator": operator, "right": right}
 
 
@@ -205,16 +150,6 @@ def _ends_with_comparison(test: ast.expr) -> bool:
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
         return all(isinstance(one, ast.Compare) for one in test.values)
     return isinstance(test, ast.Compare)
-
-
-def _unittest_sides(method: FrameType, reprs: Reprs) -> tuple[str | None, str | None, str | None]:
-    code: CodeType = method.f_code
-    operator = _UNITTEST_OPERATORS.get(code.co_name)
-    names = code.co_varnames[1:3]
-    if operator is None or len(names) < 2:
-        return None, None, None
-    left, right = (reprs(method.f_locals[name]) for name in names)
-    return left, operator, right
 
 
 def _statement(entry: TracebackType) -> tuple[ast.stmt | None, str]:
@@ -229,8 +164,7 @@ def _statement(entry: TracebackType) -> tuple[ast.stmt | None, str]:
             found = node
     if found is None:
         return None, ""
-    source = ast.get_source_segment(text, found) or ""
-    return found, shorten(printable(source, keep="\n\t"), MAX_SOURCE_CHARS)
+    return found, _bounded(ast.get_source_segment(text, found) or "", MAX_SOURCE_CHARS)
 
 
 def _doctest_failure(error: BaseException) -> Any:
@@ -241,30 +175,19 @@ def _doctest_failure(error: BaseException) -> Any:
     return error if hasattr(error, "example") and hasattr(error, "test") else None
 
 
-def _doctest_error(
-    error: BaseException,
-) -> tuple[BaseException, TracebackType | None] | None:
-    try:
-        info = getattr(_doctest_failure(error), "exc_info", None)
-    except BaseException:
-        return None
-    if isinstance(info, tuple) and len(info) == 3 and isinstance(info[1], BaseException):
-        return info[1], info[2]
-    return None
+def _inside_doctest(error: BaseException) -> BaseException:
+    """Return the exception that an example raised, where ``error`` is doctest's word on it."""
+    with contextlib.suppress(BaseException):
+        inner = _doctest_failure(error).exc_info[1]
+        if isinstance(inner, BaseException):
+            return inner
+    return error
 
 
 def _doctest_comparison(error: BaseException) -> dict[str, Any] | None:
     failure = _doctest_failure(error)
     if failure is None or not hasattr(failure, "got"):
         return None
-    source = ">>> " + failure.example.source.rstrip("\n")
-    sides = [
-        shorten(printable(text.rstrip("\n"), keep="\n\t"), MAX_SOURCE_CHARS)
-        for text in (failure.got, failure.example.want)
-    ]
-    return {
-        "source": shorten(printable(source, keep="\n\t"), MAX_SOURCE_CHARS),
-        "left": sides[0],
-        "operator": "==",
-        "right": sides[1],
-    }
+    texts = (">>> " + failure.example.source, failure.got, failure.example.want)
+    source, left, right = (_bounded(text.rstrip("\n"), MAX_SOURCE_CHARS) for text in texts)
+    return {"source": source, "left": left, "operator": "==", "right": right}

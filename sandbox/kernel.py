@@ -1,7 +1,6 @@
-"""What is asked of the Linux kernel beyond ``os``: prctl flags, limits, orphans.
+"""What is asked of the Linux kernel beyond ``os``: prctl flags, limits, walls, orphans.
 
-It knows nothing of jobs. Where a facility is missing (another system, no ctypes) a function does
-nothing and says so by what it returns.
+It knows nothing of jobs.
 """
 
 from __future__ import annotations
@@ -14,11 +13,6 @@ import signal
 import socket
 import time
 from typing import Any
-
-try:
-    import ctypes
-except ImportError:  # a Python built without libffi
-    ctypes = None  # type: ignore[assignment]  # its attributes are missing: see _prctl
 
 _SET_PDEATHSIG = 1
 _SET_DUMPABLE = 4
@@ -34,29 +28,30 @@ THREAD_STACK_BYTES = 1024 * 1024
 
 @functools.cache
 def _libc() -> Any:
+    import ctypes
+
     return ctypes.CDLL(None)
 
 
-def _prctl(option: int, value: int) -> bool:
-    try:
-        return bool(_libc().prctl(option, value, 0, 0, 0) == 0)
-    except (OSError, AttributeError):
-        return False
+def _prctl(option: int, value: int) -> None:
+    """Set a flag of this process; a Python that was built without libffi cannot."""
+    with contextlib.suppress(ImportError, OSError, AttributeError):
+        _libc().prctl(option, value, 0, 0, 0)
 
 
-def set_dumpable(allowed: bool) -> bool:
+def set_dumpable(allowed: bool) -> None:
     """Allow or refuse that processes of the same user trace this one or open its /proc files."""
-    return _prctl(_SET_DUMPABLE, int(allowed))
+    _prctl(_SET_DUMPABLE, int(allowed))
 
 
-def die_with_parent() -> bool:
+def die_with_parent() -> None:
     """Have the kernel kill this process when its parent ends."""
-    return _prctl(_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl(_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def adopt_orphans() -> bool:
+def adopt_orphans() -> None:
     """Become the parent of all descendants whose parents end."""
-    return _prctl(_SET_CHILD_SUBREAPER, 1)
+    _prctl(_SET_CHILD_SUBREAPER, 1)
 
 
 def missing_walls(promised: list[str]) -> list[str]:
@@ -74,33 +69,16 @@ def missing_walls(promised: list[str]) -> list[str]:
     return [wall for wall in promised if not stands.get(wall)]
 
 
-def how_ended(pid: int, parent: int) -> int | None:
-    """Return the exit status, or minus the signal, of a process whose ``parent`` is our child.
-
-    None when it runs on or cannot be told. The parent is killed for it: then its zombie is ours.
-    """
-    try:
-        for _ in range(100):
-            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-                if file.read().rpartition(")")[2].split()[0] in "ZX":
-                    break
-            time.sleep(0.01)
-        else:
-            return None
-        if pid != parent:
-            os.kill(parent, signal.SIGKILL)
-            os.waitpid(parent, 0)
-        status = os.waitpid(pid, 0)[1]
-    except (OSError, OverflowError):
-        return None
-    return os.waitstatus_to_exitcode(status)
-
-
 def limit_resources(memory_bytes: int, file_bytes: int) -> None:
     """Limit this process: address space beyond what is mapped now, file size, no core dumps."""
-    _limit(resource.RLIMIT_AS, mapped_bytes() + memory_bytes, REPORT_BYTES)
-    _limit(resource.RLIMIT_FSIZE, file_bytes, 0)
-    _limit(resource.RLIMIT_CORE, 0, 0)
+    for kind, soft, spare in (
+        (resource.RLIMIT_AS, mapped_bytes() + memory_bytes, REPORT_BYTES),
+        (resource.RLIMIT_FSIZE, file_bytes, 0),
+        (resource.RLIMIT_CORE, 0, 0),
+    ):
+        allowed = resource.getrlimit(kind)[1]
+        most = soft + spare if allowed == resource.RLIM_INFINITY else allowed
+        resource.setrlimit(kind, (min(soft, most), min(soft + spare, most)))
 
 
 def spare_memory() -> None:
@@ -109,25 +87,20 @@ def spare_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
-def _limit(kind: int, soft: int, spare: int) -> None:
-    hard = soft + spare
-    allowed = resource.getrlimit(kind)[1]
-    if allowed != resource.RLIM_INFINITY:
-        soft, hard = min(soft, allowed), min(hard, allowed)
-    resource.setrlimit(kind, (soft, hard))
-
-
 @functools.cache
 def mapped_bytes() -> int:
     """Return how much this process had mapped when it, or the process it was forked from, asked.
 
     A zygote asks before it forks, because that costs each child over a millisecond.
     """
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[0]) * resource.getpagesize()
-    except (OSError, ValueError, IndexError):
-        return 1 << 30
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def offer_to_oom_killer() -> None:
+    """Let this process and its children be killed first where a group's memory is used up (proc(5))."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
 
 
 def kill_group(pid: int) -> None:
@@ -137,53 +110,59 @@ def kill_group(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
-def offer_to_oom_killer() -> None:
-    """Let this process and its children be killed first where a group's memory is used up (proc(5))."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")
-
-
 def wake_group() -> None:
     """Let the stopped processes of this one's group go on; a test may have stopped them."""
     with contextlib.suppress(OSError):
         os.killpg(0, signal.SIGCONT)
 
 
-def children() -> set[int]:
-    """Return the process ids of this process's children."""
-    pid = os.getpid()
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return {int(one) for one in file.read().split()}
-    except (OSError, ValueError):
-        return _children_by_scan(pid)
-
-
-def _children_by_scan(parent: int) -> set[int]:
-    found: set[int] = set()
-    try:
-        names = [name for name in os.listdir("/proc") if name.isdigit()]
-    except OSError:
-        return found
-    for name in names:
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
-                fields = file.read().rsplit(")", 1)[1].split()
-            if int(fields[1]) == parent:
-                found.add(int(name))
-    return found
-
-
-def kill_orphans(spared: set[int]) -> int:
-    """Kill and reap every child but ``spared``, and what they leave; return how many there were."""
-    ended: dict[int, bool] = {}
+def kill_orphans(spared: set[int]) -> None:
+    """Kill and reap every child but ``spared``, and what they leave."""
     for _ in range(_MAX_SWEEPS):
-        strays: list[int] = [pid for pid in children() if pid not in spared]
+        strays = _children() - spared
         if not strays:
-            break
+            return
         for pid in strays:
             kill_group(pid)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-            ended[pid] = True
-    return len(ended)
+
+
+def _children() -> set[int]:
+    """Return the process ids of this process's children; none of them is reaped meanwhile."""
+    parent = os.getpid()
+    own = f"/proc/{parent}/task/{parent}/children"
+    with contextlib.suppress(OSError), open(own, encoding="ascii") as file:
+        return set(map(int, file.read().split()))
+    found: set[int] = set()  # a kernel without CONFIG_PROC_CHILDREN
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if _state(pid)[1] == str(parent):
+                found.add(int(pid))
+    return found
+
+
+def _state(pid: int | str) -> list[str]:
+    """Return what the kernel tells of a process, from its state on. Raises OSError."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()
+
+
+def how_ended(pid: int, parent: int) -> int | None:
+    """Return the exit status, or minus the signal, of a process whose ``parent`` is our child.
+
+    None when it runs on or cannot be told. The parent is killed for it: then its zombie is ours.
+    """
+    try:
+        for _ in range(100):
+            if _state(pid)[0] in "ZX":
+                break
+            time.sleep(0.01)
+        else:
+            return None
+        if pid != parent:
+            os.kill(parent, signal.SIGKILL)
+            os.waitpid(parent, 0)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except (OSError, OverflowError):
+        return None

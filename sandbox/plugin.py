@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from sandbox import kernel
@@ -92,7 +92,10 @@ class Plugin:
         self._on_start()
         outcome = yield
         if outcome.excinfo is not None:
-            self._add_conftest_error(outcome.excinfo[1])
+            error = outcome.excinfo[1]
+            path = relative_path(str(getattr(error, "path", "")), self.root)
+            if path is not None:
+                self._add_error(path, error)
 
     @hook(hookwrapper=True)
     def pytest_cmdline_main(self, config: Any) -> Generator[None, Any, None]:
@@ -133,36 +136,25 @@ class Plugin:
         """Let a module that never ends, or that exits, be its own error and not all others'."""
         import pytest
 
-        if not isinstance(collector, pytest.File):
-            yield
-            return
         node_id = from_root(self._folder, collector.nodeid)
-        is_folder = isinstance(collector, pytest.Package)  # so it is, before pytest 8
-        if self.paths and not is_folder and not is_below(node_id, self.paths):
+        is_file = isinstance(collector, pytest.File)
+        is_folder = isinstance(collector, pytest.Package)  # a file, before pytest 8
+        if self.paths and is_file and not is_folder and not is_below(node_id, self.paths):
             # pytest was given a folder, which holds what was asked for and more
             vars(collector)["collect"] = list
-        if self.on_file is not None:
+        if is_file and self.on_file is not None:
             self.on_file(node_id)
-        with _time_limit(self._module_s):
+        with _time_limit(self._module_s) if is_file else nullcontext():
             outcome = yield
         if outcome.excinfo is not None:
             self._add_error(node_id, outcome.excinfo[1])
             told = repr(outcome.excinfo[1])
             outcome.force_result(pytest.CollectReport(collector.nodeid, "failed", told, None))
-
-    @hook()
-    def pytest_exception_interact(self, call: Any, report: Any) -> None:
-        """Keep the exception of a module that cannot be collected."""
-        if type(report).__name__ == "CollectReport":
-            self._add_error(from_root(self._folder, report.nodeid), call.excinfo.value)
-
-    @hook()
-    def pytest_collectreport(self, report: Any) -> None:
-        """Keep a collection failure for which no exception was shown."""
-        node_id = from_root(self._folder, report.nodeid)
-        if report.failed and node_id not in [one["node_id"] for one in self.errors]:
-            fault = plain_fault("CollectError", str(report.longrepr))
-            self.errors.append(_collect_error(node_id, fault))
+        elif outcome.get_result().failed:
+            report = outcome.get_result()
+            caught = getattr(vars(report).get("call"), "excinfo", None)
+            error = pytest.Collector.CollectError(str(report.longrepr))
+            self._add_error(node_id, caught.value if caught else error)
 
     @hook()
     def pytest_internalerror(self, excrepr: Any) -> None:
@@ -175,16 +167,11 @@ class Plugin:
         self._on_loop(session)
         return True
 
-    def _add_conftest_error(self, error: BaseException) -> None:
-        path = relative_path(str(getattr(error, "path", "")), self.root)
-        if path is not None:
-            self._add_error(path, error)
-
     def add_start_error(self, error: Exception) -> None:
         """Keep why pytest could not start: under the first file of the repository that was in it."""
-        fault = describe(error, error.__traceback__, self.root)
+        fault = describe(error, self.root)
         if fault["frames"]:
-            self.errors.append(_collect_error(fault["frames"][0]["path"], fault))
+            self._add_fault(fault["frames"][0]["path"], fault)
 
     def _add_error(self, node_id: str, error: BaseException) -> None:
         if any(one["node_id"] == node_id for one in self.errors):
@@ -192,10 +179,14 @@ class Plugin:
         cause = _cause(error)
         if self.probing is not None:
             self.probing.on_collect_error(cause)
-        fault = describe(cause, cause.__traceback__, self.root)
         if cause is error and type(error).__name__ == "CollectError":
-            fault = plain_fault("CollectError", str(error))
-        self.errors.append(_collect_error(node_id, fault))
+            self._add_fault(node_id, plain_fault("CollectError", str(error)))
+        else:
+            self._add_fault(node_id, describe(cause, self.root))
+
+    def _add_fault(self, node_id: str, fault: Fault) -> None:
+        error = {"node_id": node_id, "phase": "collect", "fault": fault, "status": "error"}
+        self.errors.append(error)
 
     # --- tests ---
 
@@ -249,19 +240,20 @@ class Plugin:
 
 
 class OutcomeMaker:
-    """What one test did: pytest's reports made into one outcome."""
+    """What one test did: pytest's reports made into one ``outcome``, without output and trace."""
 
     def __init__(self, node_id: str, root: str, reprs: Reprs) -> None:
-        self.node_id = node_id
         self._root = root
         self._reprs = reprs
         self._compared: Recorded = None
         self._details: dict[str, tuple[Fault, dict[str, Any] | None]] = {}
-        self._status = "not_run"
-        self._phase = "call"
-        self._fault: Fault | None = None
-        self._comparison: dict[str, Any] | None = None
-        self._duration_s = 0.0
+        self.outcome: dict[str, Any] = {
+            "node_id": node_id,
+            "status": "not_run",
+            "phase": "call",
+            "duration_s": 0.0,
+            "fault": None,
+        }
 
     def on_compare(self, operator: str, left: object, right: object) -> None:
         """A comparison inside an assertion is false."""
@@ -269,45 +261,31 @@ class OutcomeMaker:
 
     def on_exception(self, phase: str, error: BaseException) -> None:
         """A phase ended with an exception (which pytest may still take for a skip)."""
-        traceback = error.__traceback__
-        fault = describe(error, traceback, self._root)
-        comparison = compare(error, traceback, self._compared, self._reprs)
-        self._details[phase] = (fault, comparison)
+        comparison = compare(error, self._compared, self._reprs)
+        self._details[phase] = (describe(error, self._root), comparison)
 
     def on_report(self, report: Any) -> None:
         """A phase is over. The first phase that failed is what the outcome tells.
 
         A subtest that is skipped, whose report bears its context, skips nothing but itself.
         """
-        self._duration_s += max(0.0, float(getattr(report, "duration", 0.0)))
-        if self._status in ("failed", "error"):
+        told, when = self.outcome, report.when
+        told["duration_s"] += max(0.0, float(getattr(report, "duration", 0.0)))
+        if told["status"] in ("failed", "error"):
             return
         if report.outcome == "failed":
-            self._phase = report.when if report.when in _PHASES else "call"  # a plugin's own report
-            self._status = "failed" if report.when == "call" else "error"
-            self._fault, self._comparison = self._details.get(report.when, (None, None))
-            if self._fault is None:
-                self._fault = plain_fault("Failed", str(report.longrepr))
+            told["phase"] = when if when in _PHASES else "call"  # a plugin's own report
+            told["status"] = "failed" if when == "call" else "error"
+            fault, told["comparison"] = self._details.get(when, (None, None))
+            told["fault"] = fault or plain_fault("Failed", str(report.longrepr))
         elif report.outcome == "skipped" and not hasattr(report, "context"):
-            self._status, self._phase = "skipped", report.when
-        elif report.outcome == "passed" and report.when == "call" and self._status != "skipped":
-            self._status = "passed"
+            told.update(status="skipped", phase=when)
+        elif report.outcome == "passed" and when == "call" and told["status"] != "skipped":
+            told["status"] = "passed"
 
     def interrupt(self, error: BaseException) -> None:
         """The test was left by an exception that pytest does not report."""
-        self._status, self._phase = "failed", "call"
-        self._fault = describe(error, error.__traceback__, self._root)
-
-    def outcome(self) -> dict[str, Any]:
-        """Return the outcome as it travels, without output and trace."""
-        return {
-            "node_id": self.node_id,
-            "status": self._status,
-            "phase": self._phase,
-            "duration_s": self._duration_s,
-            "fault": self._fault,
-            "comparison": self._comparison,
-        }
+        self.outcome.update(status="failed", phase="call", fault=describe(error, self._root))
 
 
 @contextmanager
@@ -324,10 +302,6 @@ def _time_limit(limit_s: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def _collect_error(node_id: str, fault: Fault) -> dict[str, Any]:
-    return {"node_id": node_id, "phase": "collect", "fault": fault, "status": "error"}
 
 
 def _cause(error: BaseException) -> BaseException:

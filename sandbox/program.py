@@ -8,10 +8,11 @@ swapped in place or the file must be imported afresh.
 from __future__ import annotations
 
 import ast
+import copy
 from types import CodeType
 from typing import NamedTuple
 
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _PLAIN_DECORATORS = frozenset(("staticmethod", "classmethod"))
 
@@ -25,16 +26,15 @@ class Change(NamedTuple):
 
     ``lines`` are the function's lines in the candidate, decorators included; ``base_line`` is its
     first line in the base. ``imports`` are top-level imports that only the candidate has.
+    ``is_decorated``: a decorator may have read what kind of function it is.
     """
 
     code: CodeType
-    node: FunctionNode
     lines: range
-    base_line: int
-    imports: tuple[ast.stmt, ...]
-    same_arguments: bool
-    same_docstring: bool
-    why_afresh: str
+    base_line: int = 0
+    imports: tuple[ast.stmt, ...] = ()
+    is_decorated: bool = False
+    why_afresh: str = ""
 
 
 def examine(
@@ -42,28 +42,33 @@ def examine(
 ) -> Change:
     """Compare a candidate's text with its file's; ``path`` becomes its code's file name.
 
-    ``ordinal`` tells which definition of the name is meant where none differs; None: the last.
+    ``ordinal`` tells which definition of the name is meant, from 0; None: the last.
     Raises InvalidProgramError when the candidate does not compile or lacks the function.
     """
     tree, code = _compile(path, source)
-    nodes = find_functions(tree, qualname)
+    nodes = _functions(tree, qualname)
     if not nodes:
         raise InvalidProgramError(f"the program defines no function {qualname!r}")
-    whole = Change(code, nodes[-1], _span(nodes[-1]), 0, (), False, False, "")
-    if base is None:
-        return whole._replace(why_afresh="the file is new")
+    index = len(nodes) - 1 if ordinal is None else min(ordinal, len(nodes) - 1)
+    change = Change(code, _span(nodes[index]))
     try:
-        base_tree = ast.parse(base)
+        base_tree = ast.parse(base or "")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return whole._replace(why_afresh="the file did not compile before")
-    base_nodes = find_functions(base_tree, qualname)
+        return change._replace(why_afresh="the file did not compile before")
+    base_nodes = _functions(base_tree, qualname)
     if len(base_nodes) != len(nodes):
-        return whole._replace(why_afresh="the function is defined another number of times")
-    unchanged = len(nodes) - 1 if ordinal is None else min(ordinal, len(nodes) - 1)
-    index = _changed(nodes, base_nodes, source, base, unchanged)
-    if index is None:
-        return whole._replace(why_afresh="several definitions of the function changed")
-    return _compare(whole, (tree, source, nodes[index]), (base_tree, base, base_nodes[index]))
+        return change._replace(why_afresh="the function is defined another number of times")
+    node, base_node = nodes[index], base_nodes[index]
+    known = {ast.dump(one) for one in _imports(base_tree)}
+    imports = tuple(one for one in _imports(tree) if ast.dump(one) not in known)
+    why = _why_afresh(node, base_node, imports)
+    if _rest(source, node, *imports) != _rest(base or "", base_node):
+        why = "the file differs outside the function"
+    are_plain = (
+        isinstance(one, ast.Name) and one.id in _PLAIN_DECORATORS for one in node.decorator_list
+    )
+    line = _span(base_node).start
+    return Change(code, change.lines, line, imports, not all(are_plain), why)
 
 
 def _compile(path: str, source: str) -> tuple[ast.Module, CodeType]:
@@ -77,17 +82,17 @@ def _compile(path: str, source: str) -> tuple[ast.Module, CodeType]:
     raise InvalidProgramError(f"the program does not compile: {message}")
 
 
-def find_functions(tree: ast.Module, qualname: str) -> list[FunctionNode]:
+def _functions(tree: ast.Module, qualname: str) -> list[_Function]:
     """Return every definition of ``qualname`` in source order, also below ``if`` and ``try``."""
     found: list[ast.AST] = [tree]
     for name in qualname.replace(".<locals>", "").split("."):
         found = [node for scope in found for node in _definitions(scope) if node.name == name]
-    return [node for node in found if isinstance(node, FunctionNode)]
+    return [node for node in found if isinstance(node, _Function)]
 
 
-def _definitions(scope: ast.AST) -> list[FunctionNode | ast.ClassDef]:
+def _definitions(scope: ast.AST) -> list[_Function | ast.ClassDef]:
     """Return the functions and classes of one scope, not those of scopes inside it."""
-    found: list[FunctionNode | ast.ClassDef] = []
+    found: list[_Function | ast.ClassDef] = []
     for node in ast.iter_child_nodes(scope):
         if isinstance(node, _SCOPES):
             found.append(node)
@@ -96,132 +101,39 @@ def _definitions(scope: ast.AST) -> list[FunctionNode | ast.ClassDef]:
     return found
 
 
-def _span(node: FunctionNode) -> range:
-    first = min([node.lineno] + [decorator.lineno for decorator in node.decorator_list])
+def _span(node: ast.stmt) -> range:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(one.lineno for one in decorators)])
     return range(first, (node.end_lineno or node.lineno) + 1)
-
-
-def _changed(
-    nodes: list[FunctionNode],
-    base_nodes: list[FunctionNode],
-    source: str,
-    base: str,
-    unchanged: int,
-) -> int | None:
-    """Return which of a name's definitions differs: ``unchanged`` when none, None when several."""
-    if len(nodes) == 1:
-        return 0
-    lines, base_lines = source.splitlines(), base.splitlines()
-    different = [
-        index
-        for index, (node, base_node) in enumerate(zip(nodes, base_nodes, strict=True))
-        if _text(lines, _span(node)) != _text(base_lines, _span(base_node))
-    ]
-    if len(different) > 1:
-        return None
-    return different[0] if different else unchanged
-
-
-def _text(lines: list[str], span: range) -> list[str]:
-    return lines[span.start - 1 : span.stop - 1]
-
-
-_Side = tuple[ast.Module, str, FunctionNode]
-
-
-def _compare(whole: Change, new: _Side, old: _Side) -> Change:
-    tree, source, node = new
-    base_tree, base, base_node = old
-    old_imports = {ast.dump(one) for one in _imports(base_tree)}
-    imports = [one for one in _imports(tree) if ast.dump(one) not in old_imports]
-    same_arguments = _signature(node) == _signature(base_node)
-    docstring = ast.get_docstring(node, False)
-    # a candidate that has none keeps the base's, and with it the examples that test it
-    same_docstring = docstring is None or docstring == ast.get_docstring(base_node, False)
-    change = whole._replace(
-        node=node,
-        lines=_span(node),
-        base_line=_span(base_node).start,
-        imports=tuple(imports),
-        same_arguments=same_arguments,
-        same_docstring=same_docstring,
-    )
-    rest = _rest(source, [_span(node)] + [_lines_of(one) for one in imports])
-    if rest != _rest(base, [_span(base_node)]):
-        return change._replace(why_afresh="the file differs outside the function")
-    return change._replace(why_afresh=_why_afresh(change, base_node))
-
-
-def _why_afresh(change: Change, base_node: FunctionNode) -> str:
-    node = change.node
-    decorators = [ast.dump(one) for one in node.decorator_list]
-    if decorators != [ast.dump(one) for one in base_node.decorator_list]:
-        return "the decorators differ"
-    if any(getattr(one, "module", None) == "__future__" for one in change.imports):
-        return "the __future__ imports differ"
-    decorated = any(
-        not (isinstance(one, ast.Name) and one.id in _PLAIN_DECORATORS)
-        for one in node.decorator_list
-    )
-    if decorated and not (change.same_arguments and change.same_docstring):
-        return "a decorator may have read the signature or the docstring"
-    if decorated and _kind(node) != _kind(base_node):
-        return "a decorator may have read the kind of the function"
-    if not change.same_docstring and ">>>" in _docstrings(node, base_node):
-        return "the docstring holds examples"
-    return ""
 
 
 def _imports(tree: ast.Module) -> list[ast.stmt]:
     return [one for one in tree.body if isinstance(one, (ast.Import, ast.ImportFrom))]
 
 
-def _lines_of(node: ast.stmt) -> range:
-    return range(node.lineno, (node.end_lineno or node.lineno) + 1)
-
-
-def _signature(node: FunctionNode) -> str:
-    return ast.dump(node.args) + (ast.dump(node.returns) if node.returns else "")
-
-
-def _docstrings(*nodes: FunctionNode) -> str:
-    return "\n".join(ast.get_docstring(node, False) or "" for node in nodes)
-
-
-def _rest(source: str, spans: list[range]) -> list[str]:
-    """Return the lines outside ``spans`` that say something."""
-    hidden = {line for span in spans for line in span}
+def _rest(source: str, *hidden: ast.stmt) -> list[str]:
+    """Return the lines outside of ``hidden`` that say something."""
+    lines = {line for node in hidden for line in _span(node)}
     return [
         text.rstrip()
         for number, text in enumerate(source.splitlines(), 1)
-        if number not in hidden and text.strip()
+        if number not in lines and text.strip()
     ]
 
 
-def _kind(node: FunctionNode) -> tuple[bool, bool]:
-    """Return whether the function is async and whether it is a generator."""
-    waiting: list[ast.AST] = list(node.body)
-    yields = False
-    while waiting and not yields:
-        one = waiting.pop()
-        if isinstance(one, (ast.Yield, ast.YieldFrom)):
-            yields = True
-        elif not isinstance(one, (*_SCOPES, ast.Lambda)):
-            waiting.extend(ast.iter_child_nodes(one))
-    return isinstance(node, ast.AsyncFunctionDef), yields
+def _why_afresh(node: _Function, base_node: _Function, imports: tuple[ast.stmt, ...]) -> str:
+    if _header(node) != _header(base_node):
+        return "the function's decorators or signature differ"
+    if any(getattr(one, "module", None) == "__future__" for one in imports):
+        return "the __future__ imports differ"
+    docstring = ast.get_docstring(node, False)
+    # a candidate that has none keeps the base's, and with it the examples that test it
+    if docstring is not None and docstring != ast.get_docstring(base_node, False):
+        return "the docstring differs"
+    return ""
 
 
-def find_code(code: CodeType, qualname: str, first_line: int) -> CodeType | None:
-    """Return the code object of ``qualname`` (no ``<locals>``) that begins at ``first_line``."""
-    names = qualname.split(".")
-    scopes = [code]
-    for depth, name in enumerate(names):
-        scopes = [
-            inner
-            for scope in scopes
-            for inner in scope.co_consts
-            if isinstance(inner, CodeType)
-            and inner.co_name == name
-            and (depth < len(names) - 1 or inner.co_firstlineno == first_line)
-        ]
-    return scopes[0] if len(scopes) == 1 else None
+def _header(node: _Function) -> str:
+    bare = copy.copy(node)
+    bare.body = []
+    return ast.dump(bare)

@@ -50,7 +50,7 @@ class Room:
                 note = "there was no more room for what happened in this test"
                 notes = [*evidence["notes"], note]
                 outcome = dict(outcome, evidence=dict(evidence, sights=[], notes=notes))
-        fault = outcome["fault"]
+        fault = outcome.get("fault")
         used = len(outcome["output"]) + (len(fault["message"]) if fault else 0)
         if used > self._chars_left:
             outcome = dict(outcome, output=_short(outcome["output"]))

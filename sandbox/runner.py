@@ -21,13 +21,12 @@ from typing import Any, NoReturn
 from sandbox import kernel
 from sandbox.ids import by_function, function_of, renamed
 from sandbox.installed import lay_over
-from sandbox.scratch import Scratch, remove_tree
 from sandbox.session import Session
 from sandbox.supervisor import Supervisor
-from sandbox.tree import Tree, TreeError, clean_path
+from sandbox.tree import Tree, TreeError, clean_path, remove
 from sandbox.watch import exit_text
 from sandbox.wire import Message, Reader, WireError, encode, write_all
-from sandbox.zygote import Channel, ZygoteLostError, channel_pair, spawn
+from sandbox.zygote import Channel, ZygoteLostError, spawn
 
 _HIGH_FD = 100
 _PATH_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH")
@@ -63,7 +62,6 @@ class Runner:
             self._send({"type": "broken", "kind": error.kind, "message": str(error)})
             return
         while True:
-            self._scratch.sweep()
             for tree in self._trees:
                 tree.restore()
             request = self._reader.wait_frame()
@@ -103,9 +101,7 @@ class Runner:
             raise BrokenError(str(error)) from None
         self._prepare(opening["env"], opening["project"])
         start = time.monotonic()
-        plugins = opening["project"]["plugins"] if opening["project"] else {}
-        tests = [str(one) for one in opening["tests"]]
-        collected, fresh = self._start_session(tests, plugins, opening["probe"])
+        collected, fresh = self._start_session(opening)
         answer = self._await(collected)
         self._collect_s = time.monotonic() - start
         if answer is None:
@@ -115,51 +111,51 @@ class Runner:
         own, names = answer["node_ids"], renamed(answer["node_ids"], opening["known"])
         others = [name for one, name in zip(own, names, strict=True) if one != name]
         answer |= {"node_ids": names, "renamed": [*by_function(others)]}
-        self._node_ids = set(answer["node_ids"])
+        self._node_ids = set(names)
         # those of a file that cannot be collected from before
         self._siblings = by_function(
             dict.fromkeys(one for one in (*opening["known"], *names) if one[-1:] == "]")
         )
-        has_zygote = answer.pop("serves")
         self._supervisor = Supervisor(
-            collected if has_zygote else None,
+            collected if answer.pop("serves") else None,
             fresh,
             stop_fd=self._reader.fd,
             is_abandoned=self._is_abandoned,
         )
+        spared = [tree.root for tree in self._trees]
+        folders = dict.fromkeys([work, *self._folders.split(os.pathsep)])
+        self._trees += [Tree(one, spared) for one in folders if os.path.isdir(one)]
         for tree in self._trees:
             tree.mark()
-        own = [os.path.dirname(self._root), *filter(None, self._folders.split(os.pathsep))]
-        self._scratch = Scratch(own, [tree.root for tree in self._trees])
         self._send(answer)
 
-    def _start_session(
-        self, tests: list[str], plugins: dict[str, str], probe: Message | None
-    ) -> tuple[Channel, Channel]:
+    def _start_session(self, opening: Message) -> tuple[Channel, Channel]:
         """Fork pytest's process; return the channels to its two zygotes."""
-        collected, their_collected = channel_pair()
-        fresh, their_fresh = channel_pair()
+        collected, their_collected = Channel.pair()
+        fresh, their_fresh = Channel.pair()
+        project = opening["project"]
+        plugins = project["plugins"] if project else {}
+        places = (self._root, self._home[len(self._root) + 1 :])
+        channels = (their_collected, their_fresh)
 
-        def body() -> NoReturn:
+        def body() -> None:
             for fd in (self._reader.fd, self._output_fd):
                 os.close(fd)
             for channel in (collected, fresh):
                 channel.end.close()
-            channels = (their_collected, their_fresh)
-            places = (self._root, self._home[len(self._root) + 1 :])
+            tests, probe = opening["tests"], opening["probe"]
             Session(places, self._args, tests, plugins, self._test_s, channels, probe).run()
 
         self._pids.add(spawn(body))
-        their_collected.end.close()
-        their_fresh.end.close()
+        for channel in channels:
+            channel.end.close()
         return collected, fresh
 
     def _prepare(self, env: dict[str, str], project: Message | None) -> None:
         """Make this process, and so all forked ones, look like ``python -m pytest`` there."""
         try:
-            importlib.import_module("pytest")
-            importlib.import_module("_pytest.assertion.rewrite")
-            importlib.import_module("_pytest.runner")
+            for name in ("pytest", "_pytest.assertion.rewrite", "_pytest.runner"):
+                importlib.import_module(name)
         except Exception as error:
             message = f"pytest cannot be imported: {type(error).__name__}: {error}"
             raise BrokenError(message) from None
@@ -189,8 +185,7 @@ class Runner:
         sys.path_hooks.insert(0, _real_entry(self._root))
         sys.argv[:] = ["pytest"]
         sys.modules["__main__"] = types.ModuleType("__main__")
-        for name in ("stdin", "stdout", "stderr"):
-            _reopen(name)
+        _reopen_streams()
         importlib.invalidate_caches()
         gc.collect()
         gc.freeze()
@@ -229,12 +224,15 @@ class Runner:
         start = time.monotonic()
         result = self._run(request)
         outcomes = result["outcomes"]
-        result["outcomes"] = [outcomes.get(test) or _not_run(test) for test in request["tests"]]
+        result["outcomes"] = [
+            outcomes.get(test) or {"node_id": test, "status": "not_run"}
+            for test in request["tests"]
+        ]
         result.update(type="result", id=request["id"], wall_s=time.monotonic() - start)
         self._send(result)
         self._supervisor.tidy()
         kernel.kill_orphans(self._pids)
-        remove_tree(os.path.join(self._tmp, "run"))
+        remove(os.path.join(self._tmp, "run"))
 
     def _run(self, request: Message) -> dict[str, Any]:
         program = request["program"]
@@ -249,34 +247,22 @@ class Runner:
             except (OSError, TreeError, UnicodeError) as error:
                 return _invalid(f"the program cannot be written: {error}")
         tests = list(dict.fromkeys(request["tests"]))
+        functions = dict.fromkeys(map(function_of, tests))
         folder = os.path.join(self._tmp, "run")
         os.makedirs(folder, exist_ok=True)
-        job = {
-            "program": program,
-            "base": base,
-            "tests": tests,
-            "siblings": [
-                one
-                for function in dict.fromkeys(map(function_of, tests))
-                for one in self._siblings.get(function, ())
-            ],
-            "trace": request["trace"],
-            "limits": request["limits"],
-            "lessons": request["lessons"],
-            "patient": request["patient"],
-            "until_s": time.monotonic() + request["left_s"],
-            "tmp": folder,
-        }
-        known = all(test in self._node_ids for test in tests)
+        job = dict(
+            request,
+            base=base,
+            tests=tests,
+            siblings=[test for one in functions for test in self._siblings.get(one, ())],
+            until_s=time.monotonic() + request["left_s"],
+            tmp=folder,
+        )
         return self._supervisor.run(
             job,
-            afresh=program is not None and not known,
+            afresh=program is not None and not self._node_ids.issuperset(tests),
             afresh_s=5.0 + 2.0 * self._collect_s,
         )
-
-
-def _not_run(test: str) -> dict[str, Any]:
-    return {"node_id": test, "status": "not_run"}
 
 
 def _invalid(detail: str) -> dict[str, Any]:
@@ -302,14 +288,14 @@ def _hide_runner(folder: str) -> None:
         del sys.modules[name]
 
 
-def _reopen(name: str) -> None:
-    """Make a standard stream anew over its descriptor, so that it always encodes."""
-    fd = ("stdin", "stdout", "stderr").index(name)
-    mode = "r" if fd == 0 else "w"
-    errors = "replace" if fd == 0 else "backslashreplace"
-    stream = open(fd, mode, 1, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
-    setattr(sys, name, stream)
-    setattr(sys, f"__{name}__", stream)
+def _reopen_streams() -> None:
+    """Make the standard streams anew over their descriptors, so that they always encode."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        errors = "backslashreplace" if fd else "replace"
+        mode = "w" if fd else "r"
+        stream = open(fd, mode, 1, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def _take_pipes() -> Runner:

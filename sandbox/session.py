@@ -11,30 +11,31 @@ import contextlib
 import gc
 import os
 import platform
+import random
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Any
 
 from sandbox import kernel
-from sandbox.called import CallWatch
 from sandbox.calm import hold_filters
-from sandbox.child import Work, collect_fault, never_ran, run_tests, settle
+from sandbox.child import Work, collect_fault, run_tests, settle
 from sandbox.faults import plain_fault
-from sandbox.ids import arguments
-from sandbox.inherited import RandomState, warm_hypothesis
+from sandbox.ids import arguments, file_of
 from sandbox.plugin import Plugin
 from sandbox.probing import Probing
 from sandbox.reprs import printable
-from sandbox.swap import AfreshError, modules_below, swap
+from sandbox.swap import AfreshError, Called, modules_below, swap, watch_calls
 from sandbox.wire import Message
-from sandbox.zygote import EXIT_HARNESS, EXIT_MEMORY, Channel, ZygoteLostError, serve
+from sandbox.zygote import Channel, ZygoteLostError, end_with, serve
 
 MAX_ID_CHARS = 8192
 """A test with a longer id is left out, as is one that is no text: it travels with each run."""
 
-MAX_LOCATED = 2000
-"""So many tests' places are looked up ahead, which takes a tenth of a millisecond each."""
+MAX_UNASKABLE = 2000
+
+_TEXT_STRATEGIES = ("text(", "characters(", "from_regex(", "from_type(", "builds(", "emails(")
 
 
 class Session:
@@ -62,32 +63,25 @@ class Session:
         self._args = [*args, *arguments(self._root, folder, tests)]
         self._plugins = plugins
         self._collected, self._fresh = channels
-        self._watch: CallWatch | None = None
+        self._stop_watch: Callable[[], Called] = set
         self._let_filters: Callable[[], None] = _nothing
         self._work: Work | None = None
-        self._random: RandomState | None = None
+        self._chance: Any = None
         on_start = _nothing if plugins else self._split
         self._probing = None if probe is None else Probing(probe, self._root, test_s)
         self._plugin = Plugin(places, tests, test_s, on_start, self._on_loop, self._probing)
 
-    def run(self) -> NoReturn:
-        """Run pytest; every process that comes of it ends here."""
-        code = EXIT_HARNESS
-        try:
-            import pytest
+    def run(self) -> None:
+        """Run pytest; every process that comes of it ends here, or with its tests."""
+        import pytest
 
-            self._let_filters = hold_filters()
-            if self._probing is not None:
-                self._probing.install()
-            if self._plugins:
-                self._split()
-            args = [*self._failed_plugins(), *self._args]
-            self._on_early_end(int(pytest.main(args, plugins=[self._plugin])))
-            code = 0
-        except MemoryError:
-            code = EXIT_MEMORY
-        finally:
-            os._exit(code)
+        self._let_filters = hold_filters()
+        if self._probing is not None:
+            self._probing.install()
+        if self._plugins:
+            self._split()
+        args = [*self._failed_plugins(), *self._args]
+        self._on_early_end(int(pytest.main(args, plugins=[self._plugin])))
 
     def _failed_plugins(self) -> list[str]:
         """Import the repository's plugins as pytest will; return options that leave out the others.
@@ -114,10 +108,9 @@ class Session:
         if os.fork() == 0:
             kernel.die_with_parent()
             self._fresh.end.close()
-            self._random = RandomState()
+            self._chance = random.getstate()
             if self._probing is None:
-                self._watch = CallWatch(self._root)
-                self._watch.start()
+                self._stop_watch = watch_calls(self._root)
             self._plugin.on_file = self._tell_file
             self._tell_file("")
             return
@@ -126,40 +119,31 @@ class Session:
         self._work = work
         if not work.examine():
             os._exit(0)
-        self._plugin.paths = work.test_paths()
+        self._plugin.paths = list(dict.fromkeys(map(file_of, work.tests)))
 
     def _tell_file(self, path: str) -> None:
         """Say what is collected now: the runner names it should this process be killed."""
         with contextlib.suppress(ZygoteLostError):
             self._collected.send({"type": "collecting", "path": path, "pid": os.getpid()})
 
-    def _on_loop(self, session: Any) -> NoReturn:
+    def _on_loop(self, session: Any) -> None:
         """All tests are collected: serve, or run those asked for."""
-        code = EXIT_HARNESS
-        try:
-            if self._work is None:
-                self._serve_collected(session)
-            else:
-                run_tests(self._work, self._plugin, session)
-            code = 0
-        except MemoryError:
-            code = EXIT_MEMORY
-        finally:
-            os._exit(code)
+        work = self._work
+        if work is None:
+            end_with(lambda: self._serve_collected(session))
+        end_with(lambda: run_tests(work, self._plugin, session))
 
     def _serve_collected(self, session: Any) -> None:
         called = self._stop_watch()
-        if self._random is not None:
-            self._random.keep()
+        chance = random.getstate()
         modules = modules_below(self._root)
-        _locate(session.items[:MAX_LOCATED])
         gc.collect()
         gc.freeze()
         self._collected.send(self._answer(session))
-        warm_hypothesis(session.items, sys.modules)  # while the bot thinks
+        warm_hypothesis(session.items)  # while the bot thinks
         work = self._next_work(self._collected)
-        if self._random is not None:
-            self._random.restore()
+        if chance != self._chance:  # the tests' modules seeded it, or drew; else it is chance
+            random.setstate(chance)
         if not work.examine():
             return
         if work.program is not None and work.change is not None:
@@ -171,12 +155,9 @@ class Session:
         run_tests(work, self._plugin, session)
 
     def _next_work(self, channel: Channel) -> Work:
-        """Serve; return in a forked run with what it is to do, and end when the channel closes."""
+        """Serve; return in a forked run with what it is to do."""
         kernel.mapped_bytes()
-        request = serve(channel)
-        if request is None:
-            os._exit(0)
-        message, fds = request
+        message, fds = serve(channel)
         return Work(message, self._root, settle(message, fds))
 
     def _on_early_end(self, code: int) -> None:
@@ -185,33 +166,22 @@ class Session:
         if self._work is not None:
             for test in self._work.tests:
                 fault = collect_fault(test, self._plugin) or plain_fault("CollectError", detail)
-                outcome = never_ran(test, "error", fault)
-                self._work.send({"type": "outcome", "outcome": outcome, "trace": None})
+                self._work.tell(test, "error", fault)
             self._work.send({"type": "done"})
         elif self._plugin.errors:
             self._collected.send(self._answer(None))
         else:
             self._collected.send({"type": "broken", "message": detail})
 
-    def _stop_watch(self) -> set[tuple[str, int]]:
-        if self._watch is None:
-            return set()
-        self._watch.stop()
-        return self._watch.called
-
     def _answer(self, session: Any) -> Message:
         import pytest
 
         node_ids = [] if session is None else self._plugin.ids(session.items)
-        askable = [one for one in node_ids if len(one) <= MAX_ID_CHARS and _is_text(one)]
-        known = set(askable)
-        others = [
-            printable(one[:MAX_ID_CHARS])[:MAX_ID_CHARS] for one in node_ids if one not in known
-        ]
+        others = [one[:MAX_ID_CHARS] for one in node_ids if not _is_askable(one)]
         return {
             "type": "collected",
-            "node_ids": askable,
-            "unaskable": others[:MAX_LOCATED],
+            "node_ids": list(filter(_is_askable, node_ids)),
+            "unaskable": [printable(one)[:MAX_ID_CHARS] for one in others[:MAX_UNASKABLE]],
             "errors": self._plugin.errors,
             "switched_off": sorted(self._plugin.switched_off),
             "python": platform.python_version(),
@@ -225,16 +195,19 @@ def _nothing() -> None:
     return
 
 
-def _is_text(node_id: str) -> bool:
+def _is_askable(node_id: str) -> bool:
     """Can it be sent? A half of a pair (a surrogate) cannot."""
-    return not any("\ud800" <= char <= "\udfff" for char in node_id)
+    return len(node_id) <= MAX_ID_CHARS and node_id == node_id.encode("utf-8", "ignore").decode()
 
 
-def _locate(items: list[Any]) -> None:
-    """Have pytest find and keep each test's place in its file, so that no run must do it again."""
-    for item in items:
-        with contextlib.suppress(Exception):
-            getattr(item, "location", None)
+def warm_hypothesis(items: list[Any]) -> None:
+    """Make hypothesis's table of characters where tests ask for text: seconds, else in every run."""
+    strategies = sys.modules.get("hypothesis.strategies")
+    with contextlib.suppress(Exception):
+        paths = {str(item.path) for item in items if item.get_closest_marker("hypothesis")}
+        texts = (Path(path).read_text("utf-8", "replace") for path in sorted(paths))
+        if strategies and any(word in text for text in texts for word in _TEXT_STRATEGIES):
+            strategies.text().validate()
 
 
 def _exit_text(code: int) -> str:

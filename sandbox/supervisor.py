@@ -54,19 +54,21 @@ class Supervisor:
         """
         outcomes: dict[str, dict[str, Any]] = {}
         status, detail = "ok", ""
-        room = Room(int(request["limits"]["max_events"]))
-        use_fresh = afresh or self._collected is None
+        room = Room(request["limits"]["max_events"])
         forks = 0
         while forks < MAX_FORKS:
             waiting = [test for test in request["tests"] if test not in outcomes]
             if not waiting and forks:
                 break
             forks += 1
-            ended = self._attempt(dict(request, tests=waiting), use_fresh, afresh_s, outcomes, room)
+            channel = None if afresh else self._collected
+            collect_s = 0.0 if channel else afresh_s
+            job = dict(request, tests=waiting)
+            ended = self._attempt(job, channel or self._fresh, collect_s, outcomes, room)
             if ended.how == "afresh":
-                use_fresh, forks = True, 0
+                afresh, forks = True, 0
                 continue
-            if ended.how == "done" or ended.how == "stop":
+            if ended.how in ("done", "stop"):
                 continue
             if status == "ok":
                 status, detail = ("timeout" if ended.how == "late" else ended.how), ended.detail
@@ -74,7 +76,8 @@ class Supervisor:
                 break
             if ended.how == "timeout" and not request["patient"]:
                 break
-        if status == "ok" and any(_is_memory_error(one) for one in outcomes.values()):
+        faults = [one.get("fault") or {} for one in outcomes.values()]
+        if status == "ok" and "MemoryError" in [one.get("type_name") for one in faults]:
             status = "oom"
         return {"status": status, "detail": detail, "outcomes": outcomes}
 
@@ -103,16 +106,15 @@ class Supervisor:
     def _attempt(
         self,
         request: Message,
-        use_fresh: bool,
-        afresh_s: float,
+        channel: Channel,
+        collect_s: float,
         outcomes: dict[str, dict[str, Any]],
         room: Room,
     ) -> Ended:
         self.tidy()
         limits = request["limits"]
-        channel = self._fresh if use_fresh or self._collected is None else self._collected
         try:
-            child = Child(channel, request, int(limits["output_chars"]))
+            child = Child(channel, request, limits["output_chars"])
         except ZygoteLostError as error:
             if channel is self._fresh:
                 raise
@@ -120,36 +122,47 @@ class Supervisor:
             return Ended("afresh", str(error))
         self._finished = child
         watch = Watch(child, request, outcomes, room)
-        collect_s = afresh_s if use_fresh else 0.0
-        return self._follow(child, watch, float(limits["test_s"]), collect_s, request["until_s"])
+        return self._follow(child, watch, limits["test_s"], collect_s, request["until_s"])
 
     def _follow(
         self, child: Child, watch: Watch, test_s: float, collect_s: float, until_s: float
     ) -> Ended:
         """Listen to the child until it is done, has died, or has run out of time.
 
-        At ``until_s`` (on the monotonic clock) it is killed, and nothing is said of its test.
+        A test that has is asked for its trace so far, then killed. At ``until_s`` (on the monotonic
+        clock) the child is killed, and nothing is said of its test.
         """
         zygote_fd = child.channel.end.fileno()
         deadline = time.monotonic() + PLACE_S + collect_s + test_s
+        is_late = False
         while watch.ended is None:
             now_s = time.monotonic()
             if now_s >= until_s:
                 child.kill()
                 return Ended("late", "the time for the whole job was over")
-            if now_s >= deadline:
-                return self._time_out(child, watch, test_s)
+            if now_s >= deadline or (is_late and watch.partial):
+                if is_late or not watch.is_placed:
+                    return self._time_out(child, watch, test_s)
+                is_late, deadline = True, now_s + PARTIAL_S
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child.pid, PARTIAL_SIGNAL)
             ready = self._wait(child, zygote_fd, min(deadline, until_s) - now_s)
             if child.output_fd in ready:
                 child.drain_output()
             if child.reader.fd in ready:
-                watch.read()
+                watch.read(is_late)
             if watch.take_progress():
                 deadline = time.monotonic() + test_s
             if zygote_fd in ready and watch.ended is None:
                 self._await_exit(child, FORK_S)
-                return watch.died()
+                return self._time_out(child, watch, test_s) if is_late else watch.died()
         return watch.ended
+
+    def _time_out(self, child: Child, watch: Watch, test_s: float) -> Ended:
+        child.kill()
+        watch.give_up("timeout")
+        what = "a test" if watch.is_placed else "putting the program in place"
+        return Ended("timeout", f"{what} took longer than {test_s:.3g} s")
 
     def _wait(self, child: Child, zygote_fd: int, left_s: float) -> list[int]:
         """Wait for something to read; leave when the bot is gone."""
@@ -166,25 +179,3 @@ class Supervisor:
             child.kill()
             raise SystemExit(0)
         return ready
-
-    def _time_out(self, child: Child, watch: Watch, test_s: float) -> Ended:
-        """Ask for the trace so far, then kill."""
-        if watch.is_placed:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, PARTIAL_SIGNAL)
-            deadline = time.monotonic() + PARTIAL_S
-            while watch.partial is None and time.monotonic() < deadline:
-                left_s = max(0.0, deadline - time.monotonic())
-                ready = select.select([child.reader.fd, child.output_fd], [], [], left_s)[0]
-                child.drain_output()
-                if child.reader.fd in ready and not watch.read(late=True):
-                    break
-        child.kill()
-        watch.give_up("timeout")
-        what = "a test" if watch.is_placed else "putting the program in place"
-        return Ended("timeout", f"{what} took longer than {test_s:.3g} s")
-
-
-def _is_memory_error(outcome: dict[str, Any]) -> bool:
-    fault = outcome.get("fault")
-    return bool(fault) and fault.get("type_name") == "MemoryError"  # type: ignore[union-attr]

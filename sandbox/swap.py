@@ -1,28 +1,62 @@
 """Puts a candidate's function in place of the one already imported, in this process.
 
-It knows nothing of tests. The function objects stay; their code, defaults and annotations change,
-so every reference sees the new function. Whatever makes that unequal to importing the file
-afresh raises AfreshError instead.
+It knows nothing of tests. The function objects stay and their code changes, so every reference
+sees the new function. Whatever makes that unequal to importing the file afresh raises AfreshError.
 """
 
 from __future__ import annotations
 
 import ast
-import copy
 import os
 import sys
 import warnings
-from collections.abc import Set
-from types import CellType, CodeType, FunctionType, ModuleType
+from collections.abc import Callable, Set
+from itertools import islice
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-from sandbox.program import Change, find_code
+from sandbox.program import Change
 
 Called = Set[tuple[str, int]]
 """Functions that ran while the tests were collected: file name, first line."""
 
+_TOOL = 4  # of sys.monitoring; no tool that is known takes it
 _KIND_FLAGS = 0x20 | 0x80 | 0x100 | 0x200  # generator, coroutine, iterable coroutine, async gen
 _INNER_NAMES = ("__wrapped__", "__func__", "fget", "fset", "fdel", "func", "py_func")
+
+
+def watch_calls(root: str) -> Callable[[], Called]:
+    """Begin to note which functions below ``root`` are called; what is returned ends that.
+
+    What ran while tests were collected has left results behind (a table, a decorated function),
+    which swapping its code later would not renew.
+    """
+    called: set[tuple[str, int]] = set()
+    monitoring = getattr(sys, "monitoring", None)  # from Python 3.12 on, where it is cheaper
+
+    def note(code: CodeType, _offset: int = 0) -> Any:
+        if code.co_filename.startswith(root + os.sep) and code.co_name != "<module>":
+            called.add((code.co_filename, code.co_firstlineno))
+        return monitoring and monitoring.DISABLE  # this place is known now
+
+    def on_call(frame: FrameType, _event: str, _arg: Any) -> None:
+        note(frame.f_code)
+
+    def stop() -> Called:
+        if monitoring is not None:
+            monitoring.set_events(_TOOL, 0)
+            monitoring.free_tool_id(_TOOL)
+        elif sys.gettrace() is on_call:
+            sys.settrace(None)
+        return called
+
+    if monitoring is None:
+        sys.settrace(on_call)
+    else:
+        monitoring.use_tool_id(_TOOL, "egbot collection")
+        monitoring.register_callback(_TOOL, monitoring.events.PY_START, note)
+        monitoring.set_events(_TOOL, monitoring.events.PY_START)
+    return stop
 
 
 class AfreshError(Exception):
@@ -51,55 +85,50 @@ def swap(path: str, qualname: str, change: Change, called: Called, modules: Modu
 
     Raises AfreshError when that cannot equal a fresh import; the process is then of no more use.
     """
-    _check_change(path, qualname, change, called)
-    code = find_code(change.code, qualname, change.lines.start)
-    if code is None:
-        raise AfreshError("the function's code was not found in the compiled file")
-    if not modules.get(path):
-        raise AfreshError("no module was imported from the file")
-    plans: list[tuple[ModuleType, list[FunctionType]]] = []
-    for module in modules[path]:
-        if type(vars(module).get("__loader__")).__name__ == "AssertionRewritingHook":
-            raise AfreshError("pytest rewrites the file's assertions")
-        functions = _functions(module, path, qualname, change.base_line)
-        if not functions:
-            raise AfreshError("the function was not found in the imported module")
-        for function in functions:
-            _check(function, code)
-        plans.append((module, functions))
-    for module, functions in plans:
-        _put(module, functions, code, change)
-
-
-def _check_change(path: str, qualname: str, change: Change, called: Called) -> None:
-    why = change.why_afresh
+    if change.why_afresh:
+        raise AfreshError(change.why_afresh)
     if "<locals>" in qualname:
-        why = "the function is made anew by another function"
-    elif (path, change.base_line) in called:
-        why = "the function ran while the tests were collected"
-    elif not change.same_arguments and "." in qualname:
-        why = "a method's signature differs"
-    if why:
-        raise AfreshError(why)
+        raise AfreshError("the function is made anew by another function")
+    if (path, change.base_line) in called:
+        raise AfreshError("the function ran while the tests were collected")
+    code = _find_code(change.code, qualname.rpartition(".")[2], change.lines.start)
+    places = [
+        (vars(module), _functions(module, path, qualname, change.base_line))
+        for module in modules.get(path, ())
+    ]
+    if code is None or not places or not all(functions for _, functions in places):
+        raise AfreshError("the function was not found in the imported module")
+    for names, functions in places:
+        if type(names.get("__loader__")).__name__ == "AssertionRewritingHook":
+            raise AfreshError("pytest rewrites the file's assertions")
+        for function in functions:
+            _check(function.__code__, code, change.is_decorated)
+    for names, functions in places:
+        _put(names, functions, code, change)
+
+
+def _find_code(module: CodeType, name: str, first_line: int) -> CodeType | None:
+    """Return the code object of the function ``name`` that begins at ``first_line``."""
+    found = [module]
+    for code in found:
+        found += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
+    place = (name, first_line)
+    return next((one for one in found if (one.co_name, one.co_firstlineno) == place), None)
 
 
 def _functions(module: ModuleType, path: str, qualname: str, line: int) -> list[FunctionType]:
     """Return the function objects under ``qualname`` whose code begins at ``line`` of ``path``."""
-    holder: Any = module
-    names = qualname.split(".")
-    for name in names[:-1]:
-        holder = vars(holder).get(name) if hasattr(holder, "__dict__") else None
-    value = vars(holder).get(names[-1]) if hasattr(holder, "__dict__") else None
+    value: Any = module
+    for name in qualname.split("."):
+        value = getattr(value, "__dict__", {}).get(name)
     found: list[FunctionType] = []
-    waiting, looked_at = [value], 0
-    while waiting and looked_at < 64:
-        looked_at += 1
-        one = waiting.pop()
+    waiting = [value]
+    for one in islice(waiting, 64):  # it grows meanwhile
         if isinstance(one, FunctionType):
             code = one.__code__
             if code.co_firstlineno == line and code.co_filename == path and one not in found:
                 found.append(one)
-        waiting.extend(_inside(one))
+        waiting += _inside(one)
     return found
 
 
@@ -116,63 +145,22 @@ def _inside(value: Any) -> list[Any]:
     return inner
 
 
-def _check(function: FunctionType, code: CodeType) -> None:
-    if function.__code__.co_freevars != code.co_freevars:
+def _check(before: CodeType, code: CodeType, is_decorated: bool) -> None:
+    if before.co_freevars != code.co_freevars:
         raise AfreshError("the function's free variables differ")
-    kinds = (function.__code__.co_flags & _KIND_FLAGS, code.co_flags & _KIND_FLAGS)
-    if kinds[0] != kinds[1] and hasattr(function, "__wrapped__"):
-        raise AfreshError("the function's kind differs")
+    if is_decorated and (before.co_flags ^ code.co_flags) & _KIND_FLAGS:
+        raise AfreshError("a decorator may have read the kind of the function")
 
 
-def _put(module: ModuleType, functions: list[FunctionType], code: CodeType, change: Change) -> None:
-    names = vars(module)
+def _put(
+    names: dict[str, Any], functions: list[FunctionType], code: CodeType, change: Change
+) -> None:
+    imports = ast.Module(body=[*change.imports], type_ignores=[])
     try:
-        for statement in change.imports:
-            _run([statement], change, names, names)
-        fresh = None if change.same_arguments else _define(change, names)
+        exec(compile(imports, code.co_filename, "exec", dont_inherit=True), names)
+        for function in functions:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # from 3.13 on, of what becomes a generator
+                function.__code__ = code
     except Exception as error:
         raise AfreshError(f"{type(error).__name__}: {error}") from None
-    for function in functions:
-        _set_code(function, code)
-        if not change.same_docstring:
-            function.__doc__ = _docstring(code)
-        if fresh is not None:
-            function.__defaults__ = fresh.__defaults__
-            function.__kwdefaults__ = fresh.__kwdefaults__
-            function.__annotations__ = fresh.__annotations__
-
-
-def _set_code(function: FunctionType, code: CodeType) -> None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python 3.13 warns when a function becomes a generator
-            function.__code__ = code
-    except (TypeError, ValueError) as error:
-        raise AfreshError(str(error)) from None
-
-
-def _docstring(code: CodeType) -> Any:
-    cells = tuple(CellType() for _ in code.co_freevars)
-    return FunctionType(code, {}, None, None, cells).__doc__
-
-
-def _define(change: Change, names: dict[str, Any]) -> FunctionType:
-    """Run the definition without its decorators, for its defaults and annotations."""
-    node = change.node
-    bare = copy.copy(node)
-    bare.decorator_list = []
-    scratch: dict[str, Any] = {}
-    _run([bare], change, names, scratch)
-    function = scratch[node.name]
-    if not isinstance(function, FunctionType):
-        raise TypeError("the definition made no function")
-    return function
-
-
-def _run(
-    statements: list[ast.stmt], change: Change, names: dict[str, Any], scratch: dict[str, Any]
-) -> None:
-    module = ast.Module(body=list(statements), type_ignores=[])
-    flags = change.code.co_flags & 0x1FF0000  # the file's __future__ features
-    code = compile(module, change.code.co_filename, "exec", flags, dont_inherit=True)
-    exec(code, names, scratch)

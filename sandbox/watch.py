@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import select
 import signal
 import time
 from typing import Any, NamedTuple
@@ -39,7 +38,6 @@ class Child:
         self.nonce, mark = secrets.token_hex(16), secrets.token_hex(16)
         self._mark = mark.encode()
         self.channel = channel
-        self.pid = 0
         self.exit_code: int | None = None
         self.killed = False
         self.is_silent = False
@@ -57,16 +55,15 @@ class Child:
         try:
             channel.send(dict(message, nonce=self.nonce, mark=mark), (frames_write, output_write))
             answer = channel.receive(FORK_S)
+            if answer is None:
+                raise ZygoteLostError("the zygote ended")
+            self.pid = int(answer["pid"])
         except ZygoteLostError:
             self.close()
             raise
         finally:
             os.close(frames_write)
             os.close(output_write)
-        if answer is None:
-            self.close()
-            raise ZygoteLostError("the zygote ended")
-        self.pid = answer["pid"]
 
     def kill(self) -> None:
         """Kill the child's whole process group."""
@@ -144,11 +141,14 @@ class Watch:
         return progress
 
     def read(self, late: bool = False) -> bool:
-        """Take the frames that are there; ``late`` frames count only as a partial trace."""
+        """Take the frames that are there; ``late`` ones count only as a partial trace.
+
+        False when there was nothing to read.
+        """
         try:
             is_open = self._child.reader.fill()
         except BlockingIOError:
-            return True
+            return False
         try:
             while self.ended is None:
                 message = self._child.reader.next_frame()
@@ -158,16 +158,6 @@ class Watch:
         except (WireError, KeyError, TypeError) as error:
             self._lie(f"the run sent what is no frame: {error}")
         return is_open
-
-    def read_all(self) -> None:
-        """Take everything that an ended child has left in the pipe."""
-        while self.ended is None and not self._child.reader.at_end:
-            try:
-                select_ready = select.select([self._child.reader.fd], [], [], 0)[0]
-            except (OSError, ValueError):
-                return
-            if not select_ready or not self.read():
-                return
 
     def _take(self, message: Message, late: bool) -> None:
         if message.get("nonce") != self._child.nonce:
@@ -205,7 +195,8 @@ class Watch:
 
     def died(self) -> Ended:
         """The child ended. Unless its last frames say otherwise, its running test crashed."""
-        self.read_all()
+        while self.ended is None and self.read():
+            pass
         if self.ended is not None:
             return self.ended
         code = self._child.exit_code or 0
@@ -224,8 +215,6 @@ class Watch:
                 "status": status,
                 "phase": "call" if self.is_placed else "setup",
                 "duration_s": max(0.0, time.monotonic() - self._started),
-                "fault": None,
-                "comparison": None,
                 "output": self._child.take_output(),
                 "trace": partial["trace"],
                 "evidence": partial["evidence"],

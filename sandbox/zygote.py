@@ -20,18 +20,13 @@ from sandbox import kernel
 from sandbox.wire import Message, Reader, decode, encode
 
 _MAX_FDS = 4
+_FORK_AGAIN_S = 0.01
 EXIT_HARNESS = 70
 EXIT_MEMORY = 71
 
 
 class ZygoteLostError(Exception):
     """The zygote ended or does not answer."""
-
-
-def channel_pair() -> tuple[Channel, Channel]:
-    """Return both ends of a new channel."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    return Channel(ours), Channel(theirs)
 
 
 class Channel:
@@ -41,14 +36,19 @@ class Channel:
         self.end = end
         self._reader = Reader(end.fileno())
 
+    @classmethod
+    def pair(cls) -> tuple[Channel, Channel]:
+        """Return both ends of a new channel."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        return cls(ours), cls(theirs)
+
     def send(self, message: Message, fds: tuple[int, ...] = ()) -> None:
         """Send one frame and descriptors with it. Raises ZygoteLostError."""
         data = encode(message)
         try:
             if fds:
                 data = data[socket.send_fds(self.end, [data], fds) :]
-            if data:
-                self.end.sendall(data)
+            self.end.sendall(data)
         except OSError as error:
             raise ZygoteLostError(f"the zygote is gone: {error}") from None
 
@@ -86,36 +86,42 @@ class Channel:
         return decode(bytes(data)), fds
 
 
-_FORK_AGAIN_S = 0.01
-
-
-def spawn(body: Callable[[], NoReturn]) -> int:
-    """Fork a process that runs ``body`` and dies with this one; return its pid."""
-    pid = os.fork()
-    if pid:
-        return pid
+def end_with(body: Callable[[], object]) -> NoReturn:
+    """Run ``body`` as the last thing that this process does."""
+    code = EXIT_HARNESS
     try:
-        kernel.die_with_parent()
         body()
+        code = 0
+    except MemoryError:
+        code = EXIT_MEMORY
     except BaseException as error:
-        _complain(error)
+        os.write(2, f"egbot runner: {type(error).__name__}: {error}\n".encode())
     finally:
-        os._exit(EXIT_HARNESS)
+        os._exit(code)
 
 
-def serve(channel: Channel) -> tuple[Message, list[int]] | None:
+def spawn(body: Callable[[], object]) -> int:
+    """Fork a process that ends with ``body``, and with this one; return its pid."""
+    pid = os.fork()
+    if pid == 0:
+        kernel.die_with_parent()
+        end_with(body)
+    return pid
+
+
+def serve(channel: Channel) -> tuple[Message, list[int]]:
     """Fork for every request until the supervisor closes the channel.
 
-    Returns, as ``os.fork`` does, in two kinds of process: with the request and its descriptors in
-    each forked child (which must end by ``os._exit``), and with None at the end. The child of the
-    next request is forked while this one's works, so that no request waits for a fork.
+    Returns in each forked child (which must end by ``os._exit``), with the request and its
+    descriptors. The child of the next request is forked while this one's works, so that no request
+    waits for a fork.
     """
     pid = 0
     spare = _Spare(channel)
     while spare.pid:
         message, fds = channel.receive_with_fds()
         if message is None:
-            return None
+            os._exit(0)
         if pid:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
@@ -124,7 +130,8 @@ def serve(channel: Channel) -> tuple[Message, list[int]] | None:
             spare = _Spare(channel)
             if not spare.pid:
                 break
-        pid = spare.hand_over(message, fds)
+        pid = spare.pid
+        spare.hand_over(message, fds)
         channel.send({"type": "forked", "pid": pid})
         spare = _Spare(channel)
         if spare.pid:
@@ -137,10 +144,10 @@ class _Spare:
 
     def __init__(self, channel: Channel) -> None:
         flush()
-        ours, theirs = channel_pair()
+        ours, theirs = Channel.pair()
         self.pid = _fork()
-        self._end = ours if self.pid else theirs
-        (theirs if self.pid else ours).end.close()
+        self._channel, other = (ours, theirs) if self.pid else (theirs, ours)
+        other.end.close()
         if self.pid == 0:
             os.setsid()
             kernel.die_with_parent()
@@ -159,21 +166,20 @@ class _Spare:
         kernel.kill_group(self.pid)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
-        self._end.end.close()
+        self._channel.end.close()
 
-    def hand_over(self, message: Message, fds: list[int]) -> int:
-        """Give the child its request, and the descriptors away; return its pid."""
+    def hand_over(self, message: Message, fds: list[int]) -> None:
+        """Give the child its request, and the descriptors away."""
         with contextlib.suppress(ZygoteLostError):  # then it has ended, which shows as its end
-            self._end.send(message, tuple(fds))
-        self._end.end.close()
+            self._channel.send(message, tuple(fds))
+        self._channel.end.close()
         for fd in fds:
             os.close(fd)
-        return self.pid
 
     def take_over(self) -> tuple[Message, list[int]]:
         """In the child: wait for the request; end when none comes any more."""
-        message, fds = self._end.receive_with_fds()
-        self._end.end.close()
+        message, fds = self._channel.receive_with_fds()
+        self._channel.end.close()
         if message is None:
             os._exit(0)
         return message, fds
@@ -193,18 +199,10 @@ def _await_end(pid: int) -> int:
     try:
         info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     except ChildProcessError:  # the tests' imports ignore SIGCHLD
-        return 0
+        info = None
     if info is None:
         return 0
     return info.si_status if info.si_code == os.CLD_EXITED else -info.si_status
-
-
-def _complain(error: BaseException) -> None:
-    """Say on the error output why the harness itself failed; it ends right after."""
-    try:
-        os.write(2, (f"egbot runner: {type(error).__name__}: {error}\n").encode())
-    except BaseException:
-        return
 
 
 def flush() -> None:

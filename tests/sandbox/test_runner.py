@@ -114,12 +114,6 @@ MANY = {
         def test_module_attribute():
             pack.core.nothing
 
-        def test_type_attribute():
-            core.Thing.nothing
-
-        def test_instance_attribute():
-            core.Thing().nothing
-
         def test_import():
             from pack.core import nothing
 
@@ -203,7 +197,6 @@ def test_collection_errors_are_faults(executor: WarmExecutor) -> None:
     assert (bad.phase, bad.status) == ("collect", "error")
     assert bad.fault.type_name == "ImportError"
     assert bad.fault.frames == (Frame("tests/test_bad.py", 1, "<module>"),)
-    assert dict(bad.fault.attributes) == {"name": "pack.core", "path": "pack/core.py"}
     assert errors["tests/test_syntax.py"].fault.type_name == "SyntaxError"
     assert len(executor.collection.errors) == 2
 
@@ -242,37 +235,23 @@ def fault(outcomes: dict[str, TestOutcome], name: str) -> Fault:
 
 
 @pytest.mark.parametrize(
-    ("name", "type_name", "attributes"),
+    ("name", "type_name", "message"),
     [
-        ("test_fixture_error", "LookupError", {}),
-        ("test_teardown_error", "OSError", {}),
-        (
-            "test_module_attribute",
-            "AttributeError",
-            {"name": "nothing", "owner_type": "module", "owner_name": "pack.core"},
-        ),
-        (
-            "test_type_attribute",
-            "AttributeError",
-            {"name": "nothing", "owner_type": "type", "owner_name": "pack.core:Thing"},
-        ),
-        (
-            "test_instance_attribute",
-            "AttributeError",
-            {"name": "nothing", "owner_type": "instance", "owner_name": "pack.core:Thing"},
-        ),
-        ("test_import", "ImportError", {"name": "pack.core", "path": "pack/core.py"}),
-        ("test_no_module", "ModuleNotFoundError", {"name": "pack.missing"}),
-        ("test_name", "NameError", {"name": "nothing"}),
-        ("test_pytest_fail", "Failed", {}),
+        ("test_fixture_error", "LookupError", "no such thing"),
+        ("test_teardown_error", "OSError", "too late"),
+        ("test_module_attribute", "AttributeError", "'nothing'"),
+        ("test_import", "ImportError", "cannot import name 'nothing'"),
+        ("test_no_module", "ModuleNotFoundError", "No module named 'pack.missing'"),
+        ("test_name", "NameError", "name 'nothing' is not defined"),
+        ("test_pytest_fail", "Failed", "by hand"),
     ],
 )
 def test_faults_say_what_the_exception_says(
-    name: str, type_name: str, attributes: dict[str, str], outcomes: dict[str, TestOutcome]
+    name: str, type_name: str, message: str, outcomes: dict[str, TestOutcome]
 ) -> None:
     found = fault(outcomes, name)
     assert found.type_name == type_name
-    assert dict(found.attributes) == attributes
+    assert message in found.message
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,7 @@ CASES = [
         "LIMIT = 5\n\n\ndef f(a):\n    @BODY@\n",
         "return a + b",
         "assert f(1) == 6",
+        is_swapped=False,
         header=("def f(a):", "def f(a, b=LIMIT, *, c: int = 1):"),
     ),
     Case(
@@ -272,6 +273,7 @@ CASES = [
         "def f(a):\n    '''Old.'''\n    @BODY@\n",
         "return a",
         "assert f.__doc__ == 'New.'",
+        is_swapped=False,
         header=("'''Old.'''", "'''New.'''"),
     ),
     Case(
@@ -326,7 +328,7 @@ def executor(open_sandbox: Callable[..., WarmExecutor]) -> WarmExecutor:
 
 
 def run(executor: WarmExecutor, case: Case, ending: str = "") -> Execution:
-    program = Program(f"{case.module}.py", case.qualname, case.program() + ending)
+    program = Program(f"{case.module}.py", case.qualname, case.program() + ending, 0)
     return executor.run(Job(case.tests, program))
 
 

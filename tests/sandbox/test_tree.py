@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.scratch import LostFolderError, Scratch, remove
+from sandbox.tree import LostFolderError, Tree, remove
 
 
 @pytest.fixture
@@ -19,44 +19,50 @@ def folder(tmp_path: Path) -> Path:
     return work
 
 
+def marked(folder: Path, *spared: Path) -> Tree:
+    tree = Tree(str(folder), map(str, spared))
+    tree.mark()
+    return tree
+
+
 def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 def test_what_is_new_goes_and_what_was_there_stays(folder: Path) -> None:
-    scratch = Scratch([str(folder)], [str(folder / "spared")])
+    tree = marked(folder, folder / "spared")
     before = names(folder)
     (folder / "new").mkdir()
     (folder / "new" / "file").write_text("x")
     (folder / "kept" / "deep" / "new").write_text("x")
     (folder / "link").symlink_to("/")
     (folder / "spared" / "own").write_text("x")
-    assert scratch.sweep() == 3
+    assert tree.restore() == 3
     assert names(folder) == sorted([*before, "spared/own"])
-    assert scratch.sweep() == 0
+    assert tree.restore() == 0
 
 
 def test_links_are_removed_and_not_followed(folder: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "precious").write_text("x")
-    scratch = Scratch([str(folder)], [])
+    tree = marked(folder)
     (folder / "new").mkdir()
     (folder / "new" / "link").symlink_to(outside)
     (folder / "other").symlink_to(outside)
-    scratch.sweep()
+    tree.restore()
     assert (outside / "precious").read_text() == "x"
     assert not (folder / "other").is_symlink()
 
 
 def test_locked_folders_and_modes_are_undone(folder: Path) -> None:
-    scratch = Scratch([str(folder)], [])
+    tree = marked(folder)
     (folder / "locked" / "inner").mkdir(parents=True)
     (folder / "locked" / "inner").chmod(0)
     (folder / "locked").chmod(0)
     mode = folder.stat().st_mode
     folder.chmod(0o500)
-    scratch.sweep()
+    tree.restore()
     assert not (folder / "locked").exists()
     assert folder.stat().st_mode == mode
 
@@ -76,9 +82,38 @@ def test_a_folder_deeper_than_any_path_may_be_is_removed(folder: Path) -> None:
 @pytest.mark.parametrize("replaced", [True, False])
 def test_a_folder_that_was_moved_is_told(folder: Path, replaced: bool) -> None:
     """Its processes work in the old one; only a fresh sandbox helps."""
-    scratch = Scratch([str(folder)], [])
+    tree = marked(folder)
     folder.rename(folder.with_name("gone"))
     if replaced:
         folder.mkdir()
     with pytest.raises(LostFolderError):
-        scratch.sweep()
+        tree.restore()
+
+
+def test_files_and_folders_of_the_tree_come_back_whatever_took_their_place(folder: Path) -> None:
+    tree = Tree(str(folder))
+    tree.add("pack/one.py", "1\n")
+    tree.add("pack/two.py", "2\n")
+    tree.link("link", "pack")
+    tree.mark()
+    remove(str(folder / "pack"))
+    (folder / "pack").symlink_to("/")
+    (folder / "link").unlink()
+    (folder / "link").mkdir()
+    tree.restore()
+    assert (folder / "pack" / "one.py").read_text() == "1\n"
+    assert not (folder / "pack").is_symlink()
+    assert (folder / "link" / "two.py").read_text() == "2\n"
+    assert tree.restore() == 0
+
+
+def test_a_change_is_undone_though_its_time_is_put_back(folder: Path) -> None:
+    tree = Tree(str(folder))
+    tree.add("one.py", "1\n")
+    tree.mark()
+    path = folder / "one.py"
+    before = path.stat()
+    path.write_text("2\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert tree.restore() == 1
+    assert path.read_text() == "1\n"

@@ -1,14 +1,15 @@
-"""What a forked run inherits is made once, and only where tests need it."""
+"""hypothesis's table of characters is made once, and only where tests need it."""
 
 from __future__ import annotations
 
-import random
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from sandbox.inherited import RandomState, warm_hypothesis
+from sandbox.session import warm_hypothesis
 
 
 @dataclass
@@ -42,33 +43,23 @@ class Item:
     ],
 )
 def test_the_table_of_characters_is_made_where_text_is_asked_for(
-    source: str, marker: str, made: list[str], tmp_path: Path
+    source: str,
+    marker: str,
+    made: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It costs seconds, so that it is made neither in every run nor where no test needs it."""
     path = tmp_path / "test_m.py"
     path.write_text(source)
     strategies = Strategies()
-    warm_hypothesis([Item(path, marker), Item(path, marker)], {"hypothesis.strategies": strategies})
+    monkeypatch.setitem(sys.modules, "hypothesis.strategies", cast("Any", strategies))
+    warm_hypothesis([Item(path, marker), Item(path, marker)])
     assert strategies.made == made
 
 
-def test_no_hypothesis_and_no_file_do_no_harm() -> None:
-    warm_hypothesis([], {})
-    warm_hypothesis([Item(Path("gone"))], {"hypothesis.strategies": Strategies()})
-
-
-def test_a_seed_is_kept_and_chance_left_alone() -> None:
-    before = random.getstate()
-    try:
-        untouched = RandomState()
-        untouched.keep()
-        seeded = RandomState()
-        random.seed(3)
-        seeded.keep()
-        expected = random.random()
-        untouched.restore()
-        assert random.random() != expected
-        seeded.restore()
-        assert random.random() == expected
-    finally:
-        random.setstate(before)
+def test_no_hypothesis_and_no_file_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hypothesis.strategies", cast("Any", Strategies()))
+    warm_hypothesis([Item(Path("gone"))])
+    monkeypatch.delitem(sys.modules, "hypothesis.strategies")
+    warm_hypothesis([Item(Path("gone"))])
