@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, fields, replace
 
 from egbot import __version__
 from egbot.config import Settings
-from egbot.discovery.failures import left_alone
+from egbot.discovery.left import left_alone
 from egbot.discovery.needs import merge
 from egbot.discovery.plan import make_plan
 from egbot.discovery.probe import Probed, ask, inside, probe_of
-from egbot.discovery.targets import check_name, entered_target, make_target, named_target
+from egbot.discovery.targets import check_name, make_target, named_target
 from egbot.errors import EgbotError, InterruptedRunError, OutOfTimeError
 from egbot.nodeids import file_of, files_of, without_row
 from egbot.ports import Decoder, Sandbox
@@ -356,7 +356,7 @@ def _keep_named(state: _State) -> None:
     for spec in state.request.targets:
         named = named_target(spec, state.tree)
         name = f"{named.path}::{named.qualname}"
-        target = found.get(name) or entered_target(name, state.tree, entered.get(name, ()))
+        target = found.get(name) or named_target(name, state.tree, entered.get(name, ()))
         targets += [target] if target.tests else []
     state.targets = tuple(targets)
     if state.targets or state.outcomes:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from egbot.discovery.failures import left_alone
+from egbot.discovery.left import left_alone
 from egbot.discovery.needs import merge
 from egbot.discovery.plan import Item, make_plan
 from egbot.discovery.probe import Probed, ask, inside, probe_of

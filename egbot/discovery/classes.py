@@ -1,26 +1,29 @@
-"""Owns what a missing class becomes: an exception, an enum, a dataclass, a tuple, or one with members."""
+"""Owns what a missing class has by its kind: an exception, an enum, a dataclass, a tuple, or a plain one."""
 
 from __future__ import annotations
 
-import ast
 import builtins
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from egbot.discovery import enums, exceptions
-from egbot.discovery.functions import Part, constant_line, part_of
-from egbot.discovery.kinds import CLASSES, Kind, is_sure_dataclass, is_tuple, kind_of
-from egbot.discovery.needs import Use
-from egbot.discovery.things import Thing, is_constructor
-from egbot.source.examples import Expressions
-from egbot.source.signatures import Binding, Parameter, Signature, common_type
-from egbot.source.special import names_for, special_parameters
-from egbot.source.stubs import class_code, fields, function_code, summary
+from egbot.discovery.things import Fact, Thing, names_in
+from egbot.source.signatures import Parameter, Signature
+from egbot.source.stubs import function_code
 
-_OF_TUPLE = frozenset(dir(tuple)) | {"_replace", "_asdict", "_fields", "_make"}
+_ERRORS = {
+    name: one
+    for name, one in vars(builtins).items()
+    if isinstance(one, type) and issubclass(one, BaseException)
+}
+_ERROR = re.compile(r"(Error|Exception|Warning)$")
+_ENUMS = frozenset({"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"})
+_FLAG_OPERATORS = frozenset({"or", "and", "xor", "invert", "ior", "contains"})
+_OF_ENUM = frozenset(dir(int)) - {"__repr__"} | {"__contains__", "__iter__", "__len__"}
+_OF_TUPLE = frozenset({"_replace", "_asdict", "_fields", "_make"})
 _ORDER = frozenset({"lt", "le", "gt", "ge"})
-_OF_DATACLASS = frozenset({"__eq__", "__repr__", "__hash__", *(f"__{name}__" for name in _ORDER)})
-_GUESSED = "That it is a dataclass is a guess."
+_OF_DATACLASS = frozenset(dir(object)) - {"__str__"}
+_BASES = frozenset({"dict", "list", "tuple", "set", "frozenset", "str", "bytes", "int", "float"})
 _UNSEEN = "The tests do not show what it is: that it is a class is a guess."
 _KEEP_NAME = '''def __set_name__(self, owner, name):
     """Keep the name of the attribute."""
@@ -34,247 +37,257 @@ def __class_getitem__(cls, item):
 
 
 @dataclass(slots=True)
-class _Body:
-    """A class in the making.
+class Body:
+    """A class in the making, and what is known of its ``objects``.
 
-    ``whole`` are the texts of complete members and of nested classes, whose functions are ``nested``.
+    ``whole`` are the texts of complete members; of what is ``known`` nothing is to be written. Where
+    objects store what is passed or set, ``types`` are those of what is passed.
     """
 
+    objects: Thing
     base: str = ""
     decorator: str = ""
     notes: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)
-    nested: list[Part] = field(default_factory=list)
+    known: Collection[str] = ()
+    types: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClassMaker:
-    """Makes the classes of one file; ``siblings`` are its missing names, which may be bases."""
-
-    expressions: Expressions
-    siblings: frozenset[str]
-    is_shown: bool
-
-    def make(self, thing: Thing, kind: Kind) -> tuple[str, tuple[Part, ...]]:
-        """A class's text, and its functions that are to be written."""
-        body = _Body()
-        make = {"exception": self._exception, "enum": self._enum, "class": self._plain}
-        make.get(kind, self._fields)(thing, body)
-        code = class_code(
-            thing.name,
-            "\n\n".join([summary(thing.name), *body.notes]),
-            base=body.base,
-            decorator=body.decorator,
-            attributes=body.lines,
-            members=[*body.whole, *(part.code(is_shown=self.is_shown) for part in body.parts)],
-        )
-        return code, (*body.parts, *body.nested)
-
-    # --- kinds ---
-
-    def _exception(self, thing: Thing, body: _Body) -> None:
-        objects = thing.objects()
-        body.base = exceptions.base_of(thing, self.siblings)
-        init = exceptions.init_code(self._init(thing).signature.parameters, objects)
-        body.whole += [init] if init else []
-        self._members(thing, objects, body, {*exceptions.KNOWN, *exceptions.attributes(objects)})
-        if exceptions.shows_more(objects):
-            body.parts.append(self._special(objects, "__str__"))
-
-    def _enum(self, thing: Thing, body: _Body) -> None:
-        values = enums.values_of(thing)
-        objects = thing.at("()").joined(thing.at(f".{name}") for name in values)
-        objects = objects.joined(thing.at(*path) for path in enums.looped(thing))
-        body.base = enums.base_of(thing, objects, values)
-        body.lines, body.notes = enums.lines_of(values, body.base)
-        if body.base.startswith("str") and "str" in objects.relations():
-            shown = Signature("__str__", (), "method", "str")
-            body.whole.append(function_code(shown, "Return the value.", "return str(self.value)"))
-        self._members(thing, objects, body, {"name", "value", *values})
-        if "repr" in objects.relations():
-            body.parts.append(self._special(objects, "__repr__"))
-
-    def _fields(self, thing: Thing, body: _Body) -> None:
-        """A dataclass, or a named tuple."""
-        objects, init = thing.objects(), self._init(thing)
-        body.lines = _field_lines(init.signature.parameters, objects)
-        names = {item.name for item in init.signature.parameters}
-        if is_tuple(thing):
-            body.base, own = "typing.NamedTuple", _OF_TUPLE
-        else:
-            body.decorator, own = _decorator(objects), _OF_DATACLASS
-            body.notes = [] if is_sure_dataclass(thing) else [_GUESSED]
-        self._members(thing, objects, body, names | own)
-        body.parts += self._specials(objects, own)
-
-    def _plain(self, thing: Thing, body: _Body) -> None:
-        objects, made, init = thing.objects(), thing.here("call"), self._init(thing)
-        body.base, body.notes = _base(thing, objects), _guesses(thing)
-        known = {*dir(getattr(builtins, body.base))} if body.base else set()
-        known -= {"__init__", "__call__"}
-        if "set" in objects.details("operator"):  # a descriptor: what else happens is its value's
-            objects = replace(objects, uses=objects.here("operator"), told=())
-            body.whole.append(_KEEP_NAME)
-        takes_any = any(use.sight.args or use.sight.kwargs for use in made)
-        is_stored = takes_any or bool(objects.here("set", "delete"))
-        given = {item.name: item.annotation for item in init.signature.parameters}
-        self._members(thing, objects, body, known, given if is_stored else None)
-        keeps_state = any(part.signature.binding == "method" for part in body.parts)
-        body.parts += self._specials(objects, known)
-        if is_stored or (made and keeps_state and not body.lines and not body.base):
-            body.parts.insert(0, init)
-        self._add_hooks(thing, body)
-
-    # --- members ---
-
-    def _part(
-        self, thing: Thing, name: str, binding: Binding, parameters: tuple[Parameter, ...] = ()
-    ) -> Part:
-        return part_of(thing, Signature(name, parameters, binding), self.expressions)
-
-    def _init(self, thing: Thing) -> Part:
-        whole = replace(thing, qualname=f"{thing.qualname}.__init__")
-        signature = Signature("__init__", (), "method", "None")
-        return part_of(whole, signature, self.expressions, _field_names(thing))
-
-    def _members(
-        self,
-        thing: Thing,
-        objects: Thing,
-        body: _Body,
-        known: set[str],
-        stored: Mapping[str, str] | None = None,
-    ) -> None:
-        """What was asked of objects and of the class itself, but for what is ``known``.
-
-        Where attributes are ``stored``, by the types of what is passed, they are no properties.
-        """
-        of_class = [name for name in thing.names() if name not in known]
-        for name in objects.names():
-            member = objects.member(name)
-            if name in known or (name in of_class and not member.here("call")):
-                continue
-            if member.here("call") or stored is None:
-                binding: Binding = "method" if member.here("call") else "property"
-                body.parts.append(self._part(member, name, binding))
-            else:
-                values = [one.value for one in member.expected("eq", "is")]
-                body.lines += fields({name: common_type(values) or stored.get(name, "")})
-        for name in of_class:
-            self._of_class(thing.member(name), objects.member(name), body)
-
-    def _of_class(self, member: Thing, of_objects: Thing, body: _Body) -> None:
-        """What was asked of the class itself: a class, a value, a function."""
-        kind, name = kind_of(member, is_member=True), member.name
-        same = [part for part in body.parts if part.signature.name == name]
-        if kind in CLASSES:
-            code, parts = self.make(member, kind)
-            body.whole.append(code)
-            body.nested += parts
-        elif kind == "constant":
-            body.lines.append(constant_line(member))
-        elif same or _is_unbound(member):
-            body.parts = [part for part in body.parts if part not in same]
-            body.parts.append(self._part(_bound(member).joined([of_objects]), name, "method"))
-        else:
-            binding: Binding = "classmethod" if is_constructor(name) else "staticmethod"
-            body.parts.append(self._part(member, name, binding))
-
-    def _specials(self, objects: Thing, known: Collection[str]) -> Iterator[Part]:
-        """The special methods that operators, statements and comparisons ask objects for."""
-        found: dict[str, list[Use]] = {}
-        asked = [(use.sight.kind, use.sight.detail, use) for use in objects.uses if not use.steps]
-        asked += [("relation", one.relation, one.use) for one in objects.told if not one.steps]
-        for kind, detail, use in asked:
-            for name in names_for(kind, detail):
-                found.setdefault(name, []).append(use)
-        for name, uses in found.items():
-            if name not in known:
-                yield self._special(replace(objects, uses=tuple(uses)), name)
-
-    def _special(self, objects: Thing, name: str) -> Part:
-        whole = replace(objects, qualname=f"{objects.qualname}.{name}")
-        if name == "__call__":
-            return self._part(whole, name, "method")
-        is_async = name in ("__aenter__", "__aexit__", "__anext__")
-        signature = Signature(name, special_parameters(name), "method", is_async=is_async)
-        return Part(whole.qualname, signature, whole.uses, ())
-
-    def _add_hooks(self, thing: Thing, body: _Body) -> None:
-        """What Python asks of a class by itself: for its subclasses, as a metaclass, for types."""
-        keywords = [use for use in thing.here("subclass") if use.sight.kwargs]
-        without = [use for use in thing.here("subclass") if not use.sight.kwargs][len(keywords) :]
-        if keywords:  # each class statement has a use of its own beside that of its keywords
-            hook = _called(thing, "__init_subclass__", [*keywords, *without])
-            body.parts.append(self._part(hook, hook.name, "classmethod"))
-        if body.base == "type":
-            hook = _called(thing, "__init__", thing.here("class"))
-            names = [Parameter(name, "plain") for name in ("name", "bases", "namespace")]
-            body.parts.insert(0, self._part(hook, hook.name, "method", tuple(names)))
-        given = [use.sight.args[0].type_name for use in thing.here("item") if use.sight.args]
-        if any(one == "type" or one.startswith("typing.") for one in given):
-            body.whole.append(_TAKE_TYPES)
+def plain(thing: Thing, given: tuple[Parameter, ...]) -> Body:
+    """A class of which no more is known."""
+    body = Body(thing.objects(), _base(thing), notes=_guesses(thing))
+    takes_any = any(one.sight.args or one.sight.kwargs for one in thing.here("call"))
+    if takes_any or body.objects.here("set", "delete"):
+        body.types = {item.name: item.annotation for item in given}
+    body.known = {*dir(getattr(builtins, body.base))} - {"__call__"} if body.base else ()
+    if "set" in body.objects.details("operator"):  # a descriptor: what else happens is its value's
+        body.objects = replace(body.objects, facts=body.objects.here("operator"))
+        body.whole.append(_KEEP_NAME)
+    types = [one.sight.args[0].type_name for one in thing.here("item") if one.sight.args]
+    if any(one == "type" or one.startswith("typing.") for one in types):
+        body.whole.append(_TAKE_TYPES)
+    return body
 
 
-def _called(thing: Thing, name: str, uses: Iterable[Use]) -> Thing:
-    """Uses as if they were calls of a method."""
-    calls = (replace(use, sight=replace(use.sight, kind="call")) for use in uses)
-    return replace(thing, qualname=f"{thing.qualname}.{name}", uses=tuple(calls), told=())
-
-
-def _is_unbound(member: Thing) -> bool:
-    """Whether a method is called on its class, with the object first."""
-    made = member.root.who.partition("()")[0] + "()"
-    first = [use.sight.args[0].who if use.sight.args else "" for use in member.here("call")]
-    return bool(first) and all(who == made for who in first)
-
-
-def _bound(member: Thing) -> Thing:
-    """The calls of a method on its class as if they were on the object."""
-    calls = {id(use) for use in member.here("call")}
-    uses = tuple(
-        replace(use, sight=replace(use.sight, args=use.sight.args[1:])) if id(use) in calls else use
-        for use in member.uses
-    )
-    return replace(member, uses=uses)
-
-
-def _base(thing: Thing, objects: Thing) -> str:
+def _base(thing: Thing) -> str:
     if "metaclass" in thing.details("class"):
         return "type"
-    found = {enums.builtin_base(one.value.text) for one in objects.expected("isinstance")} - {""}
+    found = {one.value.text for one in thing.objects().expected("isinstance")} & _BASES
     return found.pop() if len(found) == 1 else ""
 
 
 def _guesses(thing: Thing) -> list[str]:
-    if thing.is_title or "class" in thing.kinds():
-        return [] if thing.uses or thing.told else [_UNSEEN]
+    if thing.is_title or thing.here("class"):
+        return [] if thing.facts else [_UNSEEN]
     asked = "call it and" if thing.here("call") else "only"
     names = ", ".join([*thing.names(), *thing.at("()").names()])
     return [f"The tests {asked} use {names}: that it is a class is a guess."]
 
 
-# --- fields ---------------------------------------------------------------------------------------
+# --- exceptions -----------------------------------------------------------------------------------
 
 
-def _decorator(objects: Thing) -> str:
-    is_frozen = any("Frozen" in one.value.text for one in objects.expected("raises"))
-    options = ["frozen=True"] if is_frozen else []
-    options += ["order=True"] if objects.relations() & _ORDER else []
-    return f"dataclasses.dataclass({', '.join(options)})" if options else "dataclasses.dataclass"
+def is_exception(thing: Thing) -> bool:
+    """Whether it is raised or caught, or named as if it were."""
+    is_raised = thing.here("raise") or thing.at("()").here("raise")
+    return bool(is_raised) or any(map(_ERROR.search, (thing.name, *thing.details("class"))))
 
 
-def _field_names(thing: Thing) -> tuple[str, ...]:
+def exception(thing: Thing, given: tuple[Parameter, ...], siblings: Collection[str]) -> Body:
+    """An exception: it keeps keywords and what it is asked for; what is called is to be written."""
+    body, known = Body(thing.objects(), _bases(thing, siblings)), frozenset(dir(Exception))
+    objects = body.objects
+    asked = [name for name in objects.names() if not objects.at(f".{name}").here("call")]
+    asked = [name for name in asked if name not in known]
+    init = _init_code(given, asked)
+    body.whole += [init] if init else []
+    calls = [(one.sight, one.value.literal) for one in objects.expected("str")]
+    shows_more = any(
+        sight.kind == "call" and [one.literal for one in sight.args] != [text]
+        for sight, text in calls
+    )
+    body.known = {*known, *asked} - ({"__str__"} if shows_more else set())
+    return body
+
+
+def _bases(thing: Thing, siblings: Collection[str]) -> str:
+    """The bases that the tests name, without those that are a base of another."""
+    named = thing.details("class") | thing.at("()").details("class") | {"Exception"}
+    named |= {"Warning"} if thing.name.endswith("Warning") else set()
+    own = sorted(named & {*siblings} - {thing.name})
+    kinds = [_ERRORS[name] for name in sorted(named & {*_ERRORS})]
+    lowest = [
+        one.__name__
+        for one in kinds
+        if not any(other is not one and issubclass(other, one) for other in kinds)
+    ]
+    inherited = {"Exception", "Warning"} if own else set()
+    return ", ".join([*own, *(name for name in lowest if name not in inherited)])
+
+
+def _init_code(given: tuple[Parameter, ...], asked: list[str]) -> str:
+    """A constructor that keeps what is ``asked``; "" where Exception's own is enough."""
+    positional = [item for item in given if item.kind == "plain"]
+    guessed = [name for name in asked if name not in {item.name for item in given}]
+    optional = [*(item.name for item in given if item.kind == "keyword_only"), *guessed]
+    kept = [*(item.name for item in positional if item.name in asked), *optional]
+    if not kept:
+        return ""
+    passed = ", ".join(item.name for item in positional)
+    parameters = [replace(item, annotation="") for item in positional]
+    if kept == optional:
+        passed, parameters = "*args", [Parameter("args", "star")]
+    parameters += [Parameter(name, "keyword_only", "None") for name in optional]
+    lines = [f"super().__init__({passed})", *(f"self.{name} = {name}" for name in kept)]
+    said = f"\n\nThat {', '.join(guessed)} can be passed by keyword is a guess." if guessed else ""
+    signature = Signature("__init__", tuple(parameters), "method", "None")
+    return function_code(signature, f"Keep what is passed.{said}", "\n".join(lines))
+
+
+# --- enums ----------------------------------------------------------------------------------------
+
+
+def is_enum(thing: Thing) -> bool:
+    """Whether it has members with names and values, or is called for one of its own."""
+    if thing.details("class") & _ENUMS or ".__members__" in thing.first_steps():
+        return True
+    if any(_member_of(thing, one) for one in thing.at("()").expected("is", "eq")):
+        return True
+    members, names = _members(thing), _member_names(thing)
+    typed = (one.value.who for member in members for one in member.expected("isinstance"))
+    if thing.who in typed or any({"name", "value"} & {*one.names()} for one in members):
+        return True
+    is_plain = thing.is_title and not thing.here("call", "subclass")
+    return is_plain and len(names) > 1 and all(name.isupper() for name in names)
+
+
+def enum(thing: Thing) -> Body:
+    """An enum with its members and their values, as far as the tests tell them."""
+    values: dict[str, str] = {}
+    for name, value in _told_members(thing):
+        if name.isidentifier():
+            values[name] = values.get(name) or value
+    told = [value for value in values.values() if value]
+    untold = [name for name, value in values.items() if not value]
+    body = Body(thing.at("()").joined(_members(thing)))
+    body.base = _enum_base(thing, body.objects)
+    body.known = {*_OF_ENUM, "name", "value", *values}
+    if told and untold:
+        body.notes.append(f"The tests do not tell the value of {', '.join(untold)}.")
+    values |= _new_values(untold, told, body.base)
+    body.lines = [f"{name} = {value}" for name, value in values.items()]
+    if body.base.startswith("str") and body.objects.expected("str"):
+        shown = Signature("__str__", (), "method", "str")
+        body.whole.append(function_code(shown, "Return the value.", "return str(self.value)"))
+    return body
+
+
+def _new_values(names: list[str], told: list[str], base: str) -> dict[str, str]:
+    """Values for members of which the tests tell none, beside those that are ``told``."""
+    if base.startswith("str") or (told and told[0][0] in "'\""):
+        return {name: repr(name.lower()) for name in names}
+    if not told or base.endswith("Flag") or not all(re.fullmatch(r"-?\d+", one) for one in told):
+        return dict.fromkeys(names, "enum.auto()")
+    return {name: str(number) for number, name in enumerate(names, max(map(int, told)) + 1)}
+
+
+def _member_names(thing: Thing) -> list[str]:
+    """The members that an enum would have: attributes that are never called."""
+    return [
+        name
+        for name in thing.names()
+        if name[0] != "_" and not thing.at(f".{name}").here("call", "set")
+    ]
+
+
+def _member_of(thing: Thing, one: Fact) -> str:
+    """The member that something is expected to be, "" for none."""
+    head, _, name = one.value.who.rpartition(".")
+    return name if head == thing.who and name.isidentifier() else ""
+
+
+def _members(thing: Thing) -> list[Thing]:
+    """What is asked for by name or by key, and what a loop gives."""
+    steps = [f".{name}" for name in _member_names(thing)]
+    steps += [step for step in thing.first_steps() if step[0] == "["]
+    return [*map(thing.at, steps), *_looped(thing)]
+
+
+def _looped(thing: Thing) -> list[Thing]:
+    """What a loop over it gives, in order."""
+    items = thing.at(".__iter__", "()")
+    return [items.at(step) for step in sorted(items.first_steps(), key=lambda one: (len(one), one))]
+
+
+def _told_members(thing: Thing) -> Iterator[tuple[str, str]]:
+    """The members' names with their values, "" where it is not told, each as often as it is met."""
+    for one in _looped(thing):
+        yield one.at(".name").literal().strip("'"), one.at(".value").literal()
+    for fact in thing.at(".__members__").facts:
+        yield from ((name, "") for name in names_in(fact.value.literal))
+    for name in _member_names(thing):
+        member = thing.at(f".{name}")
+        yield name, member.at(".value").literal() or member.literal("int")
+    for fact in thing.here("item"):
+        is_refused = any(one.relation == "raises" for one in fact.sight.expected)
+        key = re.fullmatch(r"\['(\w+)'\]", fact.detail)
+        if key and not is_refused:
+            yield key[1], thing.at(fact.detail, ".value").literal()
+    for fact in thing.at("()").expected("is", "eq"):
+        yield from ((_member_of(thing, fact), given.literal) for given in fact.sight.args[:1])
+
+
+def _enum_base(thing: Thing, objects: Thing) -> str:
+    """The base of an enum, as its operators and comparisons show it."""
+    said = sorted(thing.details("class") & _ENUMS)
+    kinds = {one.value.text for one in objects.expected("isinstance")}
+    kinds |= {one.value.type_name for one in objects.expected("eq", "lt", "gt")}
+    if said:
+        return f"enum.{said[0]}"
+    if "str" in kinds:
+        return "str, enum.Enum"
+    is_flag = objects.details("operator") & _FLAG_OPERATORS
+    return f"enum.{'Int' if 'int' in kinds else ''}{'Flag' if is_flag else 'Enum'}"
+
+
+# --- classes whose objects are their fields -------------------------------------------------------
+
+
+def is_tuple(thing: Thing) -> bool:
+    """Whether it is asked for what only named tuples have."""
+    return not _OF_TUPLE.isdisjoint((*thing.at("()").names(), *thing.names()))
+
+
+def is_dataclass(thing: Thing) -> bool:
+    """Whether the tests use it as only dataclasses can be used."""
+    made = thing.at("()")
+    return "dataclass" in thing.details("class") | made.details("class") or _is_frozen(made)
+
+
+def _is_frozen(objects: Thing) -> bool:
+    return any("FrozenInstance" in one.value.text for one in objects.expected("raises"))
+
+
+def named_fields(thing: Thing) -> tuple[str, ...]:
     """The names of the fields, where the tests list them."""
-    told = thing.at("._fields").literal()
-    if told:
-        value = ast.literal_eval(told)
-        return tuple(map(str, value)) if isinstance(value, tuple | list) else ()
-    rows = thing.at(".fields", "()", ".__iter__", "()")
-    names = [rows.at(f"[{place}]", ".name").literal() for place in range(len(rows.told))]
-    return tuple(str(ast.literal_eval(name)) for name in names if name)
+    rows = _looped(thing.at(".fields", "()"))
+    listed = ", ".join(one.at(".name").literal() for one in rows)
+    return names_in(thing.at("._fields").literal()) or names_in(f"[{listed}]")
+
+
+def of_fields(thing: Thing, given: tuple[Parameter, ...]) -> Body:
+    """A dataclass, or a named tuple."""
+    body = Body(thing.objects(), lines=_field_lines(given, thing.objects()))
+    names = {item.name for item in given}
+    if is_tuple(thing):
+        body.base, body.known = "typing.NamedTuple", {*names, *dir(tuple), *_OF_TUPLE}
+        return body
+    body.known = {*names, *_OF_DATACLASS}
+    options = ["frozen=True"] if _is_frozen(body.objects) else []
+    options += ["order=True"] if body.objects.details("relation") & _ORDER else []
+    body.decorator = "dataclasses.dataclass" + (f"({', '.join(options)})" if options else "")
+    return body
 
 
 def _field_lines(parameters: tuple[Parameter, ...], objects: Thing) -> list[str]:
@@ -284,7 +297,7 @@ def _field_lines(parameters: tuple[Parameter, ...], objects: Thing) -> list[str]
         seen = {
             one.value.literal
             for one in objects.at(f".{item.name}").expected("eq", "is")
-            if place >= len(one.use.sight.args) and item.name not in dict(one.use.sight.kwargs)
+            if place >= len(one.sight.args) and item.name not in dict(one.sight.kwargs)
         }
         default = seen.pop() if item.default and len(seen) == 1 else item.default
         kind = item.annotation if default == "None" else item.annotation.removesuffix(" | None")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from egbot.errors import UsageError
 from egbot.records import Example, Origin, Target, Tree
-from egbot.source.outline import definitions, find
+from egbot.source.outline import Definition, definitions, find
 from egbot.source.text import SourceSyntaxError
 
 
@@ -29,28 +29,31 @@ def make_target(  # noqa: PLR0913  each is a field
 
     Of equal names the ``ordinal``-th counts, by default the last. Raises SourceSyntaxError.
     """
-    file = tree.get(path)
-    found = find(file.data, qualname, ordinal) if file is not None else None
-    if file is None or found is None:
+    found = find(tree[path].data, qualname, ordinal) if path in tree else None
+    if found is None:
         return None
+    target = _target(tree, path, found, origin)
+    return replace(target, tests=tests, evidence=evidence, examples=examples)
+
+
+def _target(tree: Tree, path: str, found: Definition, origin: Origin) -> Target:
     return Target(
         path=path,
-        qualname=qualname,
+        qualname=found.qualname,
         origin=origin,
         header=found.header,
         docstring=found.docstring,
         span=found.span,
-        file_sha256=hashlib.sha256(file.data).hexdigest(),
-        tests=tests,
-        evidence=evidence,
+        file_sha256=hashlib.sha256(tree[path].data).hexdigest(),
+        tests=(),
         ordinal=found.ordinal,
-        examples=examples,
     )
 
 
-def named_target(spec: str, tree: Tree, line: int = 0) -> Target:
-    """The target that ``PATH::QUALNAME`` names; of equal names the one that begins on ``line``.
+def named_target(spec: str, tree: Tree, entered: Sequence[tuple[str, int]] = ()) -> Target:
+    """The target that ``PATH::QUALNAME`` names, with the tests that ``entered`` it.
 
+    With each comes the line on which what it entered begins: of equal names, the one that ran counts.
     Raises UsageError when there is no such function.
     """
     path, _, rest = spec.strip().removeprefix("./").partition("::")
@@ -61,30 +64,16 @@ def named_target(spec: str, tree: Tree, line: int = 0) -> Target:
         raise UsageError(f"there is no file {path}", hint=_near(path, tree))
     try:
         listed = definitions(tree[path].data)
-        same = [one for one in listed if one.qualname == qualname]
-        at_line = [one for one in same if one.span.start_line == line] or same
-        if not at_line:
-            names = [definition.qualname for definition in listed]
-            raise UsageError(f"{path} has no function {qualname}", hint=_near(qualname, names))
-        evidence = (f"named as {spec}",)
-        target = make_target(
-            tree, path, qualname, at_line[-1].ordinal, origin="named", evidence=evidence
-        )
     except SourceSyntaxError as error:
         raise UsageError(f"{path} cannot be read: {error}", hint="correct the file") from error
-    if target is None:
-        raise UsageError(f"{path} has no function {qualname}", hint="correct the name")
-    return target
-
-
-def entered_target(spec: str, tree: Tree, entered: Iterable[tuple[str, int]]) -> Target:
-    """A written function with the tests that entered it, by the definition that ran.
-
-    ``entered`` are tests with the line on which what they entered begins.
-    """
-    seen = list(entered)
-    target = named_target(spec, tree, seen[0][1] if seen else 0)
-    return replace(target, tests=tuple(dict.fromkeys(test for test, _ in seen)))
+    same = [one for one in listed if one.qualname == qualname]
+    if not same:
+        names = [definition.qualname for definition in listed]
+        raise UsageError(f"{path} has no function {qualname}", hint=_near(qualname, names))
+    ran = [one for one in same for _, line in entered[:1] if one.span.start_line == line]
+    target = _target(tree, path, (ran or same)[-1], "named")
+    tests = tuple(dict.fromkeys(test for test, _ in entered))
+    return replace(target, tests=tests, evidence=(f"named as {spec}",))
 
 
 def check_name(spec: str, tree: Tree) -> None:
@@ -95,12 +84,9 @@ def check_name(spec: str, tree: Tree) -> None:
     try:
         named_target(spec, tree)
     except UsageError as error:
-        name = re.split(r"::|\.", spec)[-1].encode()
-        is_mentioned = "::" in spec and any(
-            re.search(rb"\b%s\b" % re.escape(name), file.data)
-            for path, file in tree.items()
-            if path.endswith(".py")
-        )
+        word = re.compile(rb"\b%s\b" % re.escape(re.split(r"::|\.", spec)[-1].encode()))
+        files = [file.data for path, file in tree.items() if path.endswith(".py")]
+        is_mentioned = "::" in spec and any(map(word.search, files))
         if isinstance(error.__cause__, SourceSyntaxError) or not is_mentioned:
             raise
 

@@ -2,55 +2,66 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from egbot.discovery.needs import Need, Needs, Use, steps_of
 from egbot.records import Seen, Sight
 from egbot.source.examples import Expressions
 
-_SAME = tuple(f".__i{name}__" for name in ("add", "sub", "or", "and", "xor", "mul"))
 _CONSTRUCTOR = re.compile(r"(from|of|parse|load|make|create|new|build|default)(_|$)")
-Steps = tuple[str, ...]
+_MADE = re.compile(r"^(\[.*?\](?=\())?\(\)(\.__i(add|sub|or|and|xor|mul)__\(\))*")
+"""A new object of a class, with type arguments too, or after ``+=`` and the like."""
+
+_NOTHING = Seen("", "")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What is expected of what ``steps`` lead to; ``use`` is the call, say, of whose result."""
+class Fact:
+    """One thing that happened to what ``steps`` lead to, or that is expected of it.
 
-    steps: Steps
-    relation: str
-    value: Seen
+    ``kind`` and ``detail`` are the sight's, or "relation" and which one the tests expect to ``value``.
+    """
+
+    steps: tuple[str, ...]
+    kind: str
+    detail: str
     use: Use
+    value: Seen = _NOTHING
+
+    @property
+    def sight(self) -> Sight:
+        """What was seen: the call, say, of whose result something is expected."""
+        return self.use.sight
 
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """A definition, or what steps lead to from one."""
+    """A definition, or what steps lead to from one; ``who`` is the definition's path."""
 
     qualname: str
-    root: Sight
-    uses: tuple[Use, ...]
-    told: tuple[Told, ...]
+    who: str
+    facts: tuple[Fact, ...]
 
     @classmethod
     def of(cls, need: Need) -> Thing:
         """All that is known of a need."""
-        is_class = need.name[:1].isupper()
-        uses = tuple(
-            replace(use, steps=_plain(use.steps, is_class))
-            for use in need.uses
-            if use.sight.kind not in ("name", "member", "stub") or use.sight.expected
-        )
-        told = tuple(
-            Told(
-                _plain((*_result(use), *steps_of(one.via)), is_class), one.relation, one.value, use
-            )
-            for use in uses
-            for one in use.sight.expected
-        )
-        return cls(need.qualname, need.root, uses, told)
+
+        def plain(path: str) -> tuple[str, ...]:
+            return steps_of(_MADE.sub("()", path) if need.name[:1].isupper() else path)
+
+        facts = []
+        for use in need.uses:
+            sight, path = use.sight, "".join(use.steps)
+            result = f"{path}()" if sight.kind == "call" else path
+            if sight.kind not in ("name", "member", "stub"):
+                facts.append(Fact(plain(path), sight.kind, sight.detail, use))
+            for one in sight.expected:
+                steps = plain(result + one.via)
+                facts.append(Fact(steps, "relation", one.relation, use, one.value))
+        return cls(need.qualname, need.root.who, tuple(facts))
 
     @property
     def name(self) -> str:
@@ -66,67 +77,58 @@ class Thing:
     def at(self, *steps: str) -> Thing:
         """What ``steps`` lead to."""
         end = len(steps)
-        uses = (
-            replace(one, steps=one.steps[end:]) for one in self.uses if one.steps[:end] == steps
-        )
-        told = (
-            replace(one, steps=one.steps[end:]) for one in self.told if one.steps[:end] == steps
-        )
-        return replace(self, uses=tuple(uses), told=tuple(told))
+        led = (one for one in self.facts if one.steps[:end] == steps)
+        return replace(self, facts=tuple(replace(one, steps=one.steps[end:]) for one in led))
 
     def member(self, name: str) -> Thing:
         """Its attribute of that name, as a definition."""
-        return replace(self.at(f".{name}"), qualname=f"{self.qualname}.{name}")
+        return self.at(f".{name}").named(name)
+
+    def named(self, name: str) -> Thing:
+        """The same of a definition in it."""
+        return replace(self, qualname=f"{self.qualname}.{name}")
 
     def joined(self, others: Iterable[Thing]) -> Thing:
         """It and others as one."""
-        things = (self, *others)
-        uses = tuple(use for one in things for use in one.uses)
-        return replace(self, uses=uses, told=tuple(one for thing in things for one in thing.told))
+        return replace(self, facts=tuple(one for thing in (self, *others) for one in thing.facts))
 
-    def here(self, *kinds: str) -> tuple[Use, ...]:
-        """The uses of itself, of some kinds."""
-        return tuple(use for use in self.uses if not use.steps and use.sight.kind in kinds)
+    def objects(self) -> Thing:
+        """The objects of a class: what is made by calling it, or by what sounds like it."""
+        makers = (name for name in self.names() if is_constructor(name))
+        return self.at("()").joined(self.at(f".{name}", "()") for name in makers)
 
-    def kinds(self) -> frozenset[str]:
-        """What happened to itself."""
-        return frozenset(use.sight.kind for use in self.uses if not use.steps)
+    def first_steps(self) -> tuple[str, ...]:
+        """The steps that were taken from it: ``.name``, ``()``, ``[key]``."""
+        return tuple(dict.fromkeys(one.steps[0] for one in self.facts if one.steps))
+
+    def here(self, *kinds: str) -> tuple[Fact, ...]:
+        """What happened to itself, of some kinds."""
+        return tuple(one for one in self.facts if not one.steps and one.kind in kinds)
 
     def details(self, kind: str) -> frozenset[str]:
         """The details of what happened to itself."""
-        found = (use.sight.detail for use in self.here(kind))
-        return frozenset(detail for one in found for detail in one.split(","))
+        return frozenset(detail for one in self.here(kind) for detail in one.detail.split(","))
 
-    def names(self) -> tuple[str, ...]:
-        """The attributes that it was asked for, or that were set."""
-        asked = (
-            use.steps[0][1:]
-            for use in self.uses
-            if len(use.steps) == 1
-            and use.steps[0][0] == "."
-            and use.sight.kind in ("get", "call", "set")
-        )
-        given = (use.sight.detail for use in self.here("set", "delete"))
-        names = (name for name in (*asked, *given) if name.isidentifier())
-        return tuple(name for name in dict.fromkeys(names) if name[:2] != "__")
-
-    def expected(self, *relations: str) -> Iterator[Told]:
+    def expected(self, *relations: str) -> tuple[Fact, ...]:
         """What is expected of itself."""
-        return (one for one in self.told if not one.steps and one.relation in relations)
-
-    def relations(self) -> frozenset[str]:
-        """The relations in which it is expected to be."""
-        return frozenset(one.relation for one in self.told if not one.steps)
+        return tuple(one for one in self.here("relation") if one.detail in relations)
 
     def literal(self, *relations: str) -> str:
         """The literal that all comparisons of it agree on; "" without one."""
         found = {one.value.literal for one in self.expected("eq", "is", *relations)}
         return found.pop() if len(found) == 1 else ""
 
-    def objects(self) -> Thing:
-        """The objects of a class: what is made by calling it, or by what sounds like it."""
-        makers = (name for name in self.names() if is_constructor(name))
-        return self.at("()").joined(self.at(f".{name}", "()") for name in makers)
+    def names(self) -> tuple[str, ...]:
+        """The attributes that it was asked for, or that were set."""
+        steps = (
+            one.steps[0]
+            for one in self.facts
+            if len(one.steps) == 1 and one.kind in ("get", "call", "set")
+        )
+        asked = [step[1:] for step in steps if step[0] == "."]
+        asked += [one.detail for one in self.here("set", "delete")]
+        found = dict.fromkeys(name for name in asked if name.isidentifier())
+        return tuple(name for name in found if name[:2] != "__")
 
 
 def is_constructor(name: str) -> bool:
@@ -134,20 +136,12 @@ def is_constructor(name: str) -> bool:
     return bool(_CONSTRUCTOR.match(name))
 
 
-def _result(use: Use) -> Steps:
-    return (*use.steps, "()") if use.sight.kind == "call" else use.steps
-
-
-def _plain(steps: Steps, is_class: bool) -> Steps:
-    """Steps from a class without ``+=`` and the like of its objects, and without type arguments."""
-    found: list[str] = []
-    for step in steps if is_class else ():
-        found.append(step)
-        if found[0] == step == "()" and len(found) > 2 and found[-2] in _SAME:
-            del found[-2:]
-        elif len(found) == 2 and found[0][0] == "[" and step == "()":
-            found = ["()"]
-    return tuple(found) if is_class else steps
+def names_in(literal: str) -> tuple[str, ...]:
+    """The names in a list, a tuple or the like, of a set by the alphabet; none for other literals."""
+    value = ast.literal_eval(literal or "()")
+    items = sorted(value, key=str) if isinstance(value, set) else value
+    listed = items if isinstance(items, list | tuple | dict) else ()
+    return tuple(one for one in listed if isinstance(one, str) and one.isidentifier())
 
 
 # --- modules that were taken for names ------------------------------------------------------------
@@ -155,24 +149,24 @@ def _plain(steps: Steps, is_class: bool) -> Steps:
 
 def take_apart(needs: Needs, expressions: Expressions) -> Needs:
     """Make a module of a name of a package of which only attributes are used."""
-    modules = dict(needs.modules)
-    found = [one for need in needs.needs for one in _taken_apart(need, modules, expressions)]
+    modules, found = dict(needs.modules), []
+    for need in needs.needs:
+        names = _names_of_module(need)
+        if not names or expressions.at(need.root.place) is not None:  # its package imports it
+            found.append(replace(need, uses=[] if names else list(need.uses)))
+        module = f"{need.module}.{need.name}"
+        path = f"{need.path.removesuffix('__init__.py')}{need.name}.py"
+        for name in names:
+            modules[module], step = path, (f".{name}",)
+            uses = [replace(one, steps=one.steps[1:]) for one in need.uses if one.steps[:1] == step]
+            root = replace(need.root, who=f"{need.root.who}.{name}", detail="")
+            found.append(Need(path, module, name, 0, "missing_name", root, uses))
     return replace(needs, needs=tuple(found), modules=modules)
 
 
-def _taken_apart(need: Need, modules: dict[str, str], expressions: Expressions) -> list[Need]:
-    """The needs of such a module, and of its import where it is not imported by name."""
+def _names_of_module(need: Need) -> tuple[str, ...]:
+    """What it is asked for, where it can be a module of its package."""
     thing = Thing.of(need)
     is_plain = need.name.islower() and need.origin == "missing_name" and "." not in need.qualname
-    in_package = need.path.endswith("__init__.py")
-    if not (is_plain and in_package and thing.names()) or thing.kinds() & {"call", "decorate"}:
-        return [replace(need, uses=list(need.uses))]
-    module = f"{need.module}.{need.name}"
-    modules[module] = f"{need.path.removesuffix('__init__.py')}{need.name}.py"
-    found = []
-    for name in thing.names():
-        uses = thing.at(f".{name}").uses
-        root = replace(need.root, who=f"{need.root.who}.{name}", detail="")
-        found.append(Need(modules[module], module, name, 0, "missing_name", root, list(uses)))
-    by_attribute = expressions.at(need.root.place) is not None
-    return [replace(need, uses=[]), *found] if by_attribute else found
+    is_called, in_package = thing.here("call", "decorate"), need.path.endswith("__init__.py")
+    return thing.names() if is_plain and in_package and not is_called else ()
