@@ -30,8 +30,8 @@ from typing_extensions import override
 
 from egbot.records import Tree
 from egbot.rootdirs import PROJECT_FILES, is_aside, project_of, projects, upwards
-from egbot.source.modules import is_test_path
 from egbot.source.settings import only, read_ini, strings, table, tables, text_of, text_or_empty
+from egbot.source.testtext import is_test_path
 from egbot.source.text import quietly
 
 BUILDER_VERSION = 3

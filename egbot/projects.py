@@ -22,8 +22,8 @@ from packaging.version import InvalidVersion, Version
 from egbot.dependencies import Declared, Ignored, homes, read_project
 from egbot.records import Tree
 from egbot.rootdirs import python_paths, upwards
-from egbot.source.modules import is_test_path
 from egbot.source.settings import only, read_ini, strings, table, tables, text_or_empty
+from egbot.source.testtext import is_test_path
 
 UNKNOWN_VERSION = "0.0.0"
 MAX_NAME_CHARS = MAX_VERSION_CHARS = 100

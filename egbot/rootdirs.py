@@ -14,8 +14,8 @@ from pathlib import PurePosixPath
 
 from egbot.nodeids import file_of
 from egbot.records import Tree
-from egbot.source.modules import is_test_path
 from egbot.source.settings import read_ini, strings, table, text_or_empty
+from egbot.source.testtext import is_test_path
 
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 _ALWAYS = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")

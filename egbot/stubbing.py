@@ -20,7 +20,7 @@ from egbot.ports import Sandbox
 from egbot.records import Evidence, FailingTest, Fault, Limits, Patch, Tree, TreeFile
 from egbot.rootdirs import chosen, project_of, projects
 from egbot.source.diff import unified_diff
-from egbot.source.modules import is_test_path
+from egbot.source.testtext import is_test_path
 
 SCHEMA = "egbot.stubs/1"
 _MAX_NOTES = 20

@@ -35,10 +35,9 @@ from egbot.records import (
 from egbot.report.story import Shown
 from egbot.repository import open_repository, snapshot
 from egbot.rootdirs import project_of, projects
-from egbot.source.modules import is_test_path
-from egbot.source.outline import Site, describe, find, read_outline
-from egbot.source.testtext import find_test
-from egbot.source.text import SourceSyntaxError, text_of
+from egbot.source.outline import describe, find, outline_in
+from egbot.source.testtext import find_test, is_test_path
+from egbot.source.text import text_of
 from egbot.survey import is_wanted, settled, tell_switched_off
 
 MAX_TESTS = 50
@@ -131,7 +130,8 @@ def _chosen(
     A ``named`` one is followed alone; of several definitions of its name, the one that is entered.
     Raises UsageError where none is.
     """
-    names = [site.qualname for site in _sites(tree, named.path)] if named is not None else []
+    sites = outline_in(tree, named.path).functions if named is not None else ()
+    names = [site.qualname for site in sites]
     if named is not None and names.count(named.qualname) == 1:
         return (named,)
     paths = {path for path in tree if is_test_path(path)} | {file_of(node_id)}
@@ -189,11 +189,11 @@ def functions_of(tree: Tree, node_id: str, entered: Iterable[Entered]) -> tuple[
 def _target_of(tree: Tree, entered: Entered) -> Target | None:
     """The function whose definition begins on that line, for Python with its decorators."""
     path, name = entered.path, entered.qualname.rpartition(".")[2]
-    for site in _sites(tree, path):
+    outline = outline_in(tree, path)
+    for site in outline.functions:
         first = min([site.node.lineno, *(one.lineno for one in site.node.decorator_list)])
         if (first, site.node.name) == (entered.line, name):  # no lambda of its header
-            data = tree[path].data
-            found = describe(read_outline(data), site)
+            found = describe(outline, site)
             return Target(
                 path=path,
                 qualname=found.qualname,
@@ -201,26 +201,18 @@ def _target_of(tree: Tree, entered: Entered) -> Target | None:
                 header=found.header,
                 docstring=found.docstring,
                 span=found.span,
-                file_sha256=hashlib.sha256(data).hexdigest(),
+                file_sha256=hashlib.sha256(tree[path].data).hexdigest(),
                 tests=(),
                 ordinal=found.ordinal,
             )
     return None
 
 
-def _sites(tree: Tree, path: str) -> tuple[Site, ...]:
-    """The functions of a file, none where it cannot be read."""
-    try:
-        return read_outline(tree[path].data).functions
-    except (KeyError, SourceSyntaxError):
-        return ()
-
-
 def _full_name(spec: str, tree: Tree) -> str:
     """``PATH::outer.inner`` as Python writes it, with the ``<locals>`` that no shell takes."""
     path, _, name = spec.partition("::")
     wanted = _plain_name(name.replace("::", "."))
-    names = [site.qualname for site in _sites(tree, path)]
+    names = [site.qualname for site in outline_in(tree, path).functions]
     return next((f"{path}::{one}" for one in names if _plain_name(one) == wanted), spec)
 
 

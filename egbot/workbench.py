@@ -38,13 +38,11 @@ from egbot.records import (
     Verdict,
 )
 from egbot.report.text import count
-from egbot.source.context import class_preamble, surroundings
 from egbot.source.contradictions import contradictions
 from egbot.source.diff import unified_diff
-from egbot.source.edit import Slot, insert, insert_top, prepare
-from egbot.source.excerpt import test_excerpt
+from egbot.source.edit import Slot, insert, prepare
+from egbot.source.excerpt import class_preamble, surroundings, test_excerpt
 from egbot.source.outline import describe, find, read_outline
-from egbot.source.text import text_of
 from egbot.synthesis.agents import Gather, schedule, try_agents
 from egbot.synthesis.answer import Frame, make_frame
 from egbot.synthesis.budget import Budget
@@ -119,7 +117,7 @@ def write_target(
         detail = "no function can pass both: " + "; ".join(clashes)
         return Outcome("contradictory_tests", bench.target, bench.tests, detail=detail), None
     slot = _slot(bench.tree[bench.target.path].data, bench.target)
-    frame = _frame(slot, bench.target, _text(bench))
+    frame = _frame(slot, bench.target, bench.tree)
     modules = files_of(bench.tests)
     if bench.target.path in modules:
         modules = ()  # examples in docstrings: pytest rewrites a file that is named by itself
@@ -216,9 +214,9 @@ def _gathering(decoder: GroupDecoder, opener: Callable[[SessionGroup], Open]) ->
     return gather
 
 
-def _frame(slot: Slot, target: Target, source: str) -> Frame:
+def _frame(slot: Slot, target: Target, tree: Tree) -> Frame:
     """What the answer starts with; the docstring of a stub of our own says nothing new."""
-    preamble = class_preamble(source, target)
+    preamble = class_preamble(tree, target)
     if target.origin.startswith("missing"):
         return make_frame(slot.definition.header, "", preamble)
     opening = _opening(slot.definition.code)
@@ -263,14 +261,9 @@ def _prompt(bench: Workbench, frame: Frame, guidance: Guidance, max_chars: int) 
         opening=frame.opening,
         body_indent=frame.body_indent,
         tests=tests,
-        context=surroundings(_text(bench), target, f"{frame.header}\n{tests}"),
+        context=surroundings(bench.tree, target, f"{frame.header}\n{tests}"),
         style=guidance.style,
     )
-
-
-def _text(bench: Workbench) -> str:
-    """The text of the target's file."""
-    return text_of(bench.tree[bench.target.path].data)
 
 
 def _outcome(bench: Workbench, result: _Result, stats: Stats) -> Outcome:
@@ -398,7 +391,7 @@ def _written(
         path, _, name = spec.partition("::")
         made = outline.klass(name) if path == target.path else None
         if made is not None and read_outline(source or b"").klass(name) is None:
-            source = insert_top(source, describe(outline, made).code)
+            source = insert(source, name, describe(outline, made).code)
     if source is None or find(source, target.qualname, target.ordinal) is None:
         source = insert(source, target.qualname, code)
     return _slot(source, target).fill(code)

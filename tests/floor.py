@@ -25,7 +25,7 @@ from egbot.config import load_settings
 from egbot.discovery.probe import ask, probe_of
 from egbot.ports import Sandbox
 from egbot.records import FAILED, FailingTest, Fault, Job, Limits, Sight, Tree
-from egbot.source.modules import is_test_path
+from egbot.source.testtext import is_test_path
 
 LIST = Path(__file__).with_name("floor.json")
 COLUMNS = ("package", "good", "collected", "end", "names", "seen", "calls", "bind", "not", "s")

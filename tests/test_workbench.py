@@ -8,7 +8,7 @@ import pytest
 
 from egbot.discovery.targets import named_target
 from egbot.records import Target, Tree, TreeFile
-from egbot.source.edit import insert, insert_top
+from egbot.source.edit import insert
 from egbot.testing import Script
 from egbot.workbench import deliver
 from tests.shelf import DOUBLE, STUB, Bench, decoder_of, settings_of, tree_of
@@ -138,7 +138,7 @@ def test_a_new_file_has_no_base() -> None:
 def test_an_exception_class_that_the_function_needs_comes_with_it(before: bytes) -> None:
     """What had to be written beside the target would be missing from the person's file."""
     plain = {"calc.py": TreeFile(before)}
-    stubbed = insert_top(before, "class SumError(Exception):\n    pass\n")
+    stubbed = insert(before, "", "class SumError(Exception):\n    pass\n")
     tree = {"calc.py": TreeFile(insert(stubbed, "double", STUB_TEXT))}
     target = named_target("calc.py::double", tree)
     delivery = deliver(plain, tree, target, CODE, ("calc.py::SumError",))

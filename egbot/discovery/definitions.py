@@ -12,8 +12,14 @@ from egbot.discovery.functions import Part, constant_line, part_of
 from egbot.discovery.needs import Need, Use
 from egbot.discovery.things import Fact, Thing, is_constructor
 from egbot.source.examples import Expressions
-from egbot.source.signatures import Binding, Parameter, Signature, common_type
-from egbot.source.special import names_for, special_parameters
+from egbot.source.signatures import (
+    Binding,
+    Parameter,
+    Signature,
+    common_type,
+    names_for,
+    special_parameters,
+)
 from egbot.source.stubs import class_code, summary
 
 Kind = Literal["function", "class", "exception", "enum", "dataclass", "tuple", "constant", "import"]

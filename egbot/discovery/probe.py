@@ -24,8 +24,8 @@ from egbot.records import (
     TestOutcome,
     Tree,
 )
-from egbot.source.modules import is_test_path
 from egbot.source.outline import stub_places
+from egbot.source.testtext import is_test_path
 from egbot.source.text import SourceSyntaxError
 
 MAX_COLLECTIONS = 6

@@ -18,7 +18,7 @@ from egbot.publish.paths import path_problem, tests_path_problem
 from egbot.records import Outcome, Patch, Run, Target
 from egbot.report.text import one_line
 from egbot.source.diff import unified_diff
-from egbot.source.edit import insert, insert_top, prepare
+from egbot.source.edit import insert, prepare
 from egbot.source.guard import vetoes
 from egbot.source.outline import find, says_nothing
 from egbot.source.text import SourceSyntaxError, parse_text
@@ -189,7 +189,7 @@ def _with_classes(before: bytes | None, patch: Patch) -> bytes:
     if not classes:
         raise _RefusedError("its diff changes more than this one function")
     for text in reversed(classes):  # each one was put above those that were there
-        source = insert_top(source or None, text)
+        source = insert(source or None, "", text)
     return source
 
 

@@ -7,13 +7,14 @@ unequal literal expectations, in tests that nothing prepares and that look at no
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Iterable, Sequence
+from functools import cache, partial
 from itertools import combinations
 
 from egbot.nodeids import file_of, without_row
 from egbot.records import Example, Target, Tree
-from egbot.source.testtext import find_test, last_name, parameters, preparations
+from egbot.source.outline import last_name
+from egbot.source.testtext import find_test, parameters, preparations
 
 MAX_SENTENCES = 10
 _UNSTEADY = frozenset(
@@ -24,7 +25,6 @@ _MARKS = frozenset({"parametrize", "asyncio", "staticmethod"})
 _WORDS = {
     "eq": "to be {}",
     "is": "to be {}",
-    "approx": "to be about {}",
     "true": "to be true",
     "false": "to be false",
     "raises": "to raise {}",
@@ -43,17 +43,16 @@ def contradictions(
     of each. Only plain functions are judged: a method may answer differently each time.
     """
     wanted = set(map(without_row, target.tests if node_ids is None else node_ids))
-    steady: dict[str, bool] = {}
+    is_steady = cache(partial(_is_steady, tree))
     calls: dict[str, list[_Expectation]] = {}
     for example in () if "." in target.qualname else target.examples:
-        test = without_row(example.test)
-        arguments = _arguments(example.call)
-        if not example.exact or not arguments or not {file_of(test), test} & wanted:
-            continue
-        if test not in steady:
-            steady[test] = _is_steady(tree, test)
-        value = _value(example)
-        if steady[test] and value is not _UNKNOWN:
+        test, arguments, value = (
+            without_row(example.test),
+            _arguments(example.call),
+            _value(example),
+        )
+        is_told = example.exact and bool(arguments) and value is not _UNKNOWN
+        if is_told and {file_of(test), test} & wanted and is_steady(test):
             calls.setdefault(arguments, []).append((example, value))
     found = [_sentences(f"{target.qualname}({key})", group) for key, group in calls.items()]
     return tuple(dict.fromkeys(one for sentences in found for one in sentences))[:MAX_SENTENCES]
@@ -94,17 +93,18 @@ def _is_steady(tree: Tree, node_id: str) -> bool:
     test = find_test(tree, node_id)
     if test is None or next(preparations(tree, test), None) is not None:
         return False
-    marks = [mark for node in (test.function, *test.owners) for mark in node.decorator_list]
+    nodes = (test.function, *(owner.node for owner in test.owners))
+    marks = [mark for node in nodes for mark in node.decorator_list]
     tables = [one.args[0] for one in marks if isinstance(one, ast.Call) and one.args]
     texts = [str(getattr(part, "value", "")) for one in tables for part in ast.walk(one)]
     columns = {name.strip() for text in texts for name in text.split(",")}
-    nodes = list(ast.walk(test.function))
-    names = {getattr(one, "id", getattr(one, "attr", "")) for one in nodes}
+    parts = list(ast.walk(test.function))
+    names = {getattr(one, "id", getattr(one, "attr", "")) for one in parts}
     return (
         set(map(last_name, marks)) <= _MARKS
         and columns | {"self", "cls"} >= set(parameters(test.function))
         and not names & _UNSTEADY
-        and not any(isinstance(one, ast.Try | ast.TryStar) for one in nodes)
+        and not any(isinstance(one, ast.Try | ast.TryStar) for one in parts)
     )
 
 
@@ -115,24 +115,7 @@ def _clash(first: _Expectation, second: _Expectation) -> bool:
         return len(kinds) == 2
     if kinds & {"true", "false"}:
         return bool(first[1]) != bool(second[1])
-    agrees = _near if "approx" in kinds else _equal
-    return not agrees(first[1], second[1])
-
-
-def _equal(first: object, second: object) -> bool:
-    if isinstance(first, float) and isinstance(second, float) and math.isnan(first + second):
-        return True
-    return first == second
-
-
-def _near(first: object, second: object) -> bool:
-    """Whether both may be meant, each off by pytest.approx's tolerance; no false alarm."""
-    if isinstance(first, int | float) and isinstance(second, int | float):
-        allowed = 2 * max(1e-6 * max(abs(first), abs(second)), 1e-12)
-        return _equal(first, second) or abs(first - second) <= allowed
-    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
-        return len(first) == len(second) and all(map(_near, first, second))
-    return True
+    return first[1] != second[1]
 
 
 def _value(example: Example) -> object:

@@ -1,9 +1,7 @@
 """Owns what is written into a Python file: a function's new body, and definitions that it lacks.
 
-Bytes outside of what is written stay as they are. ``prepare`` reads a file once and returns a Slot;
-``Slot.fill`` then writes any number of candidates into it: the sandbox's program and the final patch
-are the same bytes. One inserter puts functions, classes, members and constants where a careful
-colleague would; what the file's encoding lacks becomes an escape.
+Bytes outside of what is written stay as they are. ``prepare`` reads a file once, for any number of
+candidates; what the file's encoding lacks becomes an escape in what is inserted.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from egbot.errors import UsageError
-from egbot.source.diff import opcodes
 from egbot.source.imports import (
     Bindings,
     above_comments,
@@ -49,9 +46,6 @@ from egbot.source.text import (
     unify_newlines,
 )
 
-_MAX_PROBLEMS = 20
-
-
 # --- a function's body -------------------------------------------------------------------------
 
 
@@ -63,8 +57,6 @@ class Slot:
     definition: Definition
     outline: Outline
     site: Site
-    layout: Layout
-    newline: str
     bindings: Bindings
 
     def fill(self, code: str) -> bytes:
@@ -81,10 +73,6 @@ class Slot:
         edits = place_imports(self.outline.rows, self.outline.tree, lines) if lines else ()
         return put_rows(self._replaced(code), edits, self.outline.source.newline)
 
-    def replace(self, code: str) -> bytes:
-        """The file's bytes with ``code`` as the function and no import added. Raises as fill."""
-        return self.outline.source.encode(self._replaced(code), self.path)
-
     def settled(self, code: str) -> str:
         """``code`` with the header that is in the file, if that means the same.
 
@@ -99,12 +87,13 @@ class Slot:
         text, site, header = self.outline.source.text, self.site, self.definition.header
         if code == self.definition.code:
             return text
-        styled = relayout(code, CANONICAL, self.layout).removeprefix(self.layout.base)
+        layout, newline = self.outline.layout(site), self.outline.newline(site)
+        styled = relayout(code, CANONICAL, layout).removeprefix(layout.base)
         if not code.startswith(header):
-            return text[: site.start] + styled.replace("\n", self.newline) + text[site.end :]
+            return text[: site.start] + styled.replace("\n", newline) + text[site.end :]
         rows = styled.split("\n")[header.count("\n") :]
         rows[0] = code[len(header) :].partition("\n")[0]
-        return text[: site.colon] + self.newline.join(rows) + text[site.end :]
+        return text[: site.colon] + newline.join(rows) + text[site.end :]
 
 
 def _header(node: ast.AST) -> str:
@@ -126,41 +115,26 @@ def prepare(
         raise UsageError(
             f"{path} defines no function {qualname}", hint="insert it first, or correct the name"
         )
-    return Slot(
-        path=path,
-        definition=describe(outline, site),
-        outline=outline,
-        site=site,
-        layout=outline.layout(site),
-        newline=outline.newline(site),
-        bindings=read_bindings(outline.tree),
-    )
+    return Slot(path, describe(outline, site), outline, site, read_bindings(outline.tree))
 
 
 # --- what changed ------------------------------------------------------------------------------
 
 
 def changed_outside(
-    before: bytes | None, after: bytes, qualname: str, ordinal: int | None = None
+    before: bytes, after: bytes, qualname: str, ordinal: int | None = None
 ) -> tuple[str, ...]:
     """What differs apart from the function and added top-level imports; empty is as it should be.
 
-    A function that ``before`` lacks must stand where ``insert`` puts it. Each difference is a
-    sentence; files that cannot be read are a difference, too.
+    Each difference is a sentence; files that cannot be read are a difference, too.
     """
     try:
-        new = read_outline(after)
-        now = new.function(qualname, ordinal)
-        if now is None:
-            return (f"{qualname} is gone",)
-        old = read_outline(before or b"")
-        if old.function(qualname, ordinal) is None:
-            old = read_outline(insert(before, qualname, describe(new, now).code))
-    except (SourceSyntaxError, UsageError) as error:
+        old, new = read_outline(before), read_outline(after)
+    except SourceSyntaxError as error:
         return (f"a file cannot be read: {error}",)
-    was = old.function(qualname, ordinal)
-    if was is None:
-        return (f"{qualname} cannot be inserted",)
+    was, now = old.function(qualname, ordinal), new.function(qualname, ordinal)
+    if was is None or now is None:
+        return (f"{qualname} is gone" if was else f"{qualname} is not in the file as it was",)
     problems = []
     if (old.source.bom, old.source.encoding) != (new.source.bom, new.source.encoding):
         problems.append("the file's encoding changed")
@@ -168,8 +142,7 @@ def changed_outside(
         problems.append(f"the text below {qualname} changed")
     above_old = split_rows(old.source.text[: was.start])
     above_new = split_rows(new.source.text[: now.start])
-    problems.extend(_changes_above(above_old, above_new, _import_rows(new.tree)))
-    return tuple(problems)
+    return (*problems, *_changes_above(above_old, above_new, _import_rows(new.tree)))
 
 
 def _import_rows(tree: ast.Module) -> frozenset[int]:
@@ -184,27 +157,17 @@ def _import_rows(tree: ast.Module) -> frozenset[int]:
 
 def _changes_above(old: list[str], new: list[str], imports: frozenset[int]) -> list[str]:
     """Lines that went away or came in, other than imports and the empty lines around them."""
-    rest = iter(new)
-    if all(line in rest for line in old):  # old is what new holds, with lines in between
-        position = 0
-        extra = []
-        for number, line in enumerate(new):
-            if position < len(old) and line == old[position]:
-                position += 1
-            elif line.strip() and number not in imports:
-                extra.append(_came(number, line))
-        return extra
-    problems = []
-    for kind, start, end, new_start, new_end in opcodes(old, new):
-        if kind != "equal":
-            problems += [f"line {n + 1} is gone: {old[n].strip()[:80]}" for n in range(start, end)]
-            problems += [_came(n, new[n]) for n in range(new_start, new_end) if n not in imports]
-    more = len(problems) - _MAX_PROBLEMS
-    return problems[:_MAX_PROBLEMS] + ([f"and {more:,} more lines changed"] if more > 0 else [])
-
-
-def _came(number: int, line: str) -> str:
-    return f"line {number + 1} is new or changed: {line.strip()[:80]}"
+    position = 0
+    extra = []
+    for number, line in enumerate(new):
+        if position < len(old) and line == old[position]:
+            position += 1
+        elif line.strip() and number not in imports:
+            extra.append(f"line {number + 1} is new or changed: {line.strip()[:80]}")
+    if position < len(old):  # all below the first line that is gone looks new
+        gone = f"line {position + 1} is gone: {old[position].strip()[:80]}"
+        return [gone, *extra[:1]]
+    return extra[:20]
 
 
 # --- new definitions ---------------------------------------------------------------------------
@@ -217,38 +180,33 @@ def insert(source: bytes | None, qualname: str, code: str) -> bytes:
     ``if __name__ == "__main__":``; a method at the end of its class, in place of a lone ``pass`` or
     ``...``; a class or value below the imports, or at the top of its class. All stand above what
     needs them at import. Missing classes are created. A setter, deleter or overload stands below the
-    last function of its name. Raises SourceSyntaxError, and UsageError if the function is there
-    already or cannot be encoded.
+    last function of its name. Several classes and values of a module have no ``qualname``.
+
+    Raises SourceSyntaxError, and UsageError if the function is there already or cannot be encoded.
     """
     outline = read_outline(source or b"")
     code = outline.source.fitted(code.rstrip("\n"))
     is_function = bool(qualname) and isinstance(parse_text(code).body[0], Function)
-    same = outline.same(qualname) if is_function else []
     if is_function:
         code, node, _ = only_definition(code, qualname)
+        same = outline.same(qualname)
         if same and not is_accessory(node):
             raise UsageError(f"{qualname} is already defined; it can only be replaced")
-    if same:
-        return outline.source.edited([_beside(outline, same[-1], code)])
+        if same:
+            return outline.source.edited([_beside(outline, same[-1], code)])
     classes = qualname.split(".")[:-1]
-    known = len(classes)
-    while known and outline.klass(".".join(classes[:known])) is None:
-        known -= 1
-    if "<locals>" in classes[known:]:
+    site, missing = None, []
+    while classes and (site := outline.klass(".".join(classes))) is None:
+        missing.append(classes.pop())
+    if "<locals>" in missing:
         raise UsageError(f"{qualname} stands inside a function and can only come with it")
-    for name in reversed(classes[known:]):
+    for name in missing:
         code = f"class {name}:\n" + relayout(code, CANONICAL, _INNER)
-    site = outline.klass(".".join(classes[:known])) if known else None
     if site:
         edit = _into_class(outline, site, code, is_last=is_function)
     else:
         edit = _into_module(outline, code, is_last=is_function)
     return outline.source.edited([edit])
-
-
-def insert_top(source: bytes | None, code: str) -> bytes:
-    """``insert`` for classes and values of a module, one or several together."""
-    return insert(source, "", code)
 
 
 _INNER = Layout(CANONICAL.unit, CANONICAL.unit * 2, CANONICAL.unit)
@@ -269,15 +227,13 @@ def _beside(outline: Outline, site: Site, code: str) -> Edit:
 def _into_class(outline: Outline, site: Site, code: str, *, is_last: bool) -> Edit:
     layout, rows = outline.layout(site), outline.rows
     lines = _styled(code, layout.body, layout.unit)
-    last = site.node.body[-1]
     if not outline.is_open(site):
         return _into_one_liner(outline, site, lines)
+    *others, last = site.node.body
     row, end = rows.first(last.lineno - 1), rows.below(last)
-    others = site.node.body[:-1]
-    has_docstring = ast.get_docstring(site.node) is not None
-    if not is_last and len(others) > has_docstring:
-        return _to_the_top(outline, site, lines)
-    if _is_filler(last) and (not others or rows.below(others[-1]) <= row):
+    is_all = len(others) <= (ast.get_docstring(site.node) is not None)
+    stands_alone = not others or rows.below(others[-1]) <= row
+    if _is_filler(last) and stands_alone and (is_last or is_all):
         is_apart = not others or not rows.rows[row - 1].strip()
         return Edit(row, end, tuple(lines if is_apart else ["", *lines]))
     if not is_last:

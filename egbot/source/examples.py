@@ -8,11 +8,36 @@ import re
 from collections.abc import Iterable
 
 from egbot.records import Example, Expectation, Place, Seen, Sight, Tree
+from egbot.source.outline import outline_in
 
 MAX_CHARS = 200
+_SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "is": "is"}
+_FORMS = {
+    **{relation: f"{{call}} {sign} {{expected}}" for relation, sign in _SIGNS.items()},
+    "approx": "{call} == pytest.approx({expected})",
+    "contains": "{expected} in {call}",
+    "lacks": "{expected} not in {call}",
+    "true": "{call}",
+    "false": "not {call}",
+    "len": "len({call}) == {expected}",
+    "str": "str({call}) == {expected}",
+}
+"""What is true where an expectation is met."""
+
+_SHOWN = {
+    "eq": ">>> {call}\n{expected}",
+    "is": ">>> {call}\n{expected}",
+    "approx": ">>> {call}  # approximately\n{expected}",
+    "true": ">>> bool({call})\nTrue",
+    "false": ">>> bool({call})\nFalse",
+    "len": ">>> len({call})\n{expected}",
+    "str": ">>> str({call})\n{expected}",
+    "raises": ">>> {call}\nTraceback (most recent call last):\n    ...\n{expected}",
+}
+"""The same in a doctest, where that is not the form and True."""
+
 _LOOP = re.compile(r"(\.__(?:iter|next)__\(\))")
 _OPERATED = re.compile(r"\.__(?!iter|next|a?enter)\w+__\(\)")  # with what, nobody knows
-_OPERATORS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "is": "is"}
 
 
 class Expressions:
@@ -32,13 +57,8 @@ class Expressions:
         return self._found[place.path].get(span)
 
     def _read(self, path: str) -> dict[tuple[int, int, int, int], ast.expr]:
-        file = self._tree.get(path)
         found: dict[tuple[int, int, int, int], ast.expr] = {}
-        try:
-            module = ast.parse(file.data) if file is not None else ast.Module([], [])
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return found
-        for node in ast.walk(module):
+        for node in ast.walk(outline_in(self._tree, path).tree):
             if isinstance(node, ast.expr):
                 end = (node.end_lineno or 0, node.end_col_offset or 0)
                 found.setdefault((node.lineno, node.col_offset, *end), node)
@@ -71,12 +91,9 @@ def examples_of(
     place = call.place
     values = [*call.args, *(value for _, value in call.kwargs)]
     is_literal = is_function and all(value.literal for value in values)
-    if is_literal:
-        text = f"{name}({', '.join(_arguments(call))})"
-    elif isinstance(node, ast.Call):
+    text = f"{name}({', '.join(_arguments(call))})"
+    if isinstance(node, ast.Call) and not is_literal:
         text = ast.unparse(node)
-    else:
-        text = f"{name}({', '.join(_arguments(call))})"
     if call.detail == "coroutine":
         text = f"await {text}"
     path, line = (place.path, place.line) if place is not None else ("", 0)
@@ -100,42 +117,31 @@ def _reached(call: str, via: str) -> str:
     return _reached(f"list({call}{before})", after) if loop else f"{call}{via}"
 
 
+def assert_line(example: Example) -> str:
+    """The example as one statement, "" where none can say it."""
+    call, expected = example.call, example.expected
+    if example.relation in ("raises", "warns"):
+        return f"with pytest.{example.relation}({expected}): {call}"
+    is_single = example.relation == "eq" and expected in ("None", "True", "False")
+    form = _FORMS.get("is" if is_single else example.relation)
+    return f"assert {form.format(call=call, expected=expected)}" if form else ""
+
+
 def doctest_lines(examples: Iterable[Example], max_examples: int) -> list[str]:
     """Exact examples in doctest style, without repeats; each may have several lines."""
-    found: dict[str, None] = {}
-    for example in examples:
-        text = _doctest(example) if example.exact and "\n" not in example.call else ""
-        if 0 < len(text) <= MAX_CHARS:
-            found.setdefault(text)
-        if len(found) >= max_examples:
-            break
-    return list(found)
+    shown = (_doctest(one) for one in examples if one.exact and "\n" not in one.call)
+    found = dict.fromkeys(text for text in shown if 0 < len(text) <= MAX_CHARS)
+    return list(found)[:max_examples]
 
 
 def _doctest(example: Example) -> str:
     call, expected = example.call, example.expected
     if call.startswith("await ") or "__()" in call:
         return ""
-    match example.relation:
-        case "raises":
-            return f">>> {call}\nTraceback (most recent call last):\n    ...\n{expected}"
-        case "true" | "false":
-            return f">>> bool({call})\n{example.relation.title()}"
-        case "approx":
-            return f">>> {call}  # approximately\n{expected}"
-        case "eq" | "is":
-            return f">>> {call} is None\nTrue" if expected == "None" else f">>> {call}\n{expected}"
-        case "ne" | "lt" | "le" | "gt" | "ge":
-            return f">>> {call} {_OPERATORS[example.relation]} {expected}\nTrue"
-        case "len":
-            return f">>> len({call})\n{expected}"
-        case "str":
-            return f">>> str({call})\n{expected}"
-        case "contains" | "lacks":
-            word = "in" if example.relation == "contains" else "not in"
-            return f">>> {expected} {word} {call}\nTrue"
-        case _:
-            return ""
+    if example.relation in ("eq", "is") and expected == "None":
+        return f">>> {call} is None\nTrue"
+    is_true = f">>> {_FORMS[example.relation]}\nTrue" if example.relation in _FORMS else ""
+    return _SHOWN.get(example.relation, is_true).format(call=call, expected=expected)
 
 
 def _arguments(call: Sight) -> list[str]:
@@ -149,16 +155,12 @@ def _value(value: Seen) -> str:
 
 def _text(one: Expectation) -> str:
     if one.relation in ("raises", "warns"):
-        return one.value.text if _is_dotted(one.value.text) else ""
+        return one.value.text if all(map(str.isidentifier, one.value.text.split("."))) else ""
     return "" if one.value.who else _value(one.value)
-
-
-def _is_dotted(text: str) -> bool:
-    return all(map(str.isidentifier, text.split(".")))
 
 
 def _is_exact(one: Expectation) -> bool:
     if one.relation in ("raises", "warns"):
-        return _is_dotted(one.value.text)
+        return True
     is_endless = ".__next__()" in one.via
     return not is_endless and (one.relation in ("true", "false") or bool(one.value.literal))

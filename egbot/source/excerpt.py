@@ -1,4 +1,4 @@
-"""Owns the text of the failing tests as a small language model should see it."""
+"""Owns what the model reads of a repository: the failing tests, and the code around a target."""
 
 from __future__ import annotations
 
@@ -9,31 +9,14 @@ from collections.abc import Collection, Iterable, Sequence
 
 from egbot.nodeids import without_row
 from egbot.records import Example, Target, Tree
-from egbot.source.testtext import (
-    SETUPS,
-    Function,
-    TestText,
-    find_test,
-    parameters,
-    preparations,
-    test_at,
-)
-from egbot.source.text import text_of
+from egbot.source.examples import assert_line
+from egbot.source.imports import bound_names
+from egbot.source.outline import Function, is_stub, outline_in, says_nothing
+from egbot.source.testtext import SETUPS, TestText, find_test, parameters, preparations, test_at
+from egbot.source.text import unify_newlines
 
+_MAX_CONTEXT_CHARS = 1500
 _MAX_LINE_CHARS = 240
-_SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "is": "is"}
-_FORMS = {
-    **{name: f"assert {{call}} {sign} {{expected}}" for name, sign in _SIGNS.items()},
-    "approx": "assert {call} == pytest.approx({expected})",
-    "contains": "assert {expected} in {call}",
-    "lacks": "assert {expected} not in {call}",
-    "true": "assert {call}",
-    "false": "assert not {call}",
-    "len": "assert len({call}) == {expected}",
-    "str": "assert str({call}) == {expected}",
-    "raises": "with pytest.raises({expected}): {call}",
-    "warns": "with pytest.warns({expected}): {call}",
-}
 
 
 def test_excerpt(target: Target, tree: Tree, node_ids: Iterable[str], max_chars: int) -> str:
@@ -72,7 +55,7 @@ def _assert_lines(
     num_checks = 0
     if test is not None:
         wanted = set(parameters(test.function))
-        body = [one for one in test.function.body if not _is_text(one)]
+        body = [one for one in test.function.body if not says_nothing(one)]
         used = {one.id for part in body for one in ast.walk(part) if isinstance(one, ast.Name)}
         asserts = [one for one in body if isinstance(one, ast.Assert)]
         if len(body) == len(asserts) and {"self", "cls"} - used >= wanted:
@@ -81,16 +64,8 @@ def _assert_lines(
             return []  # which may do something, too
         num_checks = sum(map(_checks, ast.walk(test.function)))
     is_known = num_checks <= len({(one.path, one.line) for one in own})
-    if not is_known or not all(one.exact and one.relation in _FORMS for one in own):
-        return []
-    return _short([_assert_line(one) for one in own])
-
-
-def _assert_line(example: Example) -> str:
-    """The example as one statement; its relation must be one that a line can say."""
-    is_single = example.relation == "eq" and example.expected in {"None", "True", "False"}
-    form = _FORMS["is" if is_single else example.relation]
-    return form.format(call=example.call, expected=example.expected)
+    lines = [assert_line(one) if one.exact else "" for one in own]
+    return _short(lines) if is_known and all(lines) else []
 
 
 def _short(lines: list[str]) -> list[str]:
@@ -105,29 +80,81 @@ def _checks(node: ast.AST) -> bool:
     return is_call or isinstance(node, ast.Assert | ast.Raise | ast.Delete | ast.Global)
 
 
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-
-
 def _source(tree: Tree, path: str, function: Function) -> str:
     """The function's own text, dedented, without decorators."""
-    lines = re.split(r"\r\n|\r|\n", text_of(tree[path].data))
+    lines = unify_newlines(outline_in(tree, path).source.text).split("\n")
     return textwrap.dedent("\n".join(lines[function.lineno - 1 : function.end_lineno])).rstrip()
 
 
 def _fitted(blocks: Sequence[tuple[str, int]], max_chars: int) -> str:
     """The blocks of the best ranks that fit, in their own order."""
-    kept: set[int] = set()
-    left = max_chars
-    for place in sorted(range(len(blocks)), key=lambda place: (blocks[place][1], place)):
-        size = len(blocks[place][0]) + 2
-        if size <= left:
-            kept.add(place)
-            left -= size
+    kept: set[str] = set()
+    for text, _ in sorted(blocks, key=lambda block: block[1]):
+        if sum(len(one) + 2 for one in (*kept, text)) <= max_chars:
+            kept.add(text)
     parts: list[str] = []
-    for place in sorted(kept):
-        text = blocks[place][0]
+    for text in (text for text, _ in blocks if text in kept):
         if parts and ("\n" in text or "\n" in parts[-1]):
             parts.append("")
         parts.append(text)
     return "\n".join(parts)
+
+
+# --- the code around a target -------------------------------------------------------------------
+
+
+def surroundings(tree: Tree, target: Target, mentioned: str) -> str:
+    """The top-level definitions and constants of the target's file that ``mentioned`` names.
+
+    Whole definitions only, as long as they fit; never the target's own class (see
+    `class_preamble`), and no stub.
+    """
+    own = target.qualname.partition(".")[0]
+    words = frozenset(re.findall(r"[^\W\d]\w*", mentioned))
+    kept: list[str] = []
+    for node in outline_in(tree, target.path).tree.body:
+        is_kept = isinstance(node, Function | ast.ClassDef | ast.Assign | ast.AnnAssign)
+        names = bound_names(node) if is_kept and not is_stub(node) else frozenset()
+        if names & words and own not in names:
+            piece = ast.unparse(node)
+            if sum(map(len, kept)) + len(piece) <= _MAX_CONTEXT_CHARS:
+                kept.append(piece)
+    return "\n\n".join(kept)
+
+
+def class_preamble(tree: Tree, target: Target) -> str:
+    """What stands above a method: the header of its class and the members that are written.
+
+    Of other definitions of its name (a property's getter, overloads) those that stand above it.
+    Only fields and ``__init__`` when all does not fit, the header alone when nothing does. "" for
+    a function. Canonical: four spaces a level.
+    """
+    outline = outline_in(tree, target.path)
+    owner = outline.klass(target.qualname.rpartition(".")[0])
+    if owner is None or not isinstance(owner.node, ast.ClassDef):
+        return ""
+    later = {site.node for site in outline.same(target.qualname)[target.ordinal :]}
+    members = [
+        one
+        for one in owner.node.body
+        if later.isdisjoint(ast.walk(one)) and not is_stub(one, owner.node)
+    ]
+    for some in (members, list(filter(_is_state, members))):
+        shell = _shell(owner.node, some)
+        if len(shell) <= _MAX_CONTEXT_CHARS:
+            return shell
+    return _shell(owner.node, [])
+
+
+def _shell(owner: ast.ClassDef, members: list[ast.stmt]) -> str:
+    """The class with ``members`` only, open for one more."""
+    parts = {**dict(ast.iter_fields(owner)), "body": members or [ast.Pass()]}
+    text = ast.unparse(ast.ClassDef(**parts))
+    return f"{text}\n" if members else text.removesuffix("\n    pass")
+
+
+def _is_state(node: ast.stmt) -> bool:
+    """Whether a member says what an instance holds: fields, constants, ``__init__``."""
+    return isinstance(node, ast.Assign | ast.AnnAssign) or (
+        isinstance(node, ast.FunctionDef) and node.name == "__init__"
+    )

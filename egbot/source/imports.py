@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import ast
 import builtins
+import datetime
 import re
 import symtable
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from egbot.source.text import Edit, Rows, SourceSyntaxError, parse_text, quietly, read_source
+from egbot.source.text import Edit, Rows, SourceSyntaxError, parse_text, read_source, readable
 
 _Import = ast.Import | ast.ImportFrom
 _Defining = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -30,10 +32,9 @@ _MODULE_NAMES = """
 _MODULES = frozenset(_MODULE_NAMES.split())
 _MEMBERS = {
     "abc": "ABC abstractmethod",
-    "bisect": "bisect_left bisect_right insort insort_left insort_right",
-    "collections": "ChainMap Counter OrderedDict UserDict UserList defaultdict deque namedtuple",
-    "collections.abc": "AsyncIterator Awaitable Collection Coroutine Hashable ItemsView KeysView"
-    " Mapping MutableMapping MutableSequence MutableSet Reversible Sized ValuesView",
+    "bisect": "bisect_left bisect_right insort",
+    "collections": "Counter OrderedDict defaultdict deque namedtuple",
+    "collections.abc": "AsyncIterator Awaitable Hashable Mapping MutableMapping",
     "contextlib": "ExitStack closing contextmanager nullcontext suppress",
     "copy": "copy deepcopy",
     "dataclasses": "asdict astuple dataclass field",
@@ -41,26 +42,21 @@ _MEMBERS = {
     "decimal": "Decimal ROUND_DOWN ROUND_HALF_EVEN ROUND_HALF_UP ROUND_UP",
     "enum": "Enum IntEnum IntFlag StrEnum auto",
     "fractions": "Fraction",
-    "functools": "cache cached_property cmp_to_key lru_cache partial reduce singledispatch"
-    " total_ordering wraps",
+    "functools": "cache cached_property cmp_to_key lru_cache partial reduce total_ordering wraps",
     "heapq": "heapify heappop heappush heappushpop heapreplace nlargest nsmallest",
     "io": "BytesIO StringIO",
     "itertools": "accumulate chain combinations combinations_with_replacement count cycle dropwhile"
     " groupby islice pairwise permutations product starmap takewhile tee zip_longest",
-    "math": "ceil comb cos exp factorial floor fsum gcd hypot inf isclose isqrt lcm log log10 log2"
-    " perm pi prod sin sqrt tan tau trunc",
+    "math": "ceil comb cos exp factorial floor gcd hypot inf isclose isqrt lcm log log10 log2 perm pi"
+    " prod sin sqrt tan trunc",
     "operator": "attrgetter itemgetter methodcaller",
     "pathlib": "Path PurePath PurePosixPath",
     "string": "ascii_letters ascii_lowercase ascii_uppercase digits punctuation",
     "textwrap": "dedent",
-    "typing": "Any AnyStr Callable ClassVar Dict Final FrozenSet Generator Generic Iterable Iterator"
-    " List Literal NamedTuple NoReturn Optional Protocol Sequence Set Tuple Type TypedDict TypeVar"
-    " Union",
+    "typing": "Any Callable ClassVar Dict Final FrozenSet Generator Generic Iterable Iterator List"
+    " Literal NamedTuple NoReturn Optional Protocol Sequence Set Tuple Type TypedDict TypeVar Union",
 }
 _MODULE_OF = {name: module for module, names in _MEMBERS.items() for name in names.split()}
-_DATETIME_MEMBERS = frozenset(
-    {"datetime", "date", "time", "timedelta", "timezone", "tzinfo", "UTC", "MINYEAR", "MAXYEAR"}
-)
 _BUILTINS = frozenset(dir(builtins)) | {"__file__", "__name__", "__class__", "__path__"}
 
 
@@ -69,20 +65,11 @@ _BUILTINS = frozenset(dir(builtins)) | {"__file__", "__name__", "__class__", "__
 
 @dataclass(frozen=True, slots=True)
 class Bindings:
-    """The names that a module binds: at run time, and for type checkers only.
+    """The names that a module binds at run time; ``is_open``: a star import may bind more."""
 
-    ``stars`` are modules of which it imports all names, with the dots of relative ones.
-    """
-
-    runtime: frozenset[str] = frozenset()
-    checked: frozenset[str] = frozenset()
-    stars: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()
+    is_open: bool = False
     lazy_annotations: bool = False
-
-    @property
-    def open(self) -> bool:
-        """Whether a star import may bind more names."""
-        return any(module not in sys.stdlib_module_names for module in self.stars)
 
 
 NOTHING_BOUND = Bindings()
@@ -90,27 +77,18 @@ NOTHING_BOUND = Bindings()
 
 def read_bindings(tree: ast.Module) -> Bindings:
     """What the module's top level binds."""
-    runtime: set[str] = set()
-    checked: set[str] = set()
-    stars: list[str] = []
-    lazy = False
-    for node, for_checkers in _module_nodes(tree):
-        names = checked if for_checkers else runtime
-        names.update(_bound_by(node))
-        if isinstance(node, ast.ImportFrom):
-            module = "." * node.level + (node.module or "")
-            listed = {alias.name for alias in node.names}
-            lazy = lazy or (module == "__future__" and "annotations" in listed)
-            if "*" in listed:
-                stars.append(module)
-                names |= {name for name, home in _MODULE_OF.items() if home == module}
-    return Bindings(frozenset(runtime), frozenset(runtime | checked), tuple(stars), lazy)
+    nodes = list(_running(tree.body))
+    entries = {entry for node in nodes if isinstance(node, _Import) for entry in _entries(node)}
+    stars = {module for module, name, _ in entries if name == "*"}
+    names = {name for node in nodes for name in _bound_by(node)}
+    names |= {name for name, home in _MODULE_OF.items() if home in stars}
+    is_lazy = ("__future__", "annotations", "") in entries
+    return Bindings(frozenset(names), not stars <= sys.stdlib_module_names, is_lazy)
 
 
 def bound_names(node: ast.AST) -> frozenset[str]:
     """The names that a statement at the top level binds, also below ``if`` and ``try``."""
-    tree = ast.Module(body=[node], type_ignores=[])  # type: ignore[list-item]
-    return frozenset(name for one, _ in _module_nodes(tree) for name in _bound_by(one))
+    return frozenset(name for one in _running([node]) for name in _bound_by(one))
 
 
 def names_inside(body: Iterable[ast.stmt]) -> dict[str, frozenset[str]]:
@@ -127,36 +105,34 @@ def used_at_import(
 ) -> frozenset[str]:
     """The names that statements read while they run, by what is ``inside`` of others, too."""
     waiting, used = list(nodes), set[str]()
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            own = (getattr(node, "decorator_list", []), [node.args], [getattr(node, "returns", 0)])
-            waiting += [one for some in own for one in some if isinstance(one, ast.AST)]
-        else:
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                used.add(node.id)
-            waiting += ast.iter_child_nodes(node)
+    for node in waiting:  # which grows meanwhile
+        inner = list(ast.iter_child_nodes(node))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            inner = [one for one in inner if not isinstance(one, ast.stmt)]
+        elif isinstance(node, ast.Lambda):
+            inner = [node.args]
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            used.add(node.id)
+        waiting += inner
     names = list(used)
-    while names:
-        more = inside.get(names.pop(), frozenset()) - used
+    for name in names:
+        more = inside.get(name, frozenset()) - used
         used |= more
         names += more
     return frozenset(used)
 
 
-def _module_nodes(tree: ast.Module) -> Iterator[tuple[ast.AST, bool]]:
-    """The nodes that run when the module is imported, and whether only a type checker sees them."""
-    stack: list[tuple[ast.AST, bool]] = [(node, False) for node in tree.body]
-    while stack:
-        node, checked = stack.pop()
-        yield node, checked
+def _running(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """The nodes that run when a module with them is imported."""
+    waiting = list(nodes)
+    for node in waiting:  # which grows meanwhile
+        yield node
         if isinstance(node, _Defining | ast.Lambda):
-            stack.extend((n, checked) for n in ast.walk(node) if isinstance(n, ast.Global))
+            waiting += [one for one in ast.walk(node) if isinstance(one, ast.Global)]
         elif isinstance(node, ast.If) and _is_type_checking(node.test):
-            stack.extend((child, True) for child in node.body)
-            stack.extend((child, checked) for child in node.orelse)
+            waiting += node.orelse
         else:
-            stack.extend((child, checked) for child in ast.iter_child_nodes(node))
+            waiting += ast.iter_child_nodes(node)
 
 
 def _is_type_checking(test: ast.expr) -> bool:
@@ -192,71 +168,50 @@ def missing_imports(source_text: str, around: Bindings = NOTHING_BOUND) -> tuple
     """
     tree = parse_text(source_text)
     own = read_bindings(tree)
-    if own.open or around.open:
+    if own.is_open or around.is_open:
         return ()
-    lazy = own.lazy_annotations or around.lazy_annotations
-    used = _unbound(source_text, lazy=lazy) - around.runtime - own.runtime
-    if lazy:
-        used |= _in_annotations(tree) - _BUILTINS - around.checked - own.checked
-    needed = used & (_MODULES | _MODULE_OF.keys())
-    return _import_lines(tree, needed) if needed else ()
+    used = _unbound(source_text, lazy=own.lazy_annotations or around.lazy_annotations)
+    return _import_lines(tree, used - around.names - own.names)
 
 
 def _unbound(text: str, *, lazy: bool) -> frozenset[str]:
     """The global names that the text reads; without those of annotations when they are lazy."""
     future = "from __future__ import annotations\n" if lazy else ""
-    try:
-        with quietly():
-            top = symtable.symtable(future + text, "<source>", "exec")
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = getattr(error, "lineno", None) or 0
-        raise SourceSyntaxError(str(error) or type(error).__name__, line) from error
+    with readable():
+        top = symtable.symtable(future + text, "<source>", "exec")
     used: set[str] = set()
-    stack = [top]
-    while stack:
-        table = stack.pop()
+    tables = [top]
+    for table in tables:  # which grows meanwhile
         if lazy and table.get_name() == "_annotation":
             continue
-        stack.extend(table.get_children())
+        tables += table.get_children()
         for symbol in table.get_symbols():
             if symbol.is_referenced() and (symbol.is_global() or table is top):
                 used.add(symbol.get_name())
     return frozenset(used - _BUILTINS)
 
 
-def _in_annotations(tree: ast.Module) -> frozenset[str]:
-    """The names in annotations, which a lazy module needs only for its readers and checkers."""
-    annotations: list[ast.expr | None] = []
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.arg, ast.AnnAssign)):
-            annotations.append(node.annotation)
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            annotations.append(node.returns)
-    inner = (n for annotation in annotations if annotation for n in ast.walk(annotation))
-    return frozenset(n.id for n in inner if isinstance(n, ast.Name))
-
-
 def _import_lines(tree: ast.Module, names: frozenset[str]) -> tuple[str, ...]:
-    attributes: dict[str, set[str]] = {}
-    plain: set[str] = set()
-    bases = set()
+    """The lines for those of ``names`` that are known."""
+    owned = {
+        node.value: node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    uses: dict[str, set[str]] = defaultdict(set)  # the attributes of names, "" where they are plain
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            attributes.setdefault(node.value.id, set()).add(node.attr)
-            bases.add(node.value)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node not in bases:
-            plain.add(node.id)
+        if isinstance(node, ast.Name):
+            uses[node.id].add(owned.get(node, ""))
     modules: set[str] = set()
-    members: dict[str, set[str]] = {}
+    members: dict[str, set[str]] = defaultdict(set)
     for name in names:
-        seen = attributes.get(name, set())
-        if name == "datetime" and not seen & _DATETIME_MEMBERS:
-            members.setdefault("datetime", set()).add("datetime")
-        elif name in _MODULES and seen and (name not in plain or name not in _MODULE_OF):
+        attributes, is_plain = uses[name] - {""}, "" in uses[name]
+        if name == "datetime" and not attributes & {*dir(datetime)}:
+            members[name].add(name)
+        elif name in _MODULES and attributes and not (is_plain and name in _MODULE_OF):
             modules.add(name)
         elif name in _MODULE_OF:
-            members.setdefault(_MODULE_OF[name], set()).add(name)
+            members[_MODULE_OF[name]].add(name)
     lines = [f"import {name}" for name in sorted(modules)]
     lines += [f"from {name} import {', '.join(sorted(members[name]))}" for name in sorted(members)]
     return tuple(lines)
@@ -302,15 +257,16 @@ def place_imports(rows: Rows, tree: ast.Module, lines: Iterable[str]) -> tuple[E
     """Where each import line that the file lacks belongs. Raises SourceSyntaxError."""
     there = {entry for node in tree.body for entry in _entries(node)}
     new = {line: _statement(line) for line in lines}
-    new = {line: node for line, node in new.items() if not _entries(node) <= there}
-    if not new:
-        return ()
+    lacking = [line for line in new if not _entries(new[line]) <= there]
+    lacking.sort(key=lambda line: (isinstance(new[line], ast.ImportFrom), _module(new[line])))
     opening = _rows(rows, tree)
     group = _standard_group(opening)
-    if group:
-        return _sort_in(group, new)
-    ordered = sorted(new, key=lambda line: _by_kind(new[line]))
-    return (_new_group(rows.rows, opening, ordered),)
+    if lacking and not group:
+        return (_new_group(rows, tree, opening, lacking),)
+    places: dict[int, list[str]] = {}
+    for line in lacking:
+        places.setdefault(_place(group, new[line]), []).append(line)
+    return tuple(Edit(at, at, tuple(some)) for at, some in places.items())
 
 
 def opening_end(rows: Rows, tree: ast.Module) -> int:
@@ -370,53 +326,42 @@ def _rows(rows: Rows, tree: ast.Module) -> list[_Row]:
 
 def _standard_group(rows: list[_Row]) -> list[_Row]:
     """The first block of neighbouring imports that imports from the standard library, or []."""
-    groups: list[list[_Row]] = []
+    groups: list[list[_Row]] = [[]]
     for row in rows:
-        if row.is_import and groups and groups[-1][-1].end == row.start:
+        if not row.is_import or (groups[-1] and groups[-1][-1].end != row.start):
+            groups.append([])
+        if row.is_import:
             groups[-1].append(row)
-        elif row.is_import:
-            groups.append([row])
-    tops = sys.stdlib_module_names
-    standard = (
-        group
-        for group in groups
-        if any(_module(row.statements[0]).partition(".")[0] in tops for row in group)
-    )
-    return next(standard, [])
+    return next((group for group in groups if any(map(_is_standard, group))), [])
 
 
-def _by_kind(node: ast.stmt) -> tuple[str, str]:
-    """ "import x" above "from x import y"."""
-    return "2" if isinstance(node, ast.ImportFrom) else "1", _module(node).lower()
+def _is_standard(row: _Row) -> bool:
+    return _module(row.statements[0]).partition(".")[0] in sys.stdlib_module_names
 
 
-def _by_module(node: ast.stmt) -> tuple[str, str]:
-    kind, module = _by_kind(node)
-    return module, kind
+def _place(group: list[_Row], node: _Import) -> int:
+    """The row below the last of the group's imports that is of its kind and sorts before ``node``.
+
+    "import x" stands above "from x import y" where there is none of its kind.
+    """
+    same = [row for row in group if isinstance(row.statements[0], type(node))]
+    before = [row for row in same if _module(row.statements[0]).lower() <= _module(node).lower()]
+    if before:
+        return before[-1].end
+    if same:
+        return same[0].start
+    return group[0].start if isinstance(node, ast.Import) else group[-1].end
 
 
-def _sort_in(group: list[_Row], new: dict[str, _Import]) -> tuple[Edit, ...]:
-    """Each line at its place when the block is sorted one of the two usual ways; else at its end."""
-    nodes = [row.statements[0] for row in group]
-    orders = [order for order in (_by_kind, _by_module) if nodes == sorted(nodes, key=order)]
-    rank = orders[0] if orders else _by_kind
-    places: dict[int, list[str]] = {}
-    for line in sorted(new, key=lambda one: rank(new[one])):
-        above = [row for row in group if not orders or rank(row.statements[0]) <= rank(new[line])]
-        places.setdefault(above[-1].end if above else group[0].start, []).append(line)
-    return tuple(Edit(at, at, tuple(lines)) for at, lines in places.items())
-
-
-def _new_group(rows: list[str], opening: list[_Row], new: list[str]) -> Edit:
+def _new_group(rows: Rows, tree: ast.Module, opening: list[_Row], new: list[str]) -> Edit:
     """A block of its own: above the other imports, else under what opens the file."""
-    imports = [row for row in opening if row.is_import]
-    if imports:
-        at = above_comments(rows, imports[0].start)
+    first = next((row.start for row in opening if row.is_import), None)
+    if first is not None:
+        at = above_comments(rows.rows, first)
         return Edit(at, at, (*new, ""))
-    tops = [row for row in opening if row.is_future] or [r for r in opening[:1] if r.is_docstring]
-    at = tops[-1].end if tops else _below_head(rows)
-    above = [""] if at and rows[at - 1].strip() else []
-    below = "".join(rows[at : at + 1])
+    at = opening_end(rows, tree)
+    above = [""] if at and rows.rows[at - 1].strip() else []
+    below = "".join(rows.rows[at : at + 1])
     if not below.strip():
         return Edit(at, at, (*above, *new))
     num_blank = 2 if re.match(r"@|def |class |async ", below) else 1

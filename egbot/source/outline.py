@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Literal
+from typing import Any
 
-from egbot.records import Span, StubPlace
+from egbot.records import Span, StubPlace, Tree
 from egbot.source.text import (
     CANONICAL,
     Layout,
@@ -36,11 +36,11 @@ _BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
 _END = re.compile(r"(?:(?:[ \t\f]|\\(?:\r\n|\r|\n))*(?:;|#[^\r\n]*))*")
 _COLON = re.compile(r"(?:[^:#]|#[^\r\n]*)*:")
 _SAME_LINE = re.compile(r"(?:[ \t\f]|\\(?:\r\n|\r|\n))*")
-_ABSTRACT = frozenset(
-    {"abstractmethod", "abstractproperty", "abstractclassmethod", "abstractstaticmethod"}
+_DECLARING = frozenset(
+    {f"abstract{what}" for what in ("method", "property", "classmethod", "staticmethod")}
+    | {"overload", "hookspec", "group", "callback"}
 )
-_EMPTY_BY_PURPOSE = frozenset({"overload", "hookspec", "group", "callback"})
-"""Decorators that take a function without a body: typing's, pluggy's, click's and typer's."""
+"""Decorators that take a function without a body: abc's, typing's, pluggy's, click's and typer's."""
 
 _NEVER = frozenset({"NoReturn", "Never"})
 _UNWRITTEN = frozenset({"NotImplementedError", "NotImplemented"})
@@ -57,7 +57,6 @@ class Definition:
 
     qualname: str
     ordinal: int
-    kind: Literal["function", "class"]
     span: Span
     header: str
     docstring: str
@@ -145,7 +144,7 @@ class Outline:
         return found.most_common(1)[0][0] if found else CANONICAL.unit
 
 
-@lru_cache(8)
+@lru_cache(16)
 def read_outline(source: bytes) -> Outline:
     """Parse a file; the last ones are kept, as each of a file's functions asks for its outline.
 
@@ -162,6 +161,14 @@ def read_outline(source: bytes) -> Outline:
         functions=tuple(site for site in sites if isinstance(site.node, Function)),
         classes=tuple(site for site in sites if isinstance(site.node, ast.ClassDef)),
     )
+
+
+def outline_in(tree: Tree, path: str) -> Outline:
+    """The outline of a tree's file; an empty one where it is not there or no Python."""
+    try:
+        return read_outline(tree[path].data)
+    except (KeyError, SourceSyntaxError):
+        return read_outline(b"")
 
 
 def _sites(text: str, tree: ast.Module, rows: Rows) -> Iterator[Site]:
@@ -221,10 +228,9 @@ def start_of(rows: Rows, node: ast.stmt) -> int:
 def is_accessory(node: _Defining) -> bool:
     """Whether a function only adds to another one of its name: an overload, a setter or deleter."""
     for one in node.decorator_list:
-        if _name(one) == "overload":
-            return True
-        is_of_name = isinstance(one, ast.Attribute) and _name(one.value) == node.name
-        if is_of_name and _name(one) in ("setter", "deleter"):
+        is_of_name = isinstance(one, ast.Attribute) and last_name(one.value) == node.name
+        name = last_name(one)
+        if name == "overload" or (is_of_name and name in ("setter", "deleter")):
             return True
     return False
 
@@ -245,7 +251,6 @@ def describe(outline: Outline, site: Site) -> Definition:
     return Definition(
         qualname=site.qualname,
         ordinal=site.ordinal,
-        kind="class" if isinstance(site.node, ast.ClassDef) else "function",
         span=Span(
             len(source.encode(source.text[: site.start])),
             len(source.encode(source.text[: site.end])),
@@ -284,13 +289,9 @@ def only_definition(code: str, qualname: str) -> tuple[str, Function, int]:
     code = unify_newlines(code).rstrip() + "\n"
     body = parse_text(code).body
     name = unicodedata.normalize("NFKC", qualname.rpartition(".")[2])
-    if len(body) != 1 or not isinstance(body[0], Function):
+    node = body[0] if len(body) == 1 else None
+    if not isinstance(node, Function) or node.name != name:
         raise SourceSyntaxError(f"expected the definition of {name} and nothing else", 1)
-    node = body[0]
-    if node.name != name:
-        raise SourceSyntaxError(
-            f"expected the definition of {name}, not of {node.name}", node.lineno
-        )
     rows = Rows(code)
     start = start_of(rows, node)
     end = rows.starts[rows.below(node)]
@@ -303,7 +304,7 @@ def only_definition(code: str, qualname: str) -> tuple[str, Function, int]:
 def stub_places(path: str, data: bytes) -> tuple[StubPlace, ...]:
     """The functions of a file that are still to be written. Raises SourceSyntaxError."""
     return tuple(
-        StubPlace(path, site.qualname, site.ordinal, silent=is_silent(site.node))
+        StubPlace(path, site.qualname, site.ordinal, silent=not refuses(site.node.body))
         for site in read_outline(data).functions
         if is_stub(site.node, site.owner.node if site.owner else None)
     )
@@ -315,27 +316,28 @@ def is_stub(node: ast.AST, owner: ast.AST | None = None) -> bool:
     ``owner`` is the class of a method: a protocol's members, abstract ones and overloads are
     declarations, and what never returns by its annotation is written as it stands.
     """
-    if not isinstance(node, Function) or _is_abstract(node, owner):
+    bases = owner.bases if isinstance(owner, ast.ClassDef) else []
+    if not isinstance(node, Function) or "Protocol" in map(last_name, bases):
         return False
-    if _decorators(node) & _EMPTY_BY_PURPOSE or _name(node.returns) in _NEVER:
+    if _DECLARING & {*map(last_name, node.decorator_list)} or last_name(node.returns) in _NEVER:
         return False
-    if _refuses(node.body):
+    if refuses(node.body):
         return True
     num_parameters = sum(isinstance(one, ast.arg) for one in ast.walk(node.args))
     is_plain_init = node.name == "__init__" and num_parameters == 1
-    return not is_plain_init and all(_does_nothing(item) for item in node.body)
+    return not is_plain_init and all(map(_does_nothing, node.body))
 
 
-def is_silent(node: ast.AST) -> bool:
-    """Whether a stub returns instead of raising."""
-    return isinstance(node, Function) and not _refuses(node.body)
-
-
-def _is_abstract(node: ast.AST, owner: ast.AST | None = None) -> bool:
-    """Whether others are to write the function: subclasses of ``owner``, or what fits a protocol."""
-    bases = owner.bases if isinstance(owner, ast.ClassDef) else []
-    is_protocol = any(_name(base) == "Protocol" for base in bases)
-    return is_protocol or bool(_decorators(node) & _ABSTRACT)
+def refuses(body: list[ast.stmt]) -> bool:
+    """Whether a body comes straight to a statement that says that it is not written."""
+    for node in body:
+        if isinstance(node, ast.Raise) and last_name(node.exc) in _UNWRITTEN:
+            return True
+        if isinstance(node, ast.Assert) and isinstance(node.test, ast.Constant):
+            return not node.test.value
+        if not says_nothing(node) and not _prepares_message(node):
+            return False
+    return False
 
 
 def says_nothing(node: ast.stmt) -> bool:
@@ -344,20 +346,10 @@ def says_nothing(node: ast.stmt) -> bool:
     return isinstance(node, ast.Pass) or is_constant
 
 
-def _refuses(body: list[ast.stmt]) -> bool:
-    """Whether a body comes straight to a statement that says that it is not written."""
-    for node in body:
-        if _raises_unwritten(node):
-            return True
-        if not says_nothing(node) and not _prepares_message(node):
-            return False
-    return False
-
-
 def _does_nothing(node: ast.stmt) -> bool:
     if isinstance(node, ast.Return):
         is_dots = isinstance(node.value, ast.Constant) and node.value.value is ...
-        return is_dots or _name(node.value) == "NotImplemented"
+        return is_dots or last_name(node.value) == "NotImplemented"
     return says_nothing(node)
 
 
@@ -367,18 +359,8 @@ def _prepares_message(node: ast.stmt) -> bool:
     return is_text or isinstance(node, ast.Delete)
 
 
-def _raises_unwritten(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Assert):
-        return isinstance(node.test, ast.Constant) and not node.test.value
-    return isinstance(node, ast.Raise) and _name(node.exc) in _UNWRITTEN
-
-
-def _decorators(node: ast.AST) -> frozenset[str]:
-    return frozenset(_name(item) for item in getattr(node, "decorator_list", ()))
-
-
-def _name(node: ast.expr | None) -> str:
-    """The last name of what stands there, without its call or its brackets."""
+def last_name(node: ast.expr | None) -> str:
+    """The last name of what stands there, without its call or its brackets; "" for no name."""
     while isinstance(node, ast.Call | ast.Subscript):
         node = node.func if isinstance(node, ast.Call) else node.value
     if isinstance(node, ast.Attribute):

@@ -1,4 +1,7 @@
-"""Owns a missing function's signature: the narrowest to which every call that was seen binds."""
+"""Owns a missing function's signature: the narrowest to which every call that was seen binds.
+
+The special methods that a use asks for have theirs from a table.
+"""
 
 from __future__ import annotations
 
@@ -74,18 +77,21 @@ def parameters_of(calls: Sequence[Call]) -> tuple[Parameter, ...]:
     if width - least > _MAX_PLAIN:
         width = least
     by_place = _keywords_by_place(calls, width)
-    names = _positional_names(calls, width, by_place, keywords)
+    names: list[str] = []
+    for place in range(width):
+        taken = {*names, *keywords}
+        names.append(by_place.get(place) or _unused(_wanted_name(calls, place), taken))
     made = []
     is_optional = False
     for place, name in enumerate(names):
-        is_optional = is_optional or not all(_fills(call, place, name) for call in calls)
+        is_optional = is_optional or not all(_values([call], place, name) for call in calls)
         values = _values(calls, place, name)
         made.append(_parameter(name, "plain", values, is_optional=is_optional))
     if any(len(call.args) > width for call in calls):
         made.append(Parameter(_unused("args", {*names, *keywords}), "star"))
     rest = [name for name in keywords if name not in names]
     for name in rest[:_MAX_KEYWORDS]:
-        is_needed = all(_fills(call, None, name) for call in calls)
+        is_needed = all(_values([call], None, name) for call in calls)
         values = _values(calls, None, name)
         made.append(_parameter(name, "keyword_only", values, is_optional=not is_needed))
     odd = {name for call in calls for name, _ in call.kwargs} - {*keywords}  # ``**{"class": 1}``
@@ -131,12 +137,6 @@ def _values(calls: Sequence[Call], place: int | None, name: str) -> list[Seen]:
     return found
 
 
-def _fills(call: Call, place: int | None, name: str) -> bool:
-    if place is not None and place < len(call.args):
-        return True
-    return any(given == name for given, _ in call.kwargs)
-
-
 def _keywords(calls: Sequence[Call]) -> list[str]:
     names = dict.fromkeys(name for call in calls for name, _ in call.kwargs)
     return [name for name in names if name.isidentifier() and not keyword.iskeyword(name)]
@@ -147,7 +147,7 @@ def _keywords_by_place(calls: Sequence[Call], width: int) -> dict[int, str]:
     found: dict[int, str] = {}
     for place in range(width):
         for name in _keywords(calls):
-            widths = [len(call.args) for call in calls if _fills(call, None, name)]
+            widths = [len(call.args) for call in calls if _values([call], None, name)]
             if name in found.values() or max(widths) > place:
                 continue
             if _is_same_type(calls, place, name):
@@ -157,37 +157,21 @@ def _keywords_by_place(calls: Sequence[Call], width: int) -> dict[int, str]:
 
 
 def _is_same_type(calls: Sequence[Call], place: int, name: str) -> bool:
-    by_place = {call.args[place].type_name for call in calls if place < len(call.args)}
-    by_name = {value.type_name for call in calls for given, value in call.kwargs if given == name}
-    return not (by_place - {"NoneType"}) or not (by_name - {"NoneType"}) or bool(by_place & by_name)
-
-
-def _positional_names(
-    calls: Sequence[Call], width: int, by_place: dict[int, str], keywords: list[str]
-) -> list[str]:
-    names: list[str] = []
-    for place in range(width):
-        taken = {*names, *keywords}
-        names.append(by_place.get(place) or _unused(_wanted_name(calls, place), taken))
-    return names
+    of_place = [call.args[place] for call in calls if place < len(call.args)]
+    kinds = [
+        {value.type_name for value in values} for values in (of_place, _values(calls, None, name))
+    ]
+    return bool(kinds[0] & kinds[1]) or not all(one - {"NoneType"} for one in kinds)
 
 
 def _wanted_name(calls: Sequence[Call], place: int) -> str:
-    sure = Counter(
-        hint[1:] for call in calls for hint in call.hints[place : place + 1] if hint[:1] == "."
-    )
-    if sure:
-        return sure.most_common(1)[0][0]
-    hints = Counter(
-        hint
-        for call in calls
-        if place < len(call.hints) and (hint := call.hints[place]) and _is_good(hint)
-    )
-    if hints:
-        return hints.most_common(1)[0][0]
-    kinds = Counter(call.args[place].type_name for call in calls if place < len(call.args))
-    kinds.pop("NoneType", None)
-    return _KIND_NAMES.get(kinds.most_common(1)[0][0] if kinds else "", "value")
+    """What most calls call an argument; else a word for its type."""
+    hints = [hint for call in calls for hint in call.hints[place : place + 1]]
+    types = [call.args[place].type_name for call in calls if place < len(call.args)]
+    sure = [hint[1:] for hint in hints if hint[:1] == "."]
+    good = [hint for hint in hints if _is_good(hint)]
+    words = [_KIND_NAMES.get(one, "value") for one in types if one != "NoneType"]
+    return Counter(sure or good or words or ["value"]).most_common(1)[0][0]
 
 
 def _is_good(name: str) -> bool:
@@ -198,3 +182,60 @@ def _is_good(name: str) -> bool:
 def _unused(name: str, taken: set[str]) -> str:
     choices = [name, f"other_{name}", *(f"{name}_{number}" for number in range(3, len(taken) + 4))]
     return next(choice for choice in choices if choice not in taken)
+
+
+# --- special methods ---------------------------------------------------------------------------
+
+_ASKED = {
+    "iterate": "__iter__",
+    "iterate next": "__next__",
+    "iterate async": "__aiter__",
+    "enter": "__enter__ __exit__",
+    "enter async": "__aenter__ __aexit__",
+    "await": "__await__",
+    "item": "__getitem__",
+    "call": "__call__",
+    "operator set": "__get__ __set__",
+    "operator ne": "__eq__",
+    **{f"operator i{name}": f"__{name}__" for name in ("add", "sub", "or", "and", "xor", "mul")},
+    **{f"relation {name}": f"__{name}__" for name in ("eq", "lt", "le", "gt", "ge", "len")},
+    **{f"relation {name}": f"__{name}__" for name in ("str", "repr", "contains")},
+    "relation ne": "__eq__",
+    "relation true": "__bool__",
+    "relation false": "__bool__",
+    "relation lacks": "__contains__",
+}
+"""By what happens to an object (a sight's kind and detail) or is expected of it."""
+
+_TAKEN = {
+    "__setitem__": "key value",
+    "__getitem__": "key",
+    "__delitem__": "key",
+    "__exit__": "kind error trace",
+    "__aexit__": "kind error trace",
+    "__contains__": "item",
+    "__get__": "instance owner",
+    "__set__": "instance value",
+}
+_UNARY_NAMES = """
+    __iter__ __next__ __aiter__ __enter__ __aenter__ __await__ __len__ __str__ __repr__ __bool__
+    __neg__ __pos__ __abs__ __invert__ __round__ __trunc__ __floor__ __ceil__ __int__ __float__
+    __complex__ __index__ __bytes__ __fspath__
+"""
+_UNARY = frozenset(_UNARY_NAMES.split())
+_OPERATORS = frozenset(
+    {*dir(int), *dir(float), *dir(dict), "__fspath__", "__bytes__", "__complex__"}
+)
+
+
+def special_parameters(name: str) -> tuple[Parameter, ...]:
+    """What a special method takes beside ``self``."""
+    taken = _TAKEN.get(name, "" if name in _UNARY else "other")
+    return tuple(Parameter(item, "plain") for item in taken.split())
+
+
+def names_for(kind: str, detail: str) -> tuple[str, ...]:
+    """The special methods that one thing which happens to an object asks for."""
+    known = _ASKED.get(f"{kind} {detail}") or _ASKED.get(kind, "")
+    operator = f"__{detail}__" if kind == "operator" and detail != "bool" else ""
+    return tuple(known.split()) or ((operator,) if operator in _OPERATORS else ())

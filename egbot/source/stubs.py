@@ -14,13 +14,10 @@ _INDENT = "    "
 
 def function_code(signature: Signature, docstring: str, body: str = UNWRITTEN) -> str:
     """The source of a definition with ``docstring`` and ``body``; a docstring alone is enough."""
-    lines = []
-    if signature.binding in {"property", "classmethod", "staticmethod"}:
-        lines.append(f"@{signature.binding}")
-    lines.extend(header(signature).split("\n"))
-    lines.extend(indented(quoted(docstring)) if docstring else ())
-    lines.extend(indented(body.split("\n")) if body else ())
-    return "\n".join(lines) + "\n"
+    is_marked = signature.binding in {"property", "classmethod", "staticmethod"}
+    head = [f"@{signature.binding}"] if is_marked else []
+    lines = [*(quoted(docstring) if docstring else ()), *(body.split("\n") if body else ())]
+    return "\n".join([*head, header(signature), *indented(lines)]) + "\n"
 
 
 def header(signature: Signature) -> str:
@@ -93,14 +90,12 @@ def _parameter_texts(parameters: tuple[Parameter, ...]) -> list[str]:
     texts = []
     is_starred = False
     for parameter in parameters:
-        is_starred = is_starred or parameter.kind == "star"
         if parameter.kind == "keyword_only" and not is_starred:
             texts.append("*")
-            is_starred = True
+        is_starred = is_starred or parameter.kind in ("star", "keyword_only")
         stars = {"star": "*", "double_star": "**"}.get(parameter.kind, "")
         annotation = f": {parameter.annotation}" if parameter.annotation else ""
-        default = ""
-        if parameter.default:
-            default = f" = {parameter.default}" if annotation else f"={parameter.default}"
+        equals = " = " if annotation else "="
+        default = f"{equals}{parameter.default}" if parameter.default else ""
         texts.append(f"{stars}{parameter.name}{annotation}{default}")
     return texts

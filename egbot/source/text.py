@@ -46,17 +46,25 @@ def quietly() -> Iterator[None]:
         yield
 
 
-def parse_text(text: str) -> ast.Module:
-    """Parse text without side effects. Raises SourceSyntaxError, whatever the parser's reason."""
+@contextmanager
+def readable() -> Iterator[None]:
+    """What cannot be read inside raises SourceSyntaxError, whatever the reason."""
     try:
         with quietly():
-            return ast.parse(text)
+            yield
     except SyntaxError as error:
         raise SourceSyntaxError(error.msg or "invalid syntax", error.lineno or 0) from error
+    except tokenize.TokenError as error:
+        raise SourceSyntaxError(str(error.args[0]), error.args[1][0]) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise SourceSyntaxError(
-            f"cannot be parsed: {str(error) or type(error).__name__}"
-        ) from error
+        reason = str(error) or type(error).__name__
+        raise SourceSyntaxError(f"cannot be parsed: {reason}") from error
+
+
+def parse_text(text: str) -> ast.Module:
+    """Parse text without side effects. Raises SourceSyntaxError."""
+    with readable():
+        return ast.parse(text)
 
 
 # --- a file's bytes ----------------------------------------------------------------------------
@@ -171,10 +179,7 @@ class Rows:
     def offset(self, line: int, column: int) -> int:
         """Characters up to a position; ``column`` counts the line's bytes in UTF-8."""
         piece = self.rows[line - 1] if line <= len(self.rows) else ""
-        is_plain = piece.isascii()
-        return self.starts[line - 1] + (
-            column if is_plain else len(piece.encode()[:column].decode())
-        )
+        return self.starts[line - 1] + len(piece.encode()[:column].decode())
 
     def first(self, row: int) -> int:
         """The first row of the statement that begins at ``row``, after rows of a backslash alone."""
@@ -251,17 +256,16 @@ def relayout(text: str, old: Layout, new: Layout) -> str:
         lead, first = leading(line), known.first.get(row)
         if row in known.inside:
             continue
-        if lead == line or first == row:
-            level = known.levels.get(row, 0)
-            moved[row] = new.at(level) + line[len(lead) :] if first == row else ""
-            continue
-        outer = None if first is None else leading(lines[first])
-        if first is not None and outer is not None and lead.startswith(outer):
-            level = known.levels[first]
+        if first == row:
+            moved[row] = new.at(known.levels[row]) + line[len(lead) :]
+        elif lead == line:
+            moved[row] = ""
         else:
-            outer = max((one for one in levels if lead.startswith(one)), key=len, default="")
-            level = levels.get(outer, 0)
-        moved[row] = new.at(level) + _hang(lead[len(outer) :], old, new) + line[len(lead) :]
+            outer = leading(lines[first]) if first is not None else None
+            if outer is None or not lead.startswith(outer):
+                outer = max((one for one in levels if lead.startswith(one)), key=len, default="")
+            hang = _hang(lead[len(outer) :], old, new)
+            moved[row] = new.at(levels.get(outer, 0)) + hang + line[len(lead) :]
     for start, end, column in known.docstrings:
         moved[start:end] = _docstring(lines[start:end], column, moved[start])
     return "\n".join(moved)
@@ -306,7 +310,10 @@ class _Statements:
         self.docstrings: list[tuple[int, int, int]] = []
         self._open: list[int] = []
         depth, first, is_head, is_opened = -shift, -1, False, False
-        for token, after in pairwise(_tokens("if 1:\n" * shift + text + "\n")):
+        code = io.StringIO("if 1:\n" * shift + text + "\n", newline="\n")
+        with readable():
+            tokens = list(tokenize.generate_tokens(code.readline))
+        for token, after in pairwise(tokens):
             row, end = token.start[0] - 1 - shift, token.end[0] - 1 - shift
             if token.type in (tokenize.INDENT, tokenize.DEDENT):
                 is_opened = token.type == tokenize.INDENT
@@ -334,11 +341,3 @@ class _Statements:
             self.inside.update(range(row + 1, end + 1))
         elif token.type == tokenize.STRING:
             self.inside.update(range(row + 1, end + 1))
-
-
-def _tokens(text: str) -> list[tokenize.TokenInfo]:
-    try:
-        return list(tokenize.generate_tokens(io.StringIO(text, newline="\n").readline))
-    except (SyntaxError, tokenize.TokenError) as error:
-        line = error.lineno if isinstance(error, SyntaxError) else error.args[1][0]
-        raise SourceSyntaxError(str(error.args[0]), line or 0) from error

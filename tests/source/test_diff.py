@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from egbot.source.diff import opcodes, quoted_path, unified_diff
+from egbot.source.diff import patch_lines, quoted_path, unified_diff
 
 
 def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
@@ -162,11 +162,14 @@ def test_lines_that_repeat_cost_no_more_than_others(num_lines: int, is_other: bo
     if is_other:
         new = [_Line(f"{n}\n") for n in range(2 * num_lines)]
     _Line.num_compared = 0
-    assert opcodes(old, new)[-1][2] == len(old)
+    assert {"-", "+"} <= {line[:1] for line in patch_lines([*old], [*new], "a", "b")}
     assert _Line.num_compared < 30 * num_lines + 1_000_000 * is_other
 
 
-def test_files_with_nothing_in_common_are_replaced_as_wholes(folder: Path) -> None:
-    before = "".join(f"old {n}\n" for n in range(3_000)).encode()
-    after = "".join(f"new {n}\n" * 2 for n in range(3_000)).encode()
-    assert _applied(folder, "a.py", b"head\n" + before, b"head\n" + after) == b"head\n" + after
+@pytest.mark.parametrize("num_lines", [3_000, 4_000])
+def test_files_with_nothing_in_common_are_replaced_as_wholes(folder: Path, num_lines: int) -> None:
+    before = "".join(f"old {n}\n" for n in range(num_lines)).encode()
+    after = "".join(f"new {n}\n" * 2 for n in range(num_lines)).encode()
+    for head, end in ((b"", b""), (b"head\n", b"end"), (b"1\n2\n3\n4\n", b"1\n2\n3\n4\n")):
+        old, new = head + before + end, head + after + end
+        assert _applied(folder, "a.py", old, new) == new

@@ -39,7 +39,7 @@ _LAZY = "from __future__ import annotations\n"
         ("from pkg import *\ndef f(): return math.pi", []),
         ("from collections import *\ndef f(): return deque, math.pi", ["import math"]),
         ("from __future__ import annotations\ndef f(a: List): return sqrt(a)",
-         ["from math import sqrt", "from typing import List"]),
+         ["from math import sqrt"]),
         ("if TYPE_CHECKING:\n    from typing import List\ndef f(a: List): pass",
          ["from typing import List"]),
         (_LAZY + "if typing.TYPE_CHECKING:\n    from typing import List\n"

@@ -24,9 +24,10 @@ from egbot.records import (
     Prompt,
     Target,
     TestOutcome,
+    TreeFile,
 )
-from egbot.source.context import class_preamble
 from egbot.source.edit import prepare
+from egbot.source.excerpt import class_preamble
 from egbot.synthesis.answer import make_frame
 from egbot.synthesis.budget import Budget
 from egbot.synthesis.runs import Runs
@@ -135,7 +136,7 @@ def make_bench(
     frame = make_frame(
         slot.definition.header,
         slot.definition.docstring,
-        class_preamble(before.decode("utf-8", "replace"), target),
+        class_preamble({"calc.py": TreeFile(before)}, target),
     )
     runs = Runs(executor, slot, before, target, node_ids, Limits())
     events: list[Progress] = []

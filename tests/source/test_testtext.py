@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from egbot.source.modules import is_test_path
+from egbot.source.testtext import is_test_path
 
 
 @pytest.mark.parametrize(
