@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 from egbot.errors import UsageError
 from egbot.source.imports import (
@@ -28,7 +29,6 @@ from egbot.source.outline import (
     Outline,
     Site,
     describe,
-    is_accessory,
     only_definition,
     read_outline,
     start_of,
@@ -38,6 +38,7 @@ from egbot.source.text import (
     Edit,
     Layout,
     SourceSyntaxError,
+    dominant_newline,
     leading,
     parse_text,
     put_rows,
@@ -87,7 +88,8 @@ class Slot:
         text, site, header = self.outline.source.text, self.site, self.definition.header
         if code == self.definition.code:
             return text
-        layout, newline = self.outline.layout(site), self.outline.newline(site)
+        layout = self.outline.layout(site)
+        newline = dominant_newline(text[site.start : site.end]) or self.outline.source.newline
         styled = relayout(code, CANONICAL, layout).removeprefix(layout.base)
         if not code.startswith(header):
             return text[: site.start] + styled.replace("\n", newline) + text[site.end :]
@@ -179,8 +181,8 @@ def insert(source: bytes | None, qualname: str, code: str) -> bytes:
     A module's function stands two blank lines below the last function or class, above an
     ``if __name__ == "__main__":``; a method at the end of its class, in place of a lone ``pass`` or
     ``...``; a class or value below the imports, or at the top of its class. All stand above what
-    needs them at import. Missing classes are created. A setter, deleter or overload stands below the
-    last function of its name. Several classes and values of a module have no ``qualname``.
+    needs them at import. Missing classes are created. Several classes and values of a module have no
+    ``qualname``.
 
     Raises SourceSyntaxError, and UsageError if the function is there already or cannot be encoded.
     """
@@ -188,12 +190,9 @@ def insert(source: bytes | None, qualname: str, code: str) -> bytes:
     code = outline.source.fitted(code.rstrip("\n"))
     is_function = bool(qualname) and isinstance(parse_text(code).body[0], Function)
     if is_function:
-        code, node, _ = only_definition(code, qualname)
-        same = outline.same(qualname)
-        if same and not is_accessory(node):
+        code = only_definition(code, qualname)[0]
+        if outline.same(qualname):
             raise UsageError(f"{qualname} is already defined; it can only be replaced")
-        if same:
-            return outline.source.edited([_beside(outline, same[-1], code)])
     classes = qualname.split(".")[:-1]
     site, missing = None, []
     while classes and (site := outline.klass(".".join(classes))) is None:
@@ -216,14 +215,6 @@ def _styled(code: str, base: str, unit: str) -> list[str]:
     return relayout(code, CANONICAL, Layout(base, base + unit, unit)).split("\n")
 
 
-def _beside(outline: Outline, site: Site, code: str) -> Edit:
-    """Below a definition of the same name."""
-    row = outline.rows.below(site.node)
-    layout = outline.layout(site)
-    gap = [""] if layout.base else ["", ""]
-    return Edit(row, row, (*gap, *_styled(code, layout.base, layout.unit)))
-
-
 def _into_class(outline: Outline, site: Site, code: str, *, is_last: bool) -> Edit:
     layout, rows = outline.layout(site), outline.rows
     lines = _styled(code, layout.body, layout.unit)
@@ -243,12 +234,10 @@ def _into_class(outline: Outline, site: Site, code: str, *, is_last: bool) -> Ed
 
 
 def _to_the_top(outline: Outline, site: Site, lines: list[str]) -> Edit:
-    """Under the class's docstring, else above its first statement."""
+    """Under the class's docstring, else under its header."""
     rows = outline.rows
     if ast.get_docstring(site.node) is None:
-        first = rows.first(outline.row(site.body))
-        head = outline.row(site.colon - 1) + 1
-        row = above_comments(rows.rows, first, head)
+        row = outline.row(site.colon - 1) + 1
         return Edit(row, row, (*lines, ""))
     row = rows.below(site.node.body[0])
     for node in site.node.body[1:]:  # what shares a line with the docstring
@@ -331,6 +320,5 @@ def _at_top_level(outline: Outline, code: str, row: int) -> Edit:
 
 
 def _num_blank(rows: Iterable[str]) -> int:
-    """How many of the first two rows are blank."""
-    first_two = [row.strip() for row, _ in zip(rows, range(2), strict=False)]
-    return next((number for number, row in enumerate(first_two) if row), len(first_two))
+    """With how many blank rows they begin, two at most."""
+    return len(list(takewhile(lambda row: not row.strip(), islice(rows, 2))))

@@ -279,13 +279,12 @@ def opening_end(rows: Rows, tree: ast.Module) -> int:
     return end
 
 
-def above_comments(rows: list[str], at: int, top: int = 0) -> int:
-    """Above the comments that belong to row ``at``, unless they open the file; not above ``top``."""
-    head = max(top, _num_magic(rows))
-    row = at
+def above_comments(rows: list[str], at: int) -> int:
+    """Above the comments that belong to row ``at``, unless they open the file."""
+    row, head = at, _num_magic(rows)
     while row > head and rows[row - 1].lstrip().startswith("#"):
         row -= 1
-    return row if row > head or top else at
+    return row if row > head else at
 
 
 def _statement(line: str) -> _Import:

@@ -23,7 +23,7 @@ from egbot.source.text import (
     Rows,
     SourceSyntaxError,
     SourceText,
-    dominant_newline,
+    leading,
     parse_text,
     read_source,
     relayout,
@@ -114,10 +114,6 @@ class Outline:
         """The row (from 0) of an offset."""
         return bisect_right(self.rows.starts, offset, hi=len(self.rows.rows)) - 1
 
-    def newline(self, site: Site) -> str:
-        """What ends the lines of a definition."""
-        return dominant_newline(self.source.text[site.start : site.end]) or self.source.newline
-
     def is_open(self, site: Site) -> bool:
         """Whether the body stands below the header, not behind its colon."""
         return not _SAME_LINE.fullmatch(self.source.text, site.colon, site.body)
@@ -138,7 +134,8 @@ class Outline:
             body = getattr(node, "body", None)
             if isinstance(node, ast.stmt) and isinstance(body, list) and body:
                 base, row = self.rows.indent(node.lineno - 1), body[0].lineno - 1
-                inner = self.rows.indent(row) if self.rows.begins(body[0]) else ""
+                is_first = len(leading(self.rows.rows[row])) == body[0].col_offset  # of its row
+                inner = self.rows.indent(row) if is_first else ""
                 if len(inner) > len(base) and inner.startswith(base):
                     found[inner[len(base) :]] += 1
         return found.most_common(1)[0][0] if found else CANONICAL.unit
@@ -180,20 +177,22 @@ def _sites(text: str, tree: ast.Module, rows: Rows) -> Iterator[Site]:
             inside = ".<locals>." if owner and isinstance(owner.node, Function) else "."
             qualname = owner.qualname + inside + node.name if owner else node.name
             key = isinstance(node, ast.ClassDef), qualname
-            owner = _site(text, rows, node, (qualname, seen[key], owner))
+            owner = _site(text, rows, node, qualname, seen[key], owner)
             seen[key] += 1
             yield owner
         inner = [one for name in _BLOCKS for one in getattr(node, name, ())]
         waiting += [(one, owner) for one in reversed(inner)]
 
 
-def _site(text: str, rows: Rows, node: _Defining, name: tuple[str, int, Site | None]) -> Site:
+def _site(
+    text: str, rows: Rows, node: _Defining, qualname: str, ordinal: int, owner: Site | None
+) -> Site:
     start, body = start_of(rows, node), start_of(rows, node.body[0])
-    colon = _colon(text, rows, node)
     body_end = rows.offset(node.end_lineno or 0, node.end_col_offset or 0)
     tail = _END.match(text, body_end)
     end = body_end + len(tail.group().rstrip() if tail else "")
-    return Site(*name[:2], node, name[2], start, colon, body, body_end, end)
+    colon = _colon(text, rows, node)
+    return Site(qualname, ordinal, node, owner, start, colon, body, body_end, end)
 
 
 def _colon(text: str, rows: Rows, node: _Defining) -> int:

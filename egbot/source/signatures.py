@@ -81,19 +81,14 @@ def parameters_of(calls: Sequence[Call]) -> tuple[Parameter, ...]:
     for place in range(width):
         taken = {*names, *keywords}
         names.append(by_place.get(place) or _unused(_wanted_name(calls, place), taken))
-    made = []
-    is_optional = False
+    made: list[Parameter] = []
     for place, name in enumerate(names):
-        is_optional = is_optional or not all(_values([call], place, name) for call in calls)
-        values = _values(calls, place, name)
-        made.append(_parameter(name, "plain", values, is_optional=is_optional))
+        is_optional = any(one.default for one in made)  # as all that stand behind an optional one
+        made.append(_parameter(calls, place, name, is_optional=is_optional))
     if any(len(call.args) > width for call in calls):
         made.append(Parameter(_unused("args", {*names, *keywords}), "star"))
     rest = [name for name in keywords if name not in names]
-    for name in rest[:_MAX_KEYWORDS]:
-        is_needed = all(_values([call], None, name) for call in calls)
-        values = _values(calls, None, name)
-        made.append(_parameter(name, "keyword_only", values, is_optional=not is_needed))
+    made += [_parameter(calls, None, name) for name in rest[:_MAX_KEYWORDS]]
     odd = {name for call in calls for name, _ in call.kwargs} - {*keywords}  # ``**{"class": 1}``
     if odd or rest[_MAX_KEYWORDS:]:
         made.append(Parameter(_unused("kwargs", {item.name for item in made}), "double_star"))
@@ -116,15 +111,14 @@ def common_type(values: Iterable[Seen]) -> str:
 
 
 def _parameter(
-    name: str,
-    kind: Literal["plain", "keyword_only"],
-    values: list[Seen],
-    *,
-    is_optional: bool,
+    calls: Sequence[Call], place: int | None, name: str, *, is_optional: bool = False
 ) -> Parameter:
-    annotation = common_type(values)
+    """The parameter for a place, or for a keyword alone; optional where a call does without."""
+    is_optional = is_optional or not all(_values([call], place, name) for call in calls)
+    annotation = common_type(_values(calls, place, name))
     if is_optional and annotation and not annotation.endswith("None"):
         annotation = f"{annotation} | None"
+    kind: Literal["plain", "keyword_only"] = "keyword_only" if place is None else "plain"
     return Parameter(name, kind, "None" if is_optional else "", annotation)
 
 

@@ -196,10 +196,6 @@ class Rows:
             end += 1
         return end
 
-    def begins(self, node: ast.stmt) -> bool:
-        """Whether a statement is the first of its row."""
-        return len(leading(self.rows[node.lineno - 1])) == node.col_offset
-
     def indent(self, row: int) -> str:
         """The indentation of the statement that begins at ``row``, as the interpreter counts it."""
         return leading(self.rows[self.first(row)]).rpartition("\f")[2]

@@ -331,11 +331,8 @@ def test_values_and_classes_go_to_the_top_and_below_what_they_are_made_of() -> N
     assert insert(source, "", "X = 1").startswith(b"import a\n\n\nX = 1\n\n\nclass Base")
 
 
-def test_a_setter_goes_below_its_getter_and_nothing_else_comes_twice() -> None:
+def test_nothing_comes_twice_or_into_a_function() -> None:
     source = b"class A:\n    @property\n    def x(self): return 1\n    def y(self): return 2\n"
-    new = insert(source, "A.x", "@x.setter\ndef x(self, v): ...")
-    assert new.split(b"\n")[2:6] == [b"    def x(self): return 1", b"", b"    @x.setter",
-                                     b"    def x(self, v): ..."]  # fmt: skip
     with pytest.raises(UsageError, match="already defined"):
         insert(source, "A.y", "def y(self): pass")
     with pytest.raises(UsageError, match="inside a function"):
