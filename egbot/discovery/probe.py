@@ -119,14 +119,20 @@ def _look(
 
 
 def _leave(executor: Executor, tests: Iterable[str], limits: Limits, found: Probed) -> None:
-    """Run tests that were never seen to fail with stubs as they are: some wait for their error."""
+    """Run tests that were never seen to fail with stubs as they are: some wait for their error.
+
+    What keeps a file from being collected is no such stub.
+    """
+    early = {one.who for one in found.evidence[""].sights if one.kind in _NEEDS}
     raising = tuple(
         test
         for test in tests
-        if any(one.kind == "stub" and one.detail != _SILENT for one in found.evidence[test].sights)
+        for one in found.evidence[test].sights
+        if early and one.kind == "stub" and one.detail != _SILENT and one.who not in early
     )
     lessons = (*found.lessons, Lesson("plain", ""))
-    for outcome in executor.run(Job(raising, trace=False, limits=limits, lessons=lessons)).outcomes:
+    job = Job(tuple(dict.fromkeys(raising)), trace=False, limits=limits, lessons=lessons)
+    for outcome in executor.run(job).outcomes if raising else ():
         if outcome.status not in FAILED:
             _keep(found, outcome)
 
