@@ -193,7 +193,7 @@ def _run_one(work: Work, plugin: Plugin, test: str, items: list[Any]) -> bool:
     def answer(_number: int, _frame: FrameType | None) -> None:
         """Tell the supervisor, which is about to kill, what is known so far."""
         flush()
-        trace = None if tracer is None else tracer.record()
+        trace = None if tracer is None else tracer.told()
         evidence = None if probing is None else probing.end()
         work.send({"type": "partial", "trace": trace, "evidence": evidence})
 
@@ -218,7 +218,7 @@ def _run_one(work: Work, plugin: Plugin, test: str, items: list[Any]) -> bool:
     with contextlib.suppress(BaseException):
         signal.signal(PARTIAL_SIGNAL, previous)
     flush()
-    trace = None if tracer is None else tracer.record()
+    trace = None if tracer is None else tracer.told()
     if probing is not None:
         told["evidence"] = probing.end(told["status"] == "passed")
     work.send({"type": "outcome", "outcome": told, "trace": trace})

@@ -1,14 +1,13 @@
 """What is recorded of one traced function: its events, and what is known of each of its frames.
 
-It does not know where events come from (see ``settrace`` and ``monitoring``). A line's event carries
-the variables that running it changed, which is known when the frame's next event comes.
+It does not know where events come from (see ``tracer``). A line's event carries the variables that
+running it changed, which is known when the frame's next event comes.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Callable
+from collections import Counter
 from types import CodeType, FrameType
 from typing import Any
 
@@ -22,21 +21,18 @@ COUNT_FACTOR = 20
 TAIL_FACTOR = 4
 """And up to this many times, the last outermost call is kept as well: it is the one that failed."""
 
-REPEATS_LINES = sys.version_info[:2] == (3, 12)
-"""3.12 tells a line again where a jump leads into the middle of it."""
-
 _ASYNC = 0x80 | 0x200  # coroutine, async generator
-_HAS_QUALNAME = sys.version_info >= (3, 11)
 _NOT_KEPT = object()
 
 Event = list[Any]  # kind, function, line, depth, changes, value
+_KEYS = ("kind", "function", "line", "depth", "changes", "value")
 
 
 class Record:
     """The events of the function ``qualname``, whose definition spans ``lines`` of ``path``.
 
-    ``path`` is the file name in the code objects. At most ``max_events`` events are kept.
-    ``on_end`` is called once when far more than that have come.
+    ``path`` is the file name in the code objects. At most ``max_events`` events are kept; when far
+    more have come, it is closed.
     """
 
     def __init__(
@@ -45,37 +41,33 @@ class Record:
         self.path = path
         self.max_events = max_events
         self.reprs = reprs
+        self.num_chars = 0
+        self.is_ended = False
+        self.lines_run: set[int] = set()
+        self.depths: Counter[int] = Counter()
+        """How many frames of the function each thread is in."""
         self._head: list[Event] = []
         self._tail: list[Event] = []
         self._tail_room = 0
         self._num_dropped = 0
-        self._lines_run: set[int] = set()
-        self.num_chars = 0
-        self.is_ended = False
-        self.on_end: Callable[[], None] | None = None
         self._lines = lines
         self._qualname = qualname
-        self._names: dict[int, str | None] = {}
-        self._codes: list[CodeType] = []  # keeps the ids in _names from being used again
-        self._depths: dict[int, int] = {}
+        self._names: dict[int, tuple[CodeType, str | None]] = {}
 
     def name_of(self, code: CodeType) -> str | None:
         """Return the name under which frames of ``code`` are recorded; None: not at all."""
-        key = id(code)
-        if key in self._names:
-            return self._names[key]
-        name: str | None = None
-        if code.co_filename == self.path and code.co_firstlineno in self._lines:
-            name = self._full_name(code)
-        self._names[key] = name
-        self._codes.append(code)
-        return name
+        known = self._names.get(id(code))  # by value, a look at its code would take longer
+        if known is None:
+            known = self._names[id(code)] = (code, self._full_name(code))
+        return known[1]
 
     def _full_name(self, code: CodeType) -> str | None:
-        if code.co_name == "<module>":  # a file imported late begins at line 1 too
+        is_ours = code.co_filename == self.path and code.co_firstlineno in self._lines
+        if not is_ours or code.co_name == "<module>":  # a file imported late begins at line 1 too
             return None
-        if _HAS_QUALNAME:
-            return str(code.co_qualname)[:1000]
+        name = getattr(code, "co_qualname", None)  # from Python 3.11 on
+        if name is not None:
+            return str(name)[:1000]
         last = self._qualname.rsplit(".", 1)[-1]
         if code.co_firstlineno == self._lines[0] and code.co_name == last:
             return self._qualname
@@ -84,37 +76,22 @@ class Record:
     @property
     def events(self) -> list[Event]:
         """The first events; where there were too many, the last outermost call's after them."""
-        tail = self._tail
-        return self._head[: self.max_events - len(tail)] + tail
+        return self._head[: self.max_events - len(self._tail)] + self._tail
 
     @property
     def num_dropped(self) -> int:
         """How many events are left out."""
-        tail = self._tail
-        cut = max(0, len(self._head) + len(tail) - self.max_events)
+        cut = max(0, len(self._head) + len(self._tail) - self.max_events)
         return self._num_dropped + cut
 
-    @property
-    def lines_run(self) -> list[int] | None:
-        """The lines that ran, those of dropped events too; None where not all were followed."""
-        if self._num_dropped > COUNT_FACTOR * self.max_events:
-            return None
-        return sorted(self._lines_run)
-
-    def enter(self) -> int:
-        """Count one more frame of the function on this thread; return how many were there."""
-        thread = threading.get_ident()
-        depth = self._depths.get(thread, 0)
-        self._depths[thread] = depth + 1
-        return depth
-
-    def leave(self) -> None:
-        """Count one frame less."""
-        self._depths[threading.get_ident()] -= 1
-
-    def note_line(self, line: int) -> None:
-        """Remember that ``line`` ran, whether or not its event is kept."""
-        self._lines_run.add(line)
+    def told(self) -> dict[str, Any]:
+        """Return the trace as it travels, with the lines that ran where all were followed."""
+        is_whole = self._num_dropped <= COUNT_FACTOR * self.max_events
+        return {
+            "events": [dict(zip(_KEYS, event, strict=True)) for event in self.events],
+            "num_dropped": self.num_dropped,
+            "lines": sorted(self.lines_run) if is_whole else None,
+        }
 
     def begin_call(self) -> None:
         """An outermost call begins; where the limit is reached, it takes the last one's place."""
@@ -127,7 +104,7 @@ class Record:
 
     def add(self, event: Event) -> bool:
         """Keep an event, or count it as dropped and return False."""
-        if len(self._head) < self.max_events and self.num_chars < MAX_CHARS:
+        if not self._is_head_full:
             self._head.append(event)
             return True
         if not self.is_full:
@@ -135,10 +112,12 @@ class Record:
             return True
         self._num_dropped += 1
         if self._num_dropped > COUNT_FACTOR * self.max_events and not self.is_ended:
-            self.is_ended = True
-            if self.on_end is not None:
-                self.on_end()
+            self.close()
         return False
+
+    def close(self) -> None:
+        """Nothing more is recorded."""
+        self.is_ended = True
 
     @property
     def is_full(self) -> bool:
@@ -154,20 +133,21 @@ class Record:
 class FrameRecord:
     """What is known of one frame between two of its events. Made when the frame starts.
 
-    ``line`` is the line that began last.
+    ``line`` is the line that began last. ``raising`` is None unless an exception was raised, or
+    passed on, since then; else the event that tells it when it leaves the frame, or nothing.
     """
 
-    __slots__ = ("_depth", "_errors", "_name", "_pending", "_raising", "_record", "_seen", "line")
+    __slots__ = ("_depth", "_errors", "_name", "_pending", "_seen", "line", "raising", "record")
 
     def __init__(self, record: Record, frame: FrameType, name: str) -> None:
-        self._record = record
+        self.record = record
+        self.line = 0
+        self.raising: Event | None = None
         self._name = name
-        self._depth = record.enter()
         self._seen: dict[str, tuple[Any, str]] = {}
         self._pending: Event | None = None
-        self._raising: Event | None = None
         self._errors: list[str] = []
-        self.line = 0
+        self.resume()
         if self._depth == 0:
             record.begin_call()
         event: Event = ["call", name, frame.f_lineno, self._depth, [], None]
@@ -175,47 +155,42 @@ class FrameRecord:
             self._note_changes(frame, event)
         record.add(event)
 
-    @property
-    def is_raising(self) -> bool:
-        """Has an exception been raised, or passed on, since the last line began?"""
-        return self._raising is not None
-
-    def resume(self) -> None:
-        """The frame, a generator's or a coroutine's, goes on.
+    def resume(self, *_: object) -> None:
+        """The frame begins, or, a generator's or a coroutine's, goes on.
 
         What was sent in is assigned by the line that waited, so that line stays pending.
         """
-        self._depth = self._record.enter()
+        thread = threading.get_ident()
+        self._depth = self.record.depths[thread]
+        self.record.depths[thread] += 1
+
+    def _leave(self) -> None:
+        self.record.depths[threading.get_ident()] -= 1
 
     def begin_line(self, frame: FrameType, line: int) -> None:
         """A line begins, and the one before is over."""
-        pending = self._pending
-        if pending is not None:
-            self._note_changes(frame, pending)
-        self._raising = None
+        self._note_changes(frame, self._pending)
+        self.raising = None
         self.line = line
-        self._record.note_line(line)
+        self.record.lines_run.add(line)
         event: Event = ["line", self._name, line, self._depth, [], None]
-        self._pending = event if self._record.add(event) else None
+        self._pending = event if self.record.add(event) else None
 
-    def fail(self, frame: FrameType, kind: type, error: object) -> None:
+    def fail(self, frame: FrameType, error: BaseException) -> None:
         """An exception was raised in the frame, or came out of a call that it made."""
-        if self._pending is not None:
-            self._note_changes(frame, self._pending)
-        self._raising = []
+        self._note_changes(frame, self._pending)
+        self.raising = []
+        kind = type(error)
         if kind is GeneratorExit:  # closing a generator is no news, and 3.13.0 does not tell it
             return
-        max_chars = self._record.reprs.max_chars
-        text = kind.__name__
-        if isinstance(error, BaseException):
-            message = message_of(error, max_chars)
-            text = f"{text}: {message}" if message else text
-        text = shorten(text, max_chars)
+        max_chars = self.record.reprs.max_chars
+        message = message_of(error, max_chars)
+        text = shorten(f"{kind.__name__}: {message}" if message else kind.__name__, max_chars)
         event: Event = ["exception", self._name, frame.f_lineno, self._depth, [], text]
         if kind is StopIteration or kind is StopAsyncIteration:
-            self._raising = event  # how an iterator ends is no news unless it leaves the function
+            self.raising = event  # how an iterator ends is no news unless it leaves the function
             return
-        self._record.add(event)
+        self.record.add(event)
         if text not in self._errors and len(self._errors) < 2:
             self._errors.append(text)
 
@@ -226,70 +201,57 @@ class FrameRecord:
 
     def suspend(self, frame: FrameType, value: object) -> None:
         """The frame yields; what a coroutine tells its event loop is not shown."""
-        pending = self._pending
         if frame.f_code.co_flags & _ASYNC:
-            if pending is not None:
-                self._note_changes(frame, pending)
+            self._note_changes(frame, self._pending)
         else:
             self._give(frame, value)
-        self._pending = pending
-        self._raising = None
-        self._record.leave()
+        self.raising = None
+        self._leave()
 
-    def unwind(self, frame: FrameType) -> None:
+    def unwind(self, frame: FrameType, *_: object) -> None:
         """An exception leaves the frame.
 
         It has been recorded where it was raised, and is once more if lines have run since (of a
         ``finally``, or a ``with``), unless there were several and it is not known which one left.
         """
-        if self._pending is not None:
-            self._note_changes(frame, self._pending)
-        if self._raising:
-            self._record.add(self._raising)
-        elif self._raising is None and len(self._errors) == 1:
+        self._note_changes(frame, self._pending)
+        if self.raising:
+            self.record.add(self.raising)
+        elif self.raising is None and len(self._errors) == 1:
             line, text = frame.f_lineno, self._errors[0]
-            self._record.add(["exception", self._name, line, self._depth, [], text])
+            self.record.add(["exception", self._name, line, self._depth, [], text])
         self._leave()
 
     def _give(self, frame: FrameType, value: object) -> None:
-        if self._pending is not None:
-            self._note_changes(frame, self._pending)
-        record = self._record
-        text = None if record.is_full else record.reprs(value)
-        record.add(["return", self._name, frame.f_lineno, self._depth, [], text])
+        self._note_changes(frame, self._pending)
+        text = None if self.record.is_full else self.record.reprs(value)
+        self.record.add(["return", self._name, frame.f_lineno, self._depth, [], text])
 
-    def _leave(self) -> None:
-        self._pending = self._raising = None
-        self._record.leave()
-        self._seen = {}
-
-    def _note_changes(self, frame: FrameType, event: Event) -> None:
+    def _note_changes(self, frame: FrameType, event: Event | None) -> None:
         """Add the variables that are new or look different since the last event to ``event``.
 
         Only values that never change are held on to, so that no object lives longer than it would.
         """
+        if event is None:
+            return
         seen = self._seen
-        reprs = self._record.reprs
+        reprs = self.record.reprs
         variables = frame.f_locals
         changes: list[list[str]] = event[4]
         for name, value in variables.items():
             before = seen.get(name)
-            if type(value) in ATOMS:
-                if before is not None and before[0] is value:
-                    continue
-                kept = value
-            else:
-                kept = _NOT_KEPT
+            kept = value if type(value) in ATOMS else _NOT_KEPT
+            if before is not None and kept is not _NOT_KEPT and before[0] is value:
+                continue
             if before is None and (name[:2] == "__" or not name.isidentifier()):
                 continue  # what Python itself keeps there
             text = reprs(value)
             seen[name] = (kept, text)
             if before is None or before[1] != text:
                 changes.append([name, text])
-                self._record.num_chars += len(name) + len(text)
-        if len(seen) > len(variables):
-            for name in [name for name in seen if name not in variables]:
-                del seen[name]
+                self.record.num_chars += len(name) + len(text)
+        for name in seen.keys() - variables.keys():
+            del seen[name]
         if len(changes) > MAX_CHANGES:
             more = len(changes) - MAX_CHANGES
             changes[MAX_CHANGES:] = [["...", f"{more} more variables"]]

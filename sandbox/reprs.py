@@ -168,8 +168,8 @@ class Reprs:
         above |= {id(value)}
         pairs = list(fields.items())
         texts = (f"{name}={self._render(item, room // 2, above)}" for name, item in pairs)
-        room -= len(_name(kind)) + 3
-        return f"<{_name(kind)} {_join(texts, iter(()), len(fields), room)}>"
+        whole = _join(texts, iter(()), len(pairs), room - len(_name(kind)) - 3)
+        return f"<{_name(kind)} {whole}>"
 
     def _own_repr(self, value: Any, kind: type) -> str:
         spent_s = self._spent_s.get(kind, 0.0)

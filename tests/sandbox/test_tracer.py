@@ -17,12 +17,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.monitoring import MonitoringFeed
 from sandbox.program import examine
 from sandbox.record import COUNT_FACTOR, Record
 from sandbox.reprs import Reprs
-from sandbox.settrace import SettraceFeed
-from sandbox.tracer import FEEDS, Feed, Tracer
+from sandbox.tracer import FEEDS, Feed, MonitoringFeed, SettraceFeed, Tracer
 from tests.sandbox.interpreters import VERSIONS, find_interpreters, run_script
 from tests.sandbox.test_goldens import script
 

@@ -67,8 +67,8 @@ def trace(program: str, call: str, qualname: str, feed: Any) -> dict[str, Any]:
         tracer.stop()
         tracer.close()
         sys.stdout, sys.stderr = streams
-    record: dict[str, Any] = tracer.record()
-    return record
+    told: dict[str, Any] = tracer.told()
+    return told
 
 
 def render(record: dict[str, Any], program: str) -> str:
