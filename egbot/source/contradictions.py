@@ -34,15 +34,13 @@ _Expectation = tuple[Example, object]
 """An example with the value that it expects, or for ``true`` and ``false`` with that."""
 
 
-def contradictions(
-    target: Target, tree: Tree, node_ids: Iterable[str] | None = None
-) -> tuple[str, ...]:
+def contradictions(target: Target, tree: Tree, node_ids: Iterable[str]) -> tuple[str, ...]:
     """Sentences, each naming two places that expect different results of the same call.
 
-    Only the examples of the tests ``node_ids`` (default: the target's own) are looked at, all rows
-    of each. Only plain functions are judged: a method may answer differently each time.
+    Only the examples of the tests ``node_ids`` are looked at, all rows of each. Only plain functions
+    are judged: a method may answer differently each time.
     """
-    wanted = set(map(without_row, target.tests if node_ids is None else node_ids))
+    wanted = set(map(without_row, node_ids))
     is_steady = cache(partial(_is_steady, tree))
     calls: dict[str, list[_Expectation]] = {}
     for example in () if "." in target.qualname else target.examples:

@@ -13,11 +13,9 @@ from itertools import islice, takewhile
 
 from egbot.errors import UsageError
 from egbot.source.imports import (
-    Bindings,
     above_comments,
     bound_names,
     missing_imports,
-    names_inside,
     opening_end,
     place_imports,
     read_bindings,
@@ -58,7 +56,7 @@ class Slot:
     definition: Definition
     outline: Outline
     site: Site
-    bindings: Bindings
+    bindings: frozenset[str] | None
 
     def fill(self, code: str) -> bytes:
         """The file's bytes with ``code`` (canonical) as the function and the imports it lacks.
@@ -71,7 +69,7 @@ class Slot:
     def fill_text(self, code: str) -> str:
         """The same as text, without a byte order mark; newlines are the file's."""
         lines = missing_imports(only_definition(code, self.definition.qualname)[0], self.bindings)
-        edits = place_imports(self.outline.rows, self.outline.tree, lines) if lines else ()
+        edits = place_imports(self.outline, lines) if lines else ()
         return put_rows(self._replaced(code), edits, self.outline.source.newline)
 
     def settled(self, code: str) -> str:
@@ -283,7 +281,7 @@ def _into_module(outline: Outline, code: str, *, is_last: bool) -> Edit:
     """Below the last function or class, above ``if __name__ == "__main__":``; or at the top."""
     rows, body = outline.rows.rows, outline.tree.body
     if not is_last:
-        return _at_top_level(outline, code, opening_end(outline.rows, outline.tree))
+        return _at_top_level(outline, code, opening_end(outline))
     guard = next((node.lineno - 1 for node in body if _is_guard(node)), len(rows))
     above = [one for one in body if isinstance(one, Function | ast.ClassDef)]
     above = [one for one in above if one.lineno <= guard]
@@ -301,14 +299,14 @@ def _is_guard(node: ast.stmt) -> bool:
 def _at_top_level(outline: Outline, code: str, row: int) -> Edit:
     """At ``row``, but above what needs ``code`` at import, and below what it needs then itself."""
     rows, body = outline.rows.rows, outline.tree.body
-    new, inside = parse_text(code).body, names_inside(body)
-    names = frozenset(name for node in new for name in bound_names(node))
+    new = parse_text(code)
+    names = bound_names(new)
     for node in body:
-        if names & used_at_import([node], inside):
+        if names & used_at_import([node]):
             start = outline.rows.first(outline.row(start_of(outline.rows, node)))
             row = min(row, above_comments(rows, start))
             break
-    for name in used_at_import(new, inside) - names:
+    for name in used_at_import(new.body) - names:
         binding = next((node for node in body if name in bound_names(node)), None)
         row = max(row, outline.rows.below(binding) if binding else 0)
     if not "".join(rows[row:]).strip():

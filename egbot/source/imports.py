@@ -12,13 +12,14 @@ import re
 import symtable
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from egbot.source.text import Edit, Rows, SourceSyntaxError, parse_text, read_source, readable
+from egbot.source.outline import Function, Outline, read_outline
+from egbot.source.text import Edit, SourceSyntaxError, parse_text, readable
 
 _Import = ast.Import | ast.ImportFrom
-_Defining = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_Defining = Function | ast.ClassDef
 _COOKIE = re.compile(r"[ \t\f]*#.*?coding[:=]")
 # Modules that a program means when it writes ``name.attribute`` without having defined name.
 _MODULE_NAMES = """
@@ -63,81 +64,40 @@ _BUILTINS = frozenset(dir(builtins)) | {"__file__", "__name__", "__class__", "__
 # --- what a module binds -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Bindings:
-    """The names that a module binds at run time; ``is_open``: a star import may bind more."""
-
-    names: frozenset[str] = frozenset()
-    is_open: bool = False
-    lazy_annotations: bool = False
-
-
-NOTHING_BOUND = Bindings()
-
-
-def read_bindings(tree: ast.Module) -> Bindings:
-    """What the module's top level binds."""
-    nodes = list(_running(tree.body))
-    entries = {entry for node in nodes if isinstance(node, _Import) for entry in _entries(node)}
+def read_bindings(tree: ast.Module) -> frozenset[str] | None:
+    """The names that the module's top level binds; None where a star import may bind any."""
+    entries = (entry for node in ast.walk(tree) for entry in _entries(node))
     stars = {module for module, name, _ in entries if name == "*"}
-    names = {name for node in nodes for name in _bound_by(node)}
-    names |= {name for name, home in _MODULE_OF.items() if home in stars}
-    is_lazy = ("__future__", "annotations", "") in entries
-    return Bindings(frozenset(names), not stars <= sys.stdlib_module_names, is_lazy)
+    members = (name for name, home in _MODULE_OF.items() if home in stars)
+    return bound_names(tree).union(members) if stars <= sys.stdlib_module_names else None
 
 
 def bound_names(node: ast.AST) -> frozenset[str]:
-    """The names that a statement at the top level binds, also below ``if`` and ``try``."""
-    return frozenset(name for one in _running([node]) for name in _bound_by(one))
+    """The names that a module or a statement of its top level binds, also below ``if`` and ``try``."""
+    found: set[str] = set()
+    waiting = [node]
+    for one in waiting:  # which grows meanwhile
+        found.update(_bound_by(one))
+        is_scope = isinstance(one, _Defining | ast.Lambda)
+        inner = ast.walk(one) if is_scope else ast.iter_child_nodes(one)
+        waiting += [each for each in inner if not is_scope or isinstance(each, ast.Global)]
+    return frozenset(found)
 
 
-def names_inside(body: Iterable[ast.stmt]) -> dict[str, frozenset[str]]:
-    """The names that each function and class of a top level speaks of."""
-    return {
-        one.name: frozenset(n.id for n in ast.walk(one) if isinstance(n, ast.Name))
-        for one in body
-        if isinstance(one, _Defining)
-    }
-
-
-def used_at_import(
-    nodes: Iterable[ast.AST], inside: Mapping[str, frozenset[str]]
-) -> frozenset[str]:
-    """The names that statements read while they run, by what is ``inside`` of others, too."""
-    waiting, used = list(nodes), set[str]()
+def used_at_import(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    """The names that statements read while they run."""
+    used: set[str] = set()
+    waiting = list(nodes)
     for node in waiting:  # which grows meanwhile
         inner = list(ast.iter_child_nodes(node))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, Function):
             inner = [one for one in inner if not isinstance(one, ast.stmt)]
         elif isinstance(node, ast.Lambda):
             inner = [node.args]
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             used.add(node.id)
         waiting += inner
-    names = list(used)
-    for name in names:
-        more = inside.get(name, frozenset()) - used
-        used |= more
-        names += more
     return frozenset(used)
-
-
-def _running(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """The nodes that run when a module with them is imported."""
-    waiting = list(nodes)
-    for node in waiting:  # which grows meanwhile
-        yield node
-        if isinstance(node, _Defining | ast.Lambda):
-            waiting += [one for one in ast.walk(node) if isinstance(one, ast.Global)]
-        elif isinstance(node, ast.If) and _is_type_checking(node.test):
-            waiting += node.orelse
-        else:
-            waiting += ast.iter_child_nodes(node)
-
-
-def _is_type_checking(test: ast.expr) -> bool:
-    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
-    return name == "TYPE_CHECKING"
 
 
 def _bound_by(node: ast.AST) -> tuple[str, ...]:
@@ -161,29 +121,28 @@ def _bound_by(node: ast.AST) -> tuple[str, ...]:
 # --- what code lacks ---------------------------------------------------------------------------
 
 
-def missing_imports(source_text: str, around: Bindings = NOTHING_BOUND) -> tuple[str, ...]:
-    """The import lines that a text (a module, or a function in ``around``) needs and lacks.
+def missing_imports(
+    source_text: str, around: frozenset[str] | None = frozenset()
+) -> tuple[str, ...]:
+    """The import lines that a text (a module, or a function) needs and lacks.
 
-    Only names of the standard library that leave no doubt are imported. Raises SourceSyntaxError.
+    ``around`` are the names that its module binds, as ``read_bindings`` returns them. Only names of
+    the standard library that leave no doubt are imported. Raises SourceSyntaxError.
     """
     tree = parse_text(source_text)
     own = read_bindings(tree)
-    if own.is_open or around.is_open:
+    if own is None or around is None:
         return ()
-    used = _unbound(source_text, lazy=own.lazy_annotations or around.lazy_annotations)
-    return _import_lines(tree, used - around.names - own.names)
+    return _import_lines(tree, _read_globally(source_text) - around - own)
 
 
-def _unbound(text: str, *, lazy: bool) -> frozenset[str]:
-    """The global names that the text reads; without those of annotations when they are lazy."""
-    future = "from __future__ import annotations\n" if lazy else ""
+def _read_globally(text: str) -> frozenset[str]:
+    """The global names that the text reads, without those of builtins."""
     with readable():
-        top = symtable.symtable(future + text, "<source>", "exec")
+        top = symtable.symtable(text, "<source>", "exec")
     used: set[str] = set()
     tables = [top]
     for table in tables:  # which grows meanwhile
-        if lazy and table.get_name() == "_annotation":
-            continue
         tables += table.get_children()
         for symbol in table.get_symbols():
             if symbol.is_referenced() and (symbol.is_global() or table is top):
@@ -244,35 +203,34 @@ class _Row:
 def add_imports(source: bytes, lines: tuple[str, ...]) -> bytes:
     """The file with the import statements that it does not have yet, among its own imports.
 
-    They stand with the first imports of the standard library (sorted in if those are sorted), else
-    above the other imports, else under the docstring; never inside ``if TYPE_CHECKING``. All
-    other bytes stay. Raises SourceSyntaxError, and UsageError if the encoding lacks a character.
+    They stand with the first imports of the standard library, sorted in, else above the other
+    imports, else under the docstring; never inside ``if TYPE_CHECKING``. All other bytes stay.
+    Raises SourceSyntaxError, and UsageError if the encoding lacks a character.
     """
-    read = read_source(source)
-    edits = place_imports(Rows(read.text), parse_text(read.text), lines)
-    return read.edited(edits) if edits else source
+    outline = read_outline(source)
+    return outline.source.edited(place_imports(outline, lines))
 
 
-def place_imports(rows: Rows, tree: ast.Module, lines: Iterable[str]) -> tuple[Edit, ...]:
+def place_imports(outline: Outline, lines: Iterable[str]) -> tuple[Edit, ...]:
     """Where each import line that the file lacks belongs. Raises SourceSyntaxError."""
-    there = {entry for node in tree.body for entry in _entries(node)}
+    there = {entry for node in outline.tree.body for entry in _entries(node)}
     new = {line: _statement(line) for line in lines}
     lacking = [line for line in new if not _entries(new[line]) <= there]
     lacking.sort(key=lambda line: (isinstance(new[line], ast.ImportFrom), _module(new[line])))
-    opening = _rows(rows, tree)
+    opening = _rows(outline)
     group = _standard_group(opening)
     if lacking and not group:
-        return (_new_group(rows, tree, opening, lacking),)
+        return (_new_group(outline, opening, lacking),)
     places: dict[int, list[str]] = {}
     for line in lacking:
         places.setdefault(_place(group, new[line]), []).append(line)
     return tuple(Edit(at, at, tuple(some)) for at, some in places.items())
 
 
-def opening_end(rows: Rows, tree: ast.Module) -> int:
+def opening_end(outline: Outline) -> int:
     """The row (from 0) below the docstring and the imports that open a file, or below its head."""
-    end = _below_head(rows.rows)
-    for place, row in enumerate(_rows(rows, tree)):
+    end = _below_head(outline.rows.rows)
+    for place, row in enumerate(_rows(outline)):
         if not (row.is_future or row.is_import or (place == 0 and row.is_docstring)):
             break
         end = row.end
@@ -301,20 +259,20 @@ def _module(node: ast.stmt) -> str:
     return node.names[0].name if isinstance(node, ast.Import) else ""
 
 
-def _entries(node: ast.stmt) -> frozenset[tuple[str, str, str]]:
+def _entries(node: ast.AST) -> frozenset[tuple[str, str, str]]:
     if not isinstance(node, _Import):
         return frozenset()
     module = _module(node) if isinstance(node, ast.ImportFrom) else ""
     return frozenset((module, alias.name, alias.asname or "") for alias in node.names)
 
 
-def _rows(rows: Rows, tree: ast.Module) -> list[_Row]:
+def _rows(outline: Outline) -> list[_Row]:
     """The statements above the first function or class, in rows of whole lines."""
     found: list[_Row] = []
-    for node in tree.body:
+    for node in outline.tree.body:
         if any(isinstance(one, _Defining) for one in ast.walk(node)):
             break
-        start, end = rows.first(node.lineno - 1), rows.below(node)
+        start, end = outline.rows.first(node.lineno - 1), outline.rows.below(node)
         if found and start < found[-1].end:
             last = found.pop()
             found.append(_Row(last.start, max(end, last.end), (*last.statements, node)))
@@ -352,15 +310,16 @@ def _place(group: list[_Row], node: _Import) -> int:
     return group[0].start if isinstance(node, ast.Import) else group[-1].end
 
 
-def _new_group(rows: Rows, tree: ast.Module, opening: list[_Row], new: list[str]) -> Edit:
+def _new_group(outline: Outline, opening: list[_Row], new: list[str]) -> Edit:
     """A block of its own: above the other imports, else under what opens the file."""
+    rows = outline.rows.rows
     first = next((row.start for row in opening if row.is_import), None)
     if first is not None:
-        at = above_comments(rows.rows, first)
+        at = above_comments(rows, first)
         return Edit(at, at, (*new, ""))
-    at = opening_end(rows, tree)
-    above = [""] if at and rows.rows[at - 1].strip() else []
-    below = "".join(rows.rows[at : at + 1])
+    at = opening_end(outline)
+    above = [""] if at and rows[at - 1].strip() else []
+    below = "".join(rows[at : at + 1])
     if not below.strip():
         return Edit(at, at, (*above, *new))
     num_blank = 2 if re.match(r"@|def |class |async ", below) else 1

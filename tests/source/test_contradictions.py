@@ -34,7 +34,7 @@ def found(
     others = {f"{name}.py": text for name, text in files.items()}
     tree = tree_of({"test_a.py": dedent(first), "test_b.py": dedent(second), **others})
     target = Target("mod.py", qualname, "stub", "", "", SPAN, "", tests, examples=examples)
-    return contradictions(target, tree, node_ids)
+    return contradictions(target, tree, tests if node_ids is None else node_ids)
 
 
 def judged(first: Said, second: Said) -> tuple[str, ...]:

