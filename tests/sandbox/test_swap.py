@@ -309,6 +309,15 @@ CASES = [
         "assert f(1) == 2",
     ),
     Case(
+        "traceback",
+        "f",
+        "import traceback\ndef f(a):\n    @BODY@\ndef g(a):\n    try:\n        f(a)\n"
+        "    except KeyError:\n        return traceback.format_exc()\n",
+        "data = {}\n\n\n\nreturn data[a]",
+        "text = m.g(1)\nassert 'return data[a]' in text and '  f(a)' in text",
+        is_swapped=False,
+    ),
+    Case(
         "raises",
         "f",
         "def f(a):\n    @BODY@\n",
