@@ -7,6 +7,7 @@ candidates; what the file's encoding lacks becomes an escape in what is inserted
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice, takewhile
@@ -179,8 +180,8 @@ def insert(source: bytes | None, qualname: str, code: str) -> bytes:
     A module's function stands two blank lines below the last function or class, above an
     ``if __name__ == "__main__":``; a method at the end of its class, in place of a lone ``pass`` or
     ``...``; a class or value below the imports, or at the top of its class. All stand above what
-    needs them at import. Missing classes are created. Several classes and values of a module have no
-    ``qualname``.
+    needs them at import. Missing classes are created, and ``__all__`` names what is public. Several
+    classes and values of a module have no ``qualname``.
 
     Raises SourceSyntaxError, and UsageError if the function is there already or cannot be encoded.
     """
@@ -200,10 +201,35 @@ def insert(source: bytes | None, qualname: str, code: str) -> bytes:
     for name in missing:
         code = f"class {name}:\n" + relayout(code, CANONICAL, _INNER)
     if site:
-        edit = _into_class(outline, site, code, is_last=is_function)
+        edits = [_into_class(outline, site, code, is_last=is_function)]
     else:
-        edit = _into_module(outline, code, is_last=is_function)
-    return outline.source.edited([edit])
+        edits = [*_exported(outline, code), _into_module(outline, code, is_last=is_function)]
+    return outline.source.edited(edits)
+
+
+def _exported(outline: Outline, code: str) -> list[Edit]:
+    """What adds the public names of ``code`` to a list or tuple ``__all__`` of plain texts."""
+    bindings = (one for one in outline.tree.body if "__all__" in bound_names(one))
+    listed = getattr(next(bindings, None), "value", None)
+    if not isinstance(listed, ast.List | ast.Tuple) or not listed.elts:
+        return []
+    known = [one.value if isinstance(one, ast.Constant) else None for one in listed.elts]
+    bound = [name for node in parse_text(code).body for name in bound_names(node)]
+    new = [name for name in bound if name[0] != "_" and name not in known]
+    last = listed.elts[-1]
+    row, (start, end) = last.lineno - 1, (last.col_offset, last.end_col_offset)
+    line = unify_newlines(outline.rows.rows[row]).rstrip("\n").encode()
+    before, text, after = (one.decode() for one in (line[:start], line[start:end], line[end:]))
+    if not new or text[1:-1] != known[-1]:
+        return []
+    texts = [f"{text[0]}{name}{text[0]}" for name in new]
+    if before.strip() or not _ALONE.fullmatch(after):
+        return [Edit(row, row + 1, (before + ", ".join([text, *texts]) + after,))]
+    after = after if after[:1] == "," else f",{after}"
+    return [Edit(row, row + 1, (before + text + after, *(f"{before}{one}," for one in texts)))]
+
+
+_ALONE = re.compile(r",?[ \t]*(#.*)?")
 
 
 _INNER = Layout(CANONICAL.unit, CANONICAL.unit * 2, CANONICAL.unit)
@@ -281,13 +307,24 @@ def _into_module(outline: Outline, code: str, *, is_last: bool) -> Edit:
     """Below the last function or class, above ``if __name__ == "__main__":``; or at the top."""
     rows, body = outline.rows.rows, outline.tree.body
     if not is_last:
-        return _at_top_level(outline, code, opening_end(outline))
+        return _at_top_level(outline, code, _below_opening(outline))
     guard = next((node.lineno - 1 for node in body if _is_guard(node)), len(rows))
     above = [one for one in body if isinstance(one, Function | ast.ClassDef)]
     above = [one for one in above if one.lineno <= guard]
     if above:
         guard = _below_comments(rows, outline.rows.below(above[-1]), "")
     return _at_top_level(outline, code, guard if above else above_comments(rows, guard))
+
+
+def _below_opening(outline: Outline) -> int:
+    """The row below the imports, and below ``__all__`` and its like."""
+    row = opening_end(outline)
+    for node in outline.tree.body:
+        end = outline.rows.below(node)
+        if end > row and not all(name.startswith("__") for name in bound_names(node) or [""]):
+            break
+        row = max(row, end)
+    return row
 
 
 def _is_guard(node: ast.stmt) -> bool:

@@ -469,3 +469,25 @@ def test_new_code_goes_in_and_all_that_was_there_stays(kind: str, source: bytes)
     newline = next((one for one in (b"\r\n", b"\r", b"\n") if one in source), None)
     if newline is not None:
         assert not set(b"\r\n") & set(new.replace(newline, b""))
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ("['a']", "['a', 'new']"),
+        ('("a",)', '("a", "new",)'),
+        ('"a", "b"  # all', '"a", "b", "new"  # all'),
+        ('[\n    "a",\n    "b"  # last\n]', '[\n    "a",\n    "b",  # last\n    "new",\n]'),
+        ('[\n    "a", "b",\n]', '[\n    "a", "b", "new",\n]'),
+        ('["a", "new"]', '["a", "new"]'),
+        ("[]", "[]"),
+        ("[one for one in 'ab']", "[one for one in 'ab']"),
+        ('[*more, "a" "b"]', '[*more, "a" "b"]'),
+    ],
+)
+def test_a_new_public_name_is_in_all(listed: str, expected: str) -> None:
+    source = f"__all__ = {listed}\n\n\ndef a():\n    pass\n"
+    after = insert(source.encode(), "new", "def new():\n    pass").decode()
+    assert after.startswith(f"__all__ = {expected}\n\n\ndef a")
+    hidden = insert(source.encode(), "_new", "def _new():\n    pass").decode()
+    assert hidden.startswith(source)
