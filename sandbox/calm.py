@@ -37,8 +37,11 @@ CALM: dict[str, tuple[str, Any]] = {
 Each with what the bot is told where it was given ("": nothing), and with its calm value.
 """
 
-FORKERS = ("pytest_forked", "pytest_isolate", "xdist.boxed")
-"""Plugins that run a test in a process of its own, for a marker too: ours could not be traced."""
+UNWANTED = ("pytest_forked", "pytest_isolate", "xdist.boxed", "faulthandler")
+"""Plugins that run a test in a process of its own, for a marker too: ours could not be traced.
+
+The last one would keep a copy of the harness's own output in every run.
+"""
 
 
 def calm(namespace: Any) -> set[str]:

@@ -43,16 +43,13 @@ def make_sender(fd: int, nonce: str, output: int, mark: bytes) -> Send:
     busy: list[bool] = []
 
     def send(message: Message) -> None:
-        nonlocal output
         if getpid() != owner:
             leave(0)
         if busy:  # a signal handler may not break into a frame
             return
         busy.append(True)
         try:
-            if message["type"] == "placed":
-                output = _one_copy(output)
-            elif message["type"] == "outcome":
+            if message["type"] == "outcome":
                 os.set_blocking(output, True)  # a test may have changed that
                 write_all(output, mark)
             write_all(fd, encode(dict(message, nonce=nonce)))
@@ -122,8 +119,6 @@ def settle(message: Message, fds: list[int]) -> Send:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
-    for fd in _copies(2):  # pytest keeps one of the harness's own, for faulthandler
-        os.dup2(output, fd, inheritable=False)
     os.dup2(output, 1)
     os.dup2(output, 2)
     for fd in fds:
@@ -134,24 +129,6 @@ def settle(message: Message, fds: list[int]) -> Send:
     limits = message["limits"]
     kernel.limit_resources(limits["memory_bytes"], limits["file_bytes"])
     return make_sender(frames, message.pop("nonce"), output, message.pop("mark").encode())
-
-
-def _copies(fd: int) -> list[int]:
-    """Return the descriptors beyond the standard ones, but this one, that are the same file."""
-    found = []
-    for other in map(int, os.listdir("/proc/self/fd")):
-        with contextlib.suppress(OSError):  # the listing's own
-            if other > 2 and other != fd and os.path.sameopenfile(fd, other):
-                found.append(other)
-    return found
-
-
-def _one_copy(output: int) -> int:
-    """Close ``output`` where pytest has a copy of it, for faulthandler, and return that."""
-    for copy in _copies(output):
-        os.close(output)
-        return copy
-    return output
 
 
 def run_tests(work: Work, plugin: Plugin, session: Any) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from sandbox import kernel
-from sandbox.calm import FORKERS, calm
+from sandbox.calm import UNWANTED, calm
 from sandbox.faults import Fault, Recorded, compare, describe, plain_fault, relative_path
 from sandbox.ids import arguments, from_root, is_below
 from sandbox.probing import Probing
@@ -99,15 +99,15 @@ class Plugin:
 
     @hook(hookwrapper=True)
     def pytest_cmdline_main(self, config: Any) -> Generator[None, Any, None]:
-        """Calm the final options before any plugin acts on them."""
+        """Calm the final options before any plugin acts on them, and keep the tests in this process."""
         self.switched_off |= calm(config.option)
+        for name in filter(config.pluginmanager.has_plugin, UNWANTED):
+            config.pluginmanager.unregister(name=name)
         yield
 
     @hook(trylast=True)
     def pytest_configure(self, config: Any) -> None:
-        """Keep pytest's own report out of what the tests print, and the tests in this process."""
-        for name in filter(config.pluginmanager.has_plugin, FORKERS):
-            config.pluginmanager.unregister(name=name)
+        """Keep pytest's own report out of what the tests print."""
         reporter = config.pluginmanager.getplugin("terminalreporter")
         writer = getattr(reporter, "_tw", None)
         if writer is not None:

@@ -18,7 +18,7 @@ Outcome = dict[str, Any]
 
 
 class Room:
-    """The room in one job's answer: ``max_events`` for the traces that need not be whole.
+    """The ``outcomes`` by node id: the room in one answer, with ``max_events`` for traces.
 
     Whole, up to their own limit, are the traces of the first test that fails and of the first that
     passes; of the others as many as there is room for. Of one more, the last outermost call and how
@@ -26,47 +26,47 @@ class Room:
     """
 
     def __init__(self, max_events: int) -> None:
+        self.outcomes: dict[str, Outcome] = {}
         self._events_left = max_events
         self._chars_left = ROOM_CHARS
         self._evidence_left = EVIDENCE_CHARS
         self._seen: set[bool] = set()
 
-    def fit(self, outcome: Outcome) -> Outcome:
-        """Return the outcome as it travels."""
-        trace = outcome["trace"]
+    def add(self, outcome: Outcome, output: str, trace: dict[str, Any] | None) -> None:
+        """Keep what there is room for."""
+        fault = outcome.get("fault")
+        used = len(output) + (len(fault["message"]) if fault else 0)
+        if used > self._chars_left:
+            output = _short(output)
+            if fault:
+                outcome["fault"] = dict(fault, message=_short(fault["message"]))
+        self._chars_left -= min(used, self._chars_left)
         if trace is not None:
-            num_events = len(trace["events"])
-            passed = outcome["status"] == "passed"
-            if passed not in self._seen:
-                self._seen.add(passed)
-            elif num_events <= self._events_left:
-                self._events_left -= num_events
-            else:
-                outcome = dict(outcome, trace=_ends(trace))
+            trace = self._fit_trace(trace, outcome["status"] == "passed")
         evidence = outcome.get("evidence")
         if evidence is not None:
             self._evidence_left -= len(json.dumps(evidence))
             if self._evidence_left < 0:
-                note = "there was no more room for what happened in this test"
-                notes = [*evidence["notes"], note]
-                outcome = dict(outcome, evidence=dict(evidence, sights=[], notes=notes))
-        fault = outcome.get("fault")
-        used = len(outcome["output"]) + (len(fault["message"]) if fault else 0)
-        if used > self._chars_left:
-            outcome = dict(outcome, output=_short(outcome["output"]))
-            if fault:
-                outcome["fault"] = dict(fault, message=_short(fault["message"]))
-        self._chars_left -= min(used, self._chars_left)
-        return outcome
+                notes = [
+                    *evidence["notes"],
+                    "there was no more room for what happened in this test",
+                ]
+                outcome["evidence"] = dict(evidence, sights=[], notes=notes)
+        self.outcomes[outcome["node_id"]] = dict(outcome, output=output, trace=trace)
 
-
-def _ends(trace: dict[str, Any]) -> dict[str, Any]:
-    """Return the last outermost call of a trace: its arguments and its last event."""
-    events = trace["events"]
-    starts = [one for one in events if one["kind"] == "call" and one["depth"] == 0]
-    kept = [*starts[-1:], *(events[-1:] if events[-1:] != starts[-1:] else [])]
-    num_dropped = trace["num_dropped"] + len(events) - len(kept)
-    return dict(trace, events=kept, num_dropped=num_dropped)
+    def _fit_trace(self, trace: dict[str, Any], passed: bool) -> dict[str, Any]:
+        """Return the trace, or of its last outermost call the arguments, and its last event."""
+        events = trace["events"]
+        if passed not in self._seen:
+            self._seen.add(passed)
+            return trace
+        if len(events) <= self._events_left:
+            self._events_left -= len(events)
+            return trace
+        starts = [one for one in events if one["kind"] == "call" and one["depth"] == 0]
+        kept = [*starts[-1:], *(events[-1:] if events[-1:] != starts[-1:] else [])]
+        num_dropped = trace["num_dropped"] + len(events) - len(kept)
+        return dict(trace, events=kept, num_dropped=num_dropped)
 
 
 def _short(text: str) -> str:

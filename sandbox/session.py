@@ -8,6 +8,7 @@ collected zygote; the other stays uncollected, and forks whenever a candidate ne
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
 import os
 import platform
@@ -28,7 +29,7 @@ from sandbox.probing import Probing
 from sandbox.reprs import printable
 from sandbox.swap import AfreshError, Called, modules_below, swap, watch_calls
 from sandbox.wire import Message
-from sandbox.zygote import Channel, ZygoteLostError, end_with, serve
+from sandbox.zygote import Channel, ZygoteLostError, ending, serve
 
 MAX_ID_CHARS = 8192
 """A test with a longer id is left out, as is one that is no text: it travels with each run."""
@@ -76,6 +77,7 @@ class Session:
         import pytest
 
         self._let_filters = hold_filters()
+        faulthandler.enable()
         if self._probing is not None:
             self._probing.install()
         if self._plugins:
@@ -128,10 +130,11 @@ class Session:
 
     def _on_loop(self, session: Any) -> None:
         """All tests are collected: serve, or run those asked for."""
-        work = self._work
-        if work is None:
-            end_with(lambda: self._serve_collected(session))
-        end_with(lambda: run_tests(work, self._plugin, session))
+        with ending():
+            if self._work is None:
+                self._serve_collected(session)
+            else:
+                run_tests(self._work, self._plugin, session)
 
     def _serve_collected(self, session: Any) -> None:
         called = self._stop_watch()

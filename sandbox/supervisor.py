@@ -16,7 +16,7 @@ from typing import Any
 from sandbox import kernel
 from sandbox.child import PARTIAL_SIGNAL
 from sandbox.room import Room
-from sandbox.watch import FORK_S, Child, Ended, Watch
+from sandbox.watch import FORK_S, Child, Ended
 from sandbox.wire import Message
 from sandbox.zygote import Channel, ZygoteLostError
 
@@ -59,21 +59,21 @@ class Supervisor:
 
         ``afresh``: do not try to swap. ``afresh_s``: how long collecting from scratch may take.
         """
-        outcomes: dict[str, dict[str, Any]] = {}
         status, detail = "ok", ""
         room = Room(request["limits"]["max_events"])
         forks = 0
         while forks < MAX_FORKS:
-            waiting = [test for test in request["tests"] if test not in outcomes]
+            waiting = [test for test in request["tests"] if test not in room.outcomes]
             if not waiting and forks and request["program"] and self._collected and not afresh:
-                afresh, waiting = True, [*filter(partial(_tells_lines, outcomes), request["tests"])]
+                told = partial(_tells_lines, room.outcomes)
+                afresh, waiting = True, [*filter(told, request["tests"])]
             if not waiting and forks:
                 break
             forks += 1
             channel = None if afresh else self._collected
             collect_s = 0.0 if channel else afresh_s
             job = dict(request, tests=waiting)
-            ended = self._attempt(job, channel or self._fresh, collect_s, outcomes, room)
+            ended = self._attempt(job, channel or self._fresh, collect_s, room)
             if ended.how == "afresh":
                 afresh, forks = True, 0
                 continue
@@ -85,10 +85,10 @@ class Supervisor:
                 break
             if ended.how == "timeout" and not request["patient"]:
                 break
-        faults = [one.get("fault") or {} for one in outcomes.values()]
+        faults = [one.get("fault") or {} for one in room.outcomes.values()]
         if status == "ok" and "MemoryError" in [one.get("type_name") for one in faults]:
             status = "oom"
-        return {"status": status, "detail": detail, "outcomes": outcomes}
+        return {"status": status, "detail": detail, "outcomes": room.outcomes}
 
     def tidy(self) -> None:
         """See the last child end and kill what is left of its process group."""
@@ -112,30 +112,18 @@ class Supervisor:
             answer = child.channel.receive(FORK_S)
         child.exit_code = answer["code"] if answer else 0
 
-    def _attempt(
-        self,
-        request: Message,
-        channel: Channel,
-        collect_s: float,
-        outcomes: dict[str, dict[str, Any]],
-        room: Room,
-    ) -> Ended:
+    def _attempt(self, request: Message, channel: Channel, collect_s: float, room: Room) -> Ended:
         self.tidy()
-        limits = request["limits"]
         try:
-            child = Child(channel, request, limits["output_chars"])
+            child = self._finished = Child(channel, request, room)
         except ZygoteLostError as error:
             if channel is self._fresh:
                 raise
             self._collected = None
             return Ended("afresh", str(error))
-        self._finished = child
-        watch = Watch(child, request, outcomes, room)
-        return self._follow(child, watch, limits["test_s"], collect_s, request["until_s"])
+        return self._follow(child, request["limits"]["test_s"], collect_s, request["until_s"])
 
-    def _follow(
-        self, child: Child, watch: Watch, test_s: float, collect_s: float, until_s: float
-    ) -> Ended:
+    def _follow(self, child: Child, test_s: float, collect_s: float, until_s: float) -> Ended:
         """Listen to the child until it is done, has died, or has run out of time.
 
         A test that has is asked for its trace so far, then killed. At ``until_s`` (on the monotonic
@@ -144,14 +132,14 @@ class Supervisor:
         zygote_fd = child.channel.end.fileno()
         deadline = time.monotonic() + PLACE_S + collect_s + test_s
         is_late = False
-        while watch.ended is None:
+        while child.ended is None:
             now_s = time.monotonic()
             if now_s >= until_s:
                 child.kill()
                 return Ended("late", "the time for the whole job was over")
-            if now_s >= deadline or (is_late and watch.partial):
-                if is_late or not watch.is_placed:
-                    return self._time_out(child, watch, test_s)
+            if now_s >= deadline or (is_late and child.partial):
+                if is_late or not child.is_placed:
+                    return self._time_out(child, test_s)
                 is_late, deadline = True, now_s + PARTIAL_S
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child.pid, PARTIAL_SIGNAL)
@@ -159,18 +147,18 @@ class Supervisor:
             if child.output_fd in ready:
                 child.drain_output()
             if child.reader.fd in ready:
-                watch.read(is_late)
-            if watch.take_progress():
+                child.read(is_late)
+            if child.take_progress():
                 deadline = time.monotonic() + test_s
-            if zygote_fd in ready and watch.ended is None:
+            if zygote_fd in ready and child.ended is None:
                 self._await_exit(child, FORK_S)
-                return self._time_out(child, watch, test_s) if is_late else watch.died()
-        return watch.ended
+                return self._time_out(child, test_s) if is_late else child.died()
+        return child.ended
 
-    def _time_out(self, child: Child, watch: Watch, test_s: float) -> Ended:
+    def _time_out(self, child: Child, test_s: float) -> Ended:
         child.kill()
-        watch.give_up("timeout")
-        what = "a test" if watch.is_placed else "putting the program in place"
+        child.give_up("timeout")
+        what = "a test" if child.is_placed else "putting the program in place"
         return Ended("timeout", f"{what} took longer than {test_s:.3g} s")
 
     def _wait(self, child: Child, zygote_fd: int, left_s: float) -> list[int]:

@@ -32,28 +32,35 @@ class Ended(NamedTuple):
 
 
 class Child:
-    """One forked child as the supervisor sees it."""
+    """A child that runs ``request``; its outcomes go into the ``room``. Raises ZygoteLostError."""
 
-    def __init__(self, channel: Channel, message: Message, output_chars: int) -> None:
-        self.nonce, mark = secrets.token_hex(16), secrets.token_hex(16)
-        self._mark = mark.encode()
+    def __init__(self, channel: Channel, request: Message, room: Room) -> None:
         self.channel = channel
         self.exit_code: int | None = None
-        self.killed = False
+        self.ended: Ended | None = None
         self.is_silent = False
-        self._output_chars = output_chars
-        self._num_tests = len(message["tests"])
-        self._ended: list[str] = []
-        self._tail = b""
+        self.is_placed = False
+        self.partial: dict[str, Any] | None = None
+        self._nonce, mark = secrets.token_hex(16), secrets.token_hex(16)
+        self._mark = mark.encode()
+        self._room = room
+        self._waiting: list[str] = list(request["tests"])
+        self._num_tests = len(self._waiting)
+        self._started = time.monotonic()
+        self._killed = False
+        self._progress = False
+        self._output_chars: int = request["limits"]["output_chars"]
         self._output = bytearray()
         self._hidden = 0
+        self._tail = b""
+        self._outputs: list[str] = []
         frames_fd, frames_write = os.pipe()
         self.output_fd, output_write = os.pipe()
         self.reader = Reader(frames_fd, MAX_CHILD_FRAME_BYTES)
         os.set_blocking(frames_fd, False)
         os.set_blocking(self.output_fd, False)
         try:
-            channel.send(dict(message, nonce=self.nonce, mark=mark), (frames_write, output_write))
+            channel.send(dict(request, nonce=self._nonce, mark=mark), (frames_write, output_write))
             answer = channel.receive(FORK_S)
             if answer is None:
                 raise ZygoteLostError("the zygote ended")
@@ -67,8 +74,15 @@ class Child:
 
     def kill(self) -> None:
         """Kill the child's whole process group."""
-        self.killed = True
+        self._killed = True
         kernel.kill_group(self.pid)
+
+    def close(self) -> None:
+        """Give back the descriptors."""
+        os.close(self.reader.fd)
+        os.close(self.output_fd)
+
+    # --- what it prints ---
 
     def drain_output(self) -> None:
         """Take some of what the child printed, and keep its beginning.
@@ -86,8 +100,8 @@ class Child:
             *ended, rest = (self._tail + chunk).split(self._mark)
             for output in ended:
                 self._keep(output)
-                if len(self._ended) < self._num_tests:  # else no mark of ours
-                    self._ended.append(self._bounded())
+                if len(self._outputs) < self._num_tests:  # else no mark of ours
+                    self._outputs.append(self._bounded())
             self._tail = rest[-len(self._mark) :]  # a mark may come in two reads
             self._keep(rest[: -len(self._mark)])
 
@@ -96,11 +110,11 @@ class Child:
         self._output += data[:room]
         self._hidden += len(data) - len(data[:room])
 
-    def take_output(self) -> str:
+    def _take_output(self) -> str:
         """Return what the test printed that ended next, or, without a mark, all so far; bounded."""
         self.drain_output()
-        if self._ended:
-            return self._ended.pop(0)
+        if self._outputs:
+            return self._outputs.pop(0)
         self._keep(self._tail)
         self._tail = b""
         return self._bounded()
@@ -113,27 +127,7 @@ class Child:
         self._hidden = 0
         return shorten(text, self._output_chars)
 
-    def close(self) -> None:
-        """Give back the descriptors."""
-        os.close(self.reader.fd)
-        os.close(self.output_fd)
-
-
-class Watch:
-    """What a child has said so far, and what that makes of its tests, as far as there is ``room``."""
-
-    def __init__(
-        self, child: Child, request: Message, outcomes: dict[str, dict[str, Any]], room: Room
-    ) -> None:
-        self.ended: Ended | None = None
-        self.is_placed = False
-        self.partial: dict[str, Any] | None = None
-        self._child = child
-        self._waiting: list[str] = list(request["tests"])
-        self._outcomes = outcomes
-        self._room = room
-        self._progress = False
-        self._started = time.monotonic()
+    # --- what it tells ---
 
     def take_progress(self) -> bool:
         """Did a phase or a test end since the last call?"""
@@ -146,21 +140,21 @@ class Watch:
         False when there was nothing to read.
         """
         try:
-            is_open = self._child.reader.fill()
+            is_open = self.reader.fill()
         except BlockingIOError:
             return False
         try:
             while self.ended is None:
-                message = self._child.reader.next_frame()
+                message = self.reader.next_frame()
                 if message is None:
                     break
                 self._take(message, late)
-        except (WireError, KeyError, TypeError) as error:
+        except (WireError, KeyError, TypeError, ValueError, AttributeError) as error:
             self._lie(f"the run sent what is no frame: {error}")
         return is_open
 
     def _take(self, message: Message, late: bool) -> None:
-        if message.get("nonce") != self._child.nonce:
+        if message.get("nonce") != self._nonce:
             self._lie("the run sent a frame that is not the harness's")
             return
         kind = message["type"]
@@ -181,15 +175,14 @@ class Watch:
         if not self._waiting or outcome["node_id"] != self._waiting[0]:
             self._lie("the run told of a test that did not run")
             return
-        outcome["output"] = self._child.take_output()
-        outcome["trace"] = message["trace"]
-        self._outcomes[self._waiting.pop(0)] = self._room.fit(outcome)
+        self._room.add(outcome, self._take_output(), message["trace"])
+        del self._waiting[0]
         self.partial = None
         self._progress = True
         self._started = time.monotonic()
 
     def _lie(self, detail: str) -> None:
-        self._child.kill()
+        self.kill()
         self.give_up("crash")
         self.ended = Ended("protocol_error", detail)
 
@@ -199,8 +192,8 @@ class Watch:
             pass
         if self.ended is not None:
             return self.ended
-        code = self._child.exit_code or 0
-        memory = code == EXIT_MEMORY or (code == -signal.SIGKILL and not self._child.killed)
+        code = self.exit_code or 0
+        memory = code == EXIT_MEMORY or (code == -signal.SIGKILL and not self._killed)
         self.give_up("crash")
         what = "the running test" if self.is_placed else "putting the program in place"
         return Ended("oom" if memory else "crash", f"{what} ended the process: {exit_text(code)}")
@@ -215,11 +208,9 @@ class Watch:
                 "status": status,
                 "phase": "call" if self.is_placed else "setup",
                 "duration_s": max(0.0, time.monotonic() - self._started),
-                "output": self._child.take_output(),
-                "trace": partial["trace"],
                 "evidence": partial["evidence"],
             }
-            self._outcomes[test] = self._room.fit(outcome)
+            self._room.add(outcome, self._take_output(), partial["trace"])
         self._waiting = self._waiting[len(tests) :]
 
 

@@ -13,8 +13,7 @@ import socket
 import sys
 import time
 import warnings
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterator
 
 from sandbox import kernel
 from sandbox.wire import Message, Reader, decode, encode
@@ -86,11 +85,12 @@ class Channel:
         return decode(bytes(data)), fds
 
 
-def end_with(body: Callable[[], object]) -> NoReturn:
-    """Run ``body`` as the last thing that this process does."""
+@contextlib.contextmanager
+def ending() -> Iterator[None]:
+    """What is done inside is the last thing that this process does."""
     code = EXIT_HARNESS
     try:
-        body()
+        yield
         code = 0
     except MemoryError:
         code = EXIT_MEMORY
@@ -100,12 +100,13 @@ def end_with(body: Callable[[], object]) -> NoReturn:
         os._exit(code)
 
 
-def spawn(body: Callable[[], object]) -> int:
+def spawn(body: Callable[[], None]) -> int:
     """Fork a process that ends with ``body``, and with this one; return its pid."""
     pid = os.fork()
     if pid == 0:
-        kernel.die_with_parent()
-        end_with(body)
+        with ending():
+            kernel.die_with_parent()
+            body()
     return pid
 
 
