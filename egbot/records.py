@@ -270,8 +270,7 @@ class Limits:
 class Program:
     """A candidate: the whole text of one file in which the function ``qualname`` is new.
 
-    Of several definitions of that name it is the one that is not as in the repository's file; where
-    all are, ``ordinal`` tells which is followed, from 0 (None: the last).
+    Of several definitions of that name ``ordinal`` tells which, from 0 (None: the last).
     """
 
     path: str

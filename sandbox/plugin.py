@@ -99,10 +99,12 @@ class Plugin:
 
     @hook(hookwrapper=True)
     def pytest_cmdline_main(self, config: Any) -> Generator[None, Any, None]:
-        """Calm the final options before any plugin acts on them, and keep the tests in this process."""
+        """Calm the final options before any plugin acts on them; name what this run needs."""
         self.switched_off |= calm(config.option)
         for name in filter(config.pluginmanager.has_plugin, UNWANTED):
             config.pluginmanager.unregister(name=name)
+        if self.paths:
+            config.args = arguments(self.root, self._folder, self.paths)
         yield
 
     @hook(trylast=True)
@@ -123,13 +125,6 @@ class Plugin:
         return item.config.hook.pytest_timeout_set_timer(item=item, settings=calmed)
 
     # --- collection ---
-
-    @hook(hookwrapper=True, tryfirst=True)
-    def pytest_collection(self, session: Any) -> Generator[None, Any, None]:
-        """Collect only what this run needs."""
-        if self.paths:
-            session.config.args = arguments(self.root, self._folder, self.paths)
-        yield
 
     @hook(hookwrapper=True, tryfirst=True)
     def pytest_make_collect_report(self, collector: Any) -> Generator[None, Any, None]:

@@ -86,13 +86,10 @@ class Runner:
             raise BrokenError("these do not stand: " + ", ".join(missing), "walls")
         work = os.path.realpath(opening["work"])
         self._root = os.path.join(work, "repo")
-        self._home = os.path.join(self._root, str(opening["folder"])).rstrip(os.sep)
+        self._home = os.path.join(self._root, opening["folder"]).rstrip(os.sep)
         self._tmp = os.path.join(work, "tmp")
         self._tree = Tree(self._root)
         self._trees = [self._tree]
-        self._args = ["--rootdir=" + self._home, "--capture=no", *map(str, opening["options"])]
-        self._args += ["-o", "cache_dir=" + os.path.join(work, "cache")]
-        self._test_s = float(opening["limits"]["test_s"])
         try:
             os.makedirs(self._root, exist_ok=True)
             os.makedirs(self._tmp, exist_ok=True)
@@ -101,7 +98,9 @@ class Runner:
             raise BrokenError(str(error)) from None
         self._prepare(opening["env"], opening["project"])
         start = time.monotonic()
-        collected, fresh = self._start_session(opening)
+        cache = "cache_dir=" + os.path.join(work, "cache")
+        args = ["--rootdir=" + self._home, "--capture=no", *opening["options"], "-o", cache]
+        collected, fresh = self._start_session(args, opening)
         answer = self._await(collected)
         self._collect_s = time.monotonic() - start
         if answer is None:
@@ -129,25 +128,20 @@ class Runner:
             tree.mark()
         self._send(answer)
 
-    def _start_session(self, opening: Message) -> tuple[Channel, Channel]:
+    def _start_session(self, args: list[str], opening: Message) -> tuple[Channel, Channel]:
         """Fork pytest's process; return the channels to its two zygotes."""
         collected, their_collected = Channel.pair()
         fresh, their_fresh = Channel.pair()
-        project = opening["project"]
-        plugins = project["plugins"] if project else {}
-        places = (self._root, self._home[len(self._root) + 1 :])
-        channels = (their_collected, their_fresh)
 
         def body() -> None:
             for fd in (self._reader.fd, self._output_fd):
                 os.close(fd)
             for channel in (collected, fresh):
                 channel.end.close()
-            tests, probe = opening["tests"], opening["probe"]
-            Session(places, self._args, tests, plugins, self._test_s, channels, probe).run()
+            Session(self._root, args, opening, (their_collected, their_fresh)).run()
 
         self._pids.add(spawn(body))
-        for channel in channels:
+        for channel in (their_collected, their_fresh):
             channel.end.close()
         return collected, fresh
 

@@ -40,37 +40,29 @@ _TEXT_STRATEGIES = ("text(", "characters(", "from_regex(", "from_type(", "builds
 
 
 class Session:
-    """pytest with ``args`` over ``tests``; ``places`` are the repository and the project's folder in it.
+    """pytest in the repository at ``root`` with ``args`` and what the bot's ``opening`` asks for.
 
-    It serves over ``channels``: the collected zygote's, the other's.
-
-    A test may take ``test_s`` seconds, importing a module some times as long. ``plugins`` are the
-    entry points of pytest plugins that the repository itself provides: pytest imports them as it
-    starts, so that the uncollected zygote has to fork before. With a ``probe``, recorders stand in
-    for what is missing.
+    It serves over ``channels``: the collected zygote's, the other's. pytest imports plugins that
+    the repository itself provides as it starts, so that the uncollected zygote has to fork before.
+    With a probe, recorders stand in for what is missing.
     """
 
-    def __init__(  # noqa: PLR0913  all that a session is about
-        self,
-        places: tuple[str, str],
-        args: list[str],
-        tests: list[str],
-        plugins: dict[str, str],
-        test_s: float,
-        channels: tuple[Channel, Channel],
-        probe: Message | None,
+    def __init__(
+        self, root: str, args: list[str], opening: Message, channels: tuple[Channel, Channel]
     ) -> None:
-        self._root, folder = places
-        self._args = [*args, *arguments(self._root, folder, tests)]
-        self._plugins = plugins
+        folder, tests, probe = opening["folder"], opening["tests"], opening["probe"]
+        test_s = opening["limits"]["test_s"]
+        self._root = root
+        self._args = [*args, *arguments(root, folder, tests)]
+        self._plugins: dict[str, str] = (opening["project"] or {}).get("plugins", {})
         self._collected, self._fresh = channels
         self._stop_watch: Callable[[], Called] = set
         self._let_filters: Callable[[], None] = _nothing
         self._work: Work | None = None
         self._chance: Any = None
-        on_start = _nothing if plugins else self._split
-        self._probing = None if probe is None else Probing(probe, self._root, test_s)
-        self._plugin = Plugin(places, tests, test_s, on_start, self._on_loop, self._probing)
+        on_start = _nothing if self._plugins else self._split
+        self._probing = None if probe is None else Probing(probe, root, test_s)
+        self._plugin = Plugin((root, folder), tests, test_s, on_start, self._on_loop, self._probing)
 
     def run(self) -> None:
         """Run pytest; every process that comes of it ends here, or with its tests."""
