@@ -7,6 +7,7 @@ sees the new function. Whatever makes that unequal to importing the file afresh 
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import sys
 import warnings
@@ -74,9 +75,8 @@ def modules_below(root: str) -> Modules:
         file = getattr(module, "__dict__", {}).get("__file__")
         if isinstance(file, str):
             path = os.path.realpath(file)
-            known = found.setdefault(path, []) if path.startswith(root + os.sep) else None
-            if known is not None and module not in known:
-                known.append(module)
+            if path.startswith(root + os.sep) and module not in found.setdefault(path, []):
+                found[path].append(module)
     return found
 
 
@@ -136,12 +136,8 @@ def _inside(value: Any) -> list[Any]:
     """Return what a decorator's result says that it wraps."""
     inner = []
     for name in _INNER_NAMES:
-        try:
-            one = getattr(value, name, None)
-        except BaseException:
-            one = None
-        if one is not None and one is not value:
-            inner.append(one)
+        with contextlib.suppress(BaseException):
+            inner.append(getattr(value, name))
     return inner
 
 

@@ -37,9 +37,8 @@ def test_what_is_new_goes_and_what_was_there_stays(folder: Path) -> None:
     (folder / "kept" / "deep" / "new").write_text("x")
     (folder / "link").symlink_to("/")
     (folder / "spared" / "own").write_text("x")
-    assert tree.restore() == 3
+    tree.restore()
     assert names(folder) == sorted([*before, "spared/own"])
-    assert tree.restore() == 0
 
 
 def test_links_are_removed_and_not_followed(folder: Path, tmp_path: Path) -> None:
@@ -104,7 +103,9 @@ def test_files_and_folders_of_the_tree_come_back_whatever_took_their_place(folde
     assert (folder / "pack" / "one.py").read_text() == "1\n"
     assert not (folder / "pack").is_symlink()
     assert (folder / "link" / "two.py").read_text() == "2\n"
-    assert tree.restore() == 0
+    before = (folder / "pack" / "one.py").stat()
+    tree.restore()
+    assert (folder / "pack" / "one.py").stat() == before
 
 
 def test_a_change_is_undone_though_its_time_is_put_back(folder: Path) -> None:
@@ -115,5 +116,5 @@ def test_a_change_is_undone_though_its_time_is_put_back(folder: Path) -> None:
     before = path.stat()
     path.write_text("2\n")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert tree.restore() == 1
+    tree.restore()
     assert path.read_text() == "1\n"
