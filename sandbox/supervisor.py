@@ -15,8 +15,7 @@ from typing import Any
 
 from sandbox import kernel
 from sandbox.child import PARTIAL_SIGNAL
-from sandbox.room import Room
-from sandbox.watch import FORK_S, Child, Ended
+from sandbox.watch import FORK_S, Child, Ended, Room
 from sandbox.wire import Message
 from sandbox.zygote import Channel, ZygoteLostError
 

@@ -1,4 +1,4 @@
-"""One forked child as the supervisor sees it: its pipes, its frames, what became of its tests.
+"""One forked child as the supervisor sees it: its pipes, its frames, what is kept of its tests.
 
 It starts nothing and sets no deadlines. Only frames with the nonce given to the child count; a
 child that ends without a frame for its test has crashed, whatever its exit status says.
@@ -6,6 +6,7 @@ child that ends without a frame for its test has crashed, whatever its exit stat
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -14,12 +15,17 @@ from typing import Any, NamedTuple
 
 from sandbox import kernel
 from sandbox.reprs import printable, shorten
-from sandbox.room import Room
 from sandbox.wire import Message, Reader, WireError
 from sandbox.zygote import EXIT_MEMORY, Channel, ZygoteLostError
 
 FORK_S = 10.0
 MAX_CHILD_FRAME_BYTES = 16 * 1024 * 1024
+SHORT_CHARS = 200
+"""What is kept of a test's output, and of its fault's message, once there is no more room."""
+ROOM_CHARS = 512 * 1024
+EVIDENCE_CHARS = 24 * 1024 * 1024
+"""What a probe's sights of all tests may come to."""
+
 _MAX_READS = 16
 _CHUNK_BYTES = 1 << 16
 
@@ -29,6 +35,55 @@ class Ended(NamedTuple):
 
     how: str
     detail: str = ""
+
+
+class Room:
+    """The ``outcomes`` by node id: the room in one answer, with ``max_events`` for traces.
+
+    Whole, up to their own limit, are the traces of the first test that fails and of the first that
+    passes; of the others as many as there is room for. Of one more, the last outermost call and how
+    it ended are left.
+    """
+
+    def __init__(self, max_events: int) -> None:
+        self.outcomes: dict[str, dict[str, Any]] = {}
+        self._events_left = max_events
+        self._chars_left = ROOM_CHARS
+        self._evidence_left = EVIDENCE_CHARS
+        self._seen: set[bool] = set()
+
+    def add(self, outcome: dict[str, Any], output: str, trace: dict[str, Any] | None) -> None:
+        """Keep what there is room for."""
+        fault = outcome.get("fault")
+        used = len(output) + (len(fault["message"]) if fault else 0)
+        if used > self._chars_left:
+            output = _short(output)
+            if fault:
+                outcome["fault"] = dict(fault, message=_short(fault["message"]))
+        self._chars_left -= min(used, self._chars_left)
+        if trace is not None:
+            trace = self._fit_trace(trace, outcome["status"] == "passed")
+        evidence = outcome.get("evidence")
+        if evidence is not None:
+            self._evidence_left -= len(json.dumps(evidence))
+            if self._evidence_left < 0:
+                note = "there was no more room for what happened in this test"
+                outcome["evidence"] = dict(evidence, sights=[], notes=[*evidence["notes"], note])
+        self.outcomes[outcome["node_id"]] = dict(outcome, output=output, trace=trace)
+
+    def _fit_trace(self, trace: dict[str, Any], passed: bool) -> dict[str, Any]:
+        """Return the trace, or of its last outermost call the arguments, and its last event."""
+        events = trace["events"]
+        if passed not in self._seen:
+            self._seen.add(passed)
+            return trace
+        if len(events) <= self._events_left:
+            self._events_left -= len(events)
+            return trace
+        starts = [one for one in events if one["kind"] == "call" and one["depth"] == 0]
+        kept = [*starts[-1:], *(events[-1:] if events[-1:] != starts[-1:] else [])]
+        num_dropped = trace["num_dropped"] + len(events) - len(kept)
+        return dict(trace, events=kept, num_dropped=num_dropped)
 
 
 class Child:
@@ -212,6 +267,12 @@ class Child:
             }
             self._room.add(outcome, self._take_output(), partial["trace"])
         self._waiting = self._waiting[len(tests) :]
+
+
+def _short(text: str) -> str:
+    if len(text) <= SHORT_CHARS:
+        return text
+    return f"{text[:SHORT_CHARS]}... {len(text) - SHORT_CHARS} more characters"
 
 
 def exit_text(code: int) -> str:
