@@ -103,8 +103,8 @@ def _parameters(
 def _hints(made: Fact, expressions: Expressions, fields: tuple[str, ...]) -> tuple[str, ...]:
     """What the arguments are called: ``.x`` where that is sure, since the object shows it as ``x``."""
     literals = [one.literal for one in made.sight.args]
-    node = expressions.at(made.sight.place)
-    names = dict(enumerate(argument_names(node, len(literals))))
+    said = argument_names(expressions.at(made.sight.place), len(literals))
+    names = dict(enumerate(said)) if len(said) == len(literals) else {}
     for one in made.sight.expected:
         value = one.value.literal
         if one.via == ".asdict()":
