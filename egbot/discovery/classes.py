@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from egbot.discovery.things import Fact, Thing, names_in
+from egbot.discovery.things import Fact, Thing, checked, names_in
 from egbot.source.signatures import Parameter, Signature
 from egbot.source.stubs import function_code
 
@@ -235,7 +235,8 @@ def _told_members(thing: Thing) -> Iterator[tuple[str, str]]:
         if key and not is_refused:
             yield key[1], thing.at(fact.detail, ".value").literal()
     for fact in thing.at("()").expected("is", "eq"):
-        yield from ((_member_of(thing, fact), given.literal) for given in fact.sight.args[:1])
+        name = _member_of(thing, fact)
+        yield from ((name, checked(given).literal) for given in fact.sight.args[:1])
 
 
 def _enum_base(thing: Thing, objects: Thing) -> str:

@@ -13,8 +13,8 @@ from egbot.source.examples import Expressions, argument_names, doctest_lines, ex
 from egbot.source.signatures import Call, Parameter, Signature, common_type, parameters_of
 from egbot.source.stubs import UNWRITTEN, function_code, summary
 
-MAX_EXAMPLES = 6
-PLACEHOLDER = "The tests call it while they are collected: until it is written, it does nothing."
+_MAX_SHOWN = 6
+_PLACEHOLDER = "The tests call it while they are collected: until it is written, it does nothing."
 _EMPTY = {
     kind.__name__: repr(kind()) for kind in (str, int, float, bool, bytes, list, dict, tuple, set)
 }
@@ -44,9 +44,9 @@ class Part:
     def code(self, *, is_shown: bool) -> str:
         """Its stub. One that is called while tests are collected does nothing, where it is shown."""
         owner, _, name = self.qualname.rpartition(".")
-        shown = doctest_lines(self.examples, MAX_EXAMPLES)
+        shown = doctest_lines(self.examples, _MAX_SHOWN)
         is_early = is_shown and any(not use.test for use in self.uses)
-        notes = [*self.notes, PLACEHOLDER if is_early else ""]
+        notes = [*self.notes, _PLACEHOLDER if is_early else ""]
         is_plain = name[:2] != "__" or name == "__init__" or bool(shown) or is_early
         blocks = [summary(name, owner) if is_plain else "", "\n".join(shown), *notes]
         body = self.placeholder if is_early else UNWRITTEN
@@ -162,7 +162,7 @@ def _placeholder(thing: Thing, signature: Signature, result: Thing) -> str:
     made = "cls" if signature.binding == "classmethod" else signature.returns.strip('"')
     if made == "cls" or signature.returns[:1] == '"':
         return f"return {made}.__new__({made})"
-    empty = _EMPTY.get(signature.returns) or empty_value(result)
+    empty = _EMPTY.get(signature.returns) or _empty_value(result)
     return f"return {empty}" if empty != "None" else ""
 
 
@@ -172,7 +172,7 @@ def _takes_function(thing: Thing) -> bool:
     return is_given or bool(thing.here("decorate"))
 
 
-def empty_value(thing: Thing) -> str:
+def _empty_value(thing: Thing) -> str:
     """An empty value of the kind that is asked of a thing, as source text; "None" for no idea."""
     told = thing.expected("eq", *_ORDERED)
     types = {one.value.type_name for one in told if not one.value.who}
@@ -208,4 +208,4 @@ def constant_line(thing: Thing) -> str:
         return f"{thing.name} = {{{listed}}}  # the tests tell no more of it"
     if items and all(items):
         return f"{thing.name} = ({', '.join(items)},)  # the tests tell no more of it"
-    return f"{thing.name} = {empty_value(thing)}  # the tests do not tell its value"
+    return f"{thing.name} = {_empty_value(thing)}  # the tests do not tell its value"

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from egbot.discovery.needs import Need, Needs, Use, steps_of
 from egbot.records import Seen, Sight
@@ -60,7 +61,7 @@ class Thing:
                 facts.append(Fact(plain(path), sight.kind, sight.detail, use))
             for one in sight.expected:
                 steps = plain(result + one.via)
-                facts.append(Fact(steps, "relation", one.relation, use, one.value))
+                facts.append(Fact(steps, "relation", one.relation, use, checked(one.value)))
         return cls(need.qualname, need.root.who, tuple(facts))
 
     @property
@@ -136,9 +137,23 @@ def is_constructor(name: str) -> bool:
     return bool(_CONSTRUCTOR.match(name))
 
 
+def checked(value: Seen) -> Seen:
+    """A stranger's word, without a literal that is none: it would become source text."""
+    return value if _is_literal(value.literal) else replace(value, literal="")
+
+
+@lru_cache(maxsize=10_000)
+def _is_literal(text: str) -> bool:
+    try:
+        ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return False
+    return True
+
+
 def names_in(literal: str) -> tuple[str, ...]:
     """The names in a list, a tuple or the like, of a set by the alphabet; none for other literals."""
-    value = ast.literal_eval(literal or "()")
+    value = ast.literal_eval(literal) if _is_literal(literal) else ()
     items = sorted(value, key=str) if isinstance(value, set) else value
     listed = items if isinstance(items, list | tuple | dict) else ()
     return tuple(one for one in listed if isinstance(one, str) and one.isidentifier())

@@ -6,7 +6,17 @@ import pytest
 
 from egbot.discovery.needs import merge
 from egbot.discovery.plan import make_plan
-from egbot.records import Evidence, Place, Probe, Seen, Sight, StubPlace, Tree, TreeFile
+from egbot.records import (
+    Evidence,
+    Expectation,
+    Place,
+    Probe,
+    Seen,
+    Sight,
+    StubPlace,
+    Tree,
+    TreeFile,
+)
 
 TREE: Tree = {
     path: TreeFile(text.encode())
@@ -102,6 +112,26 @@ def test_forged_places_and_texts_reach_no_message_and_no_code() -> None:
     compile(text, "cart.py", "exec")
     assert "\x1b" not in text
     assert not any("etc/passwd" in one for one in target.evidence)
+
+
+@pytest.mark.parametrize("forged", ["__import__('os').getpid()", "1\nimport os", "1 +", "(" * 900])
+def test_what_is_no_literal_becomes_no_code(forged: str) -> None:
+    """Values of constants and of enums' members are written as they were seen."""
+    value = Seen("1", "int", forged)
+    equal = (Expectation("", "eq", value),)
+    member = (Expectation("", "is", Seen("", "unwritten", "", "shop.cart:Size.BIG")),)
+    sights = (
+        CART,
+        Sight("name", "shop.cart:LIMIT"),
+        Sight("get", "shop.cart:LIMIT", expected=equal),
+        Sight("name", "shop.cart:Size"),
+        Sight("call", "shop.cart:Size", args=(value,), expected=member),
+    )
+    plan = make_plan(merge({TEST: Evidence(sights=sights)}, TREE, PROBE), TREE, {})
+    text = plan.tree["shop/cart.py"].data.decode()
+    assert "LIMIT = 0  # the tests do not tell its value" in text
+    assert "BIG = enum.auto()" in text
+    assert plan.problems == ()
 
 
 def test_many_names_are_bounded() -> None:
