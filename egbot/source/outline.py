@@ -102,7 +102,7 @@ class Outline:
         same = self.same(qualname)
         if ordinal is not None:
             return same[ordinal] if 0 <= ordinal < len(same) else None
-        found = [site for site in same if not is_accessory(site.node)] or same
+        found = [site for site in same if not _is_accessory(site.node)] or same
         return found[-1] if found else None
 
     def klass(self, qualname: str) -> Site | None:
@@ -224,14 +224,11 @@ def start_of(rows: Rows, node: ast.stmt) -> int:
     return rows.starts[row] + len(line) - len(line.lstrip(" \t\f"))
 
 
-def is_accessory(node: _Defining) -> bool:
+def _is_accessory(node: _Defining) -> bool:
     """Whether a function only adds to another one of its name: an overload, a setter or deleter."""
-    for one in node.decorator_list:
-        is_of_name = isinstance(one, ast.Attribute) and last_name(one.value) == node.name
-        name = last_name(one)
-        if name == "overload" or (is_of_name and name in ("setter", "deleter")):
-            return True
-    return False
+    others = {f"{node.name}.setter", f"{node.name}.deleter"}
+    marks = node.decorator_list
+    return any(last_name(one) == "overload" or ast.unparse(one) in others for one in marks)
 
 
 # --- definitions -------------------------------------------------------------------------------
