@@ -6,14 +6,13 @@ The function to follow is chosen among those that the test enters.
 from __future__ import annotations
 
 import ast
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from egbot.consent import settings_of
-from egbot.discovery.targets import named_target
+from egbot.discovery.targets import make_target, named_target
 from egbot.errors import UsageError
 from egbot.intake.failures import from_root, selected_tests
 from egbot.local import Effects
@@ -35,7 +34,7 @@ from egbot.records import (
 from egbot.report.story import Shown
 from egbot.repository import open_repository, snapshot
 from egbot.rootdirs import project_of, projects
-from egbot.source.outline import describe, find, outline_in
+from egbot.source.outline import find, outline_in
 from egbot.source.testtext import find_test, is_test_path
 from egbot.source.text import text_of
 from egbot.survey import is_wanted, settled, tell_switched_off
@@ -189,22 +188,10 @@ def functions_of(tree: Tree, node_id: str, entered: Iterable[Entered]) -> tuple[
 def _target_of(tree: Tree, entered: Entered) -> Target | None:
     """The function whose definition begins on that line, for Python with its decorators."""
     path, name = entered.path, entered.qualname.rpartition(".")[2]
-    outline = outline_in(tree, path)
-    for site in outline.functions:
+    for site in outline_in(tree, path).functions:
         first = min([site.node.lineno, *(one.lineno for one in site.node.decorator_list)])
         if (first, site.node.name) == (entered.line, name):  # no lambda of its header
-            found = describe(outline, site)
-            return Target(
-                path=path,
-                qualname=found.qualname,
-                origin="named",
-                header=found.header,
-                docstring=found.docstring,
-                span=found.span,
-                file_sha256=hashlib.sha256(tree[path].data).hexdigest(),
-                tests=(),
-                ordinal=found.ordinal,
-            )
+            return make_target(tree, path, site.qualname, site.ordinal, origin="named")
     return None
 
 
