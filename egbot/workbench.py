@@ -41,7 +41,7 @@ from egbot.report.text import count
 from egbot.source.contradictions import contradictions
 from egbot.source.diff import unified_diff
 from egbot.source.edit import Slot, insert, prepare
-from egbot.source.excerpt import class_preamble, surroundings, test_excerpt
+from egbot.source.excerpt import class_preamble, excerpt_of_tests, surroundings
 from egbot.source.outline import describe, find, read_outline
 from egbot.synthesis.agents import Gather, schedule, try_agents
 from egbot.synthesis.answer import Frame, make_frame
@@ -255,7 +255,7 @@ def _open(
 
 def _prompt(bench: Workbench, frame: Frame, guidance: Guidance, max_chars: int) -> Prompt:
     target = bench.target
-    tests = test_excerpt(target, bench.tree, bench.tests, max_chars)
+    tests = excerpt_of_tests(target, bench.tree, bench.tests, max_chars)
     return make_prompt(
         name=target.qualname,
         opening=frame.opening,

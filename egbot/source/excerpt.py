@@ -12,14 +12,21 @@ from egbot.records import Example, Target, Tree
 from egbot.source.examples import assert_line
 from egbot.source.imports import bound_names
 from egbot.source.outline import Function, is_stub, outline_in, says_nothing
-from egbot.source.testtext import SETUPS, TestText, find_test, parameters, preparations, test_at
+from egbot.source.testtext import (
+    SETUPS,
+    FoundTest,
+    find_test,
+    function_at,
+    parameters,
+    preparations,
+)
 from egbot.source.text import unify_newlines
 
 _MAX_CONTEXT_CHARS = 1500
 _MAX_LINE_CHARS = 240
 
 
-def test_excerpt(target: Target, tree: Tree, node_ids: Iterable[str], max_chars: int) -> str:
+def excerpt_of_tests(target: Target, tree: Tree, node_ids: Iterable[str], max_chars: int) -> str:
     """The tests ``node_ids`` that need the target, as short Python text.
 
     Asserts that stand alone are written out one a line, those of a table with the values that the
@@ -32,7 +39,7 @@ def test_excerpt(target: Target, tree: Tree, node_ids: Iterable[str], max_chars:
         own = [one for one in target.examples if without_row(one.test) == node_id]
         test = find_test(tree, node_id)
         if test is None and own:  # inherited from another file
-            test = test_at(tree, own[0].path, own[0].line)
+            test = function_at(tree, own[0].path, own[0].line)
         prepared = [*preparations(tree, test)] if test is not None else []
         lines = _assert_lines(test, own, {node.name for _, node in prepared})
         for rank, line in enumerate(lines):
@@ -45,11 +52,8 @@ def test_excerpt(target: Target, tree: Tree, node_ids: Iterable[str], max_chars:
     return _fitted([*((text, 1) for text in fixtures), *blocks.items()], max_chars)
 
 
-test_excerpt.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever its name says
-
-
 def _assert_lines(
-    test: TestText | None, own: Sequence[Example], fixtures: Collection[str]
+    test: FoundTest | None, own: Sequence[Example], fixtures: Collection[str]
 ) -> list[str]:
     """The test as lines that stand alone, or [] where it does more than assert."""
     num_checks = 0

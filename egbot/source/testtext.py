@@ -29,10 +29,8 @@ def is_test_path(path: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class TestText:
+class FoundTest:
     """A test's function in its file. ``owners`` are its class and that one's bases."""
-
-    __test__ = False  # not a test class, whatever pytest thinks of its name
 
     path: str
     outline: Outline
@@ -40,7 +38,7 @@ class TestText:
     function: Function
 
 
-def find_test(tree: Tree, node_id: str) -> TestText | None:
+def find_test(tree: Tree, node_id: str) -> FoundTest | None:
     """The function that runs under ``node_id``, perhaps a base class's in the same file."""
     path, names = file_of(node_id), names_of(node_id)
     outline = outline_in(tree, path)
@@ -52,10 +50,10 @@ def find_test(tree: Tree, node_id: str) -> TestText | None:
     scopes = [f"{one.qualname}." for one in owners] if names[1:] else [""]
     found = [outline.function(scope + names[-1]) for scope in scopes] if names else []
     functions = [one.node for one in found if one and isinstance(one.node, Function)]
-    return TestText(path, outline, tuple(owners), functions[0]) if functions else None
+    return FoundTest(path, outline, tuple(owners), functions[0]) if functions else None
 
 
-def test_at(tree: Tree, path: str, line: int) -> TestText | None:
+def function_at(tree: Tree, path: str, line: int) -> FoundTest | None:
     """The outermost function around a line of a file, as if it were a test."""
     outline = outline_in(tree, path)
     around = [
@@ -65,13 +63,10 @@ def test_at(tree: Tree, path: str, line: int) -> TestText | None:
     ]
     functions = [one.node for one in around if isinstance(one.node, Function)]
     owners = tuple(one for one in around if isinstance(one.node, ast.ClassDef))
-    return TestText(path, outline, owners, functions[0]) if functions else None
+    return FoundTest(path, outline, owners, functions[0]) if functions else None
 
 
-test_at.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever its name says
-
-
-def preparations(tree: Tree, test: TestText) -> Iterator[tuple[str, Function]]:
+def preparations(tree: Tree, test: FoundTest) -> Iterator[tuple[str, Function]]:
     """What runs before the test, each with its file: set-ups, then the fixtures that it asks for."""
     scopes: list[tuple[str, Outline, Site | None]] = [
         (test.path, test.outline, owner) for owner in (*test.owners, None)

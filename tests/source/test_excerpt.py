@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from egbot.records import Example, Span, Target
-from egbot.source.excerpt import test_excerpt as excerpt
+from egbot.source.excerpt import excerpt_of_tests as excerpt
 from tests.shelf import tree_of
 
 PATH = "tests/unit/test_mod.py"
