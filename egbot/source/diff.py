@@ -7,10 +7,11 @@ import difflib
 import hashlib
 import io
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 
 _CONTEXT_LINES = 3
-_MAX_PAIRS = 25_000_000  # of lines, one of each side: some 5 s of difflib at worst
+_MAX_PAIRS = 1_000_000  # of equal lines, one of each side: difflib looks at them many times
 _BINARY_LINE_BYTES = 52  # what git puts on one line of a binary patch
 _PLAIN = frozenset(range(0x20, 0x7F)) - {ord('"'), ord("\\")}
 _ESCAPES = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
@@ -59,9 +60,12 @@ def _quoted_byte(byte: int) -> str:
 def patch_lines(old: list[str], new: list[str], source: str, target: str) -> Iterator[str]:
     """The lines of a patch from ``old`` to ``new``, with the names of both.
 
-    Where the sides are too long for difflib, what they do not share at their ends is one change.
+    Where the sides have too much in common for difflib, all but their shared ends is one change.
     """
-    if len(old) * len(new) <= _MAX_PAIRS:
+    numbers, others = Counter(old), Counter(new)
+    popular = 1 + len(new) // 100  # difflib leaves out what is so frequent
+    common = ((number, others[line]) for line, number in numbers.items() if line in others)
+    if sum(number * other for number, other in common if other <= popular) <= _MAX_PAIRS:
         yield from difflib.unified_diff(old, new, source, target, n=_CONTEXT_LINES)
         return
     above = _num_shared(old, new)

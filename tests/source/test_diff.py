@@ -173,3 +173,11 @@ def test_files_with_nothing_in_common_are_replaced_as_wholes(folder: Path, num_l
     for head, end in ((b"", b""), (b"head\n", b"end"), (b"1\n2\n3\n4\n", b"1\n2\n3\n4\n")):
         old, new = head + before + end, head + after + end
         assert _applied(folder, "a.py", old, new) == new
+
+
+def test_a_long_file_s_two_changes_are_two() -> None:
+    lines = [f"line {number}" if number % 3 else "" for number in range(20_000)]
+    changed = ["import os", *lines[:15_000], "new", *lines[15_001:]]
+    patch = unified_diff("a.py", "\n".join(lines).encode(), "\n".join(changed).encode())
+    assert patch.count("\n@@ ") == 2
+    assert patch.count("\n") < 30
