@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import linecache
 import os
 import re
@@ -178,15 +179,15 @@ class Source:
         return found
 
 
-_SOURCES: dict[str, Source] = {}
+@functools.cache
+def source_in(file: str) -> Source:
+    """Return the tree of a file, empty where that cannot be read."""
+    return Source(file)
 
 
 def source_of(frame: Frame) -> Source:
-    """Return the tree of the frame's file, empty where that cannot be read."""
-    file = frame.f_code.co_filename
-    if file not in _SOURCES:
-        _SOURCES[file] = Source(file)
-    return _SOURCES[file]
+    """Return the tree of the frame's file."""
+    return source_in(frame.f_code.co_filename)
 
 
 def node_at(frame: Frame) -> ast.AST | None:

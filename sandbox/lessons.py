@@ -13,7 +13,7 @@ import re
 import sys
 from typing import Any
 
-from sandbox.asking import Frame, Source, moments, names_test, node_at, position, source_of
+from sandbox.asking import Frame, moments, names_test, node_at, position, source_in, source_of
 from sandbox.missing import Missing, Need, member_need, need_of
 from sandbox.recorder import BASES, facts_of, is_approximate, is_recorder, literal
 from sandbox.stage import STAGE, LimitError, State
@@ -105,6 +105,7 @@ def suggest(error: BaseException | None, state: State, finder: Missing, test: st
             found += compared(failure, state)
         elsewhere = [*state.missed[:-9:-1], *(finder.unresolved() if error else ())]
         found += [(one["kind"], one["key"], one["value"]) for one in elsewhere]
+        found = [*branches(found, state), *found]
         stubs = [one["who"] for one in state.sights if one["kind"] == "stub" and one["detail"]]
         found += [("soft", one, "") for one in dict.fromkeys(stubs)]
         found += turns(state, isinstance(error, LimitError) or error is None)
@@ -117,6 +118,21 @@ def suggest(error: BaseException | None, state: State, finder: Missing, test: st
         for kind, key, value in fresh[:MAX_SUGGESTIONS]
         if len(key) + len(value) < 10_000
     ]
+
+
+def branches(needs: list[tuple[str, str, str]], state: State) -> list[tuple[str, str, str]]:
+    """The other way, where code is short of a member since something unwritten was true."""
+    around = []
+    for kind, _, value in needs:
+        place = value.rpartition(" ")[2].split(":")
+        if kind == "member" and len(place) == 3:
+            source = source_in(STAGE.ground.root + place[0])
+            around += [
+                f"bool {place[0]}:{node.test.lineno}:"
+                for node in source.above(source.statement(int(place[1])))
+                if isinstance(node, (ast.If, ast.While))
+            ]
+    return [one for one in turns(state, False) if one[1].startswith(tuple(around))]
 
 
 # --- what is missing, exactly -----------------------------------------------------------------
@@ -228,7 +244,7 @@ def _imported(error: ImportError, finder: Missing) -> list[Need]:
         is_test = names_test(module) or module.partition(".")[0] in sys.stdlib_module_names
         return [] if is_test else [{"kind": "module", "key": module, "value": ""}]
     file = str(error.path)
-    if name and finder.ground.is_ours(file) and not Source(file).binds(name):
+    if name and finder.ground.is_ours(file) and not source_in(file).binds(name):
         return [{"kind": "name", "key": f"{module}:{name}", "value": ""}]
     return []
 
