@@ -43,6 +43,7 @@ def _without_nul(text: str) -> str:
 InnerPath = Annotated[str, Field(max_length=400), AfterValidator(_inner_path)]
 Command = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(_without_nul)]
 Name = Annotated[str, AfterValidator(_variable_name)]
+Dotted = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$", max_length=200)]
 Value = Annotated[str, Field(max_length=8000), AfterValidator(_without_nul)]
 
 
@@ -113,6 +114,16 @@ class GithubSettings(BaseModel):
     check_run: bool = Field(True, description="post a check run of our own")
 
 
+class GuardSettings(BaseModel):
+    """What written functions may use beyond what the guard allows: ``[tool.egbot.guard]``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    allow: tuple[Dotted, ...] = Field(
+        (), description="modules, their members and builtins, such as subprocess or os.environ"
+    )
+
+
 class Settings(BaseModel):
     """Everything that steers a run; read once, never changed. Keys equal ``[tool.egbot]``."""
 
@@ -127,6 +138,7 @@ class Settings(BaseModel):
     guidance: GuidanceSettings = GuidanceSettings()
     sandbox: SandboxSettings = SandboxSettings()
     github: GithubSettings = GithubSettings()
+    guard: GuardSettings = GuardSettings()
 
     @property
     def max_lines(self) -> int:

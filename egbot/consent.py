@@ -93,6 +93,7 @@ RULES: Mapping[str, Rule] = {
     "github.branch_prefix": _always,
     "github.identity": _always,
     "github.check_run": _always,
+    "guard.allow": _after_trust,
 }
 """What a repository's file may say, by setting; a value that is the default is always allowed."""
 

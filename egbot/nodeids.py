@@ -23,6 +23,11 @@ def files_of(node_ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(file_of, node_ids)))
 
 
+def test_files(node_ids: Iterable[str]) -> tuple[str, ...]:
+    """The files that hold nothing but tests: not those whose docstrings do, in names with dots."""
+    return files_of(one for one in node_ids if "." not in "".join(names_of(one)[-1:]))
+
+
 def names_of(node_id: str) -> list[str]:
     """The names of the classes around a test, and its own; none for a path."""
     rest = node_id[len(file_of(node_id)) :].removeprefix("::").partition("[")[0]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from egbot.cautions import notice
-from egbot.nodeids import files_of, without_row
+from egbot.nodeids import files_of, test_files, without_row
 from egbot.ports import Executor, Sandbox
 from egbot.records import (
     FAILED,
@@ -40,7 +40,8 @@ _LOOKS = 4  # a number that is drawn anew is seldom the same so often
 class Claim:
     """What is to be proved: with ``after`` as the file ``path`` of ``tree``, ``tests`` pass.
 
-    ``guards`` are the tests that passed without it and must go on passing.
+    ``guards`` are the tests that passed without it and must go on passing. ``allow`` is what a
+    maintainer lets functions use.
     """
 
     tree: Tree
@@ -50,6 +51,7 @@ class Claim:
     tests: tuple[str, ...]
     guards: tuple[str, ...]
     ordinal: int | None = None
+    allow: tuple[str, ...] = ()
 
 
 def verify(
@@ -63,7 +65,15 @@ def verify(
     as well. Raises SandboxError when no sandbox can be had.
     """
     file = claim.tree[claim.path]
-    reasons = vetoes(file.data, claim.after, claim.qualname, claim.ordinal)
+    reasons = vetoes(
+        file.data,
+        claim.after,
+        claim.qualname,
+        claim.ordinal,
+        path=claim.path,
+        test_paths=test_files((*claim.tests, *claim.guards)),
+        allow=claim.allow,
+    )
     reasons += changed_outside(file.data, claim.after, claim.qualname, claim.ordinal)
     if reasons:
         return Verdict(accepted=False, target_passed=(), guard_passed=(), vetoes=reasons), ()

@@ -137,6 +137,7 @@ def write_target(
         before = bench.tree[bench.target.path].data
         runs = Runs(executor, slot, before, bench.target, tests, limits, bench.reds)
         runs.lessons, runs.refused = standins.lessons, standins.refused
+        runs.allow = bench.settings.guard.allow
         with closing(runs):
             task = Task(frame, runs, bench.budget, bench.report, decoder.count_tokens)
             result = _attempt(bench, task, decoder)
@@ -198,6 +199,7 @@ def prove(
         tests=tests,
         guards=tuple(test for test in bench.guards if test not in bench.tests),
         ordinal=bench.target.ordinal,
+        allow=bench.settings.guard.allow,
     )
     repeats = bench.settings.verify_repeats
     return verify(bench.sandbox, claim, repeats=repeats, limits=bench.limits)

@@ -65,6 +65,7 @@ ROWS: Mapping[str, list[tuple[object, str]]] = {
     "sandbox.dockerfile": [("ci/Dockerfile", "after trust")],
     "sandbox.setup": [(["make"], "after trust")],
     "sandbox.env": [({"A": "b"}, "after trust")],
+    "guard.allow": [(["subprocess", "os.environ"], "after trust")],
     "sandbox.test_s": [(1.0, "always"), (60.0, "after trust")],
     "sandbox.memory_mib": [(64, "always"), (10**6, "after trust")],
     "github.label": [("solve", "always")],

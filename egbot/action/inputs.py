@@ -82,7 +82,7 @@ def _nested(flat: Mapping[str, str]) -> dict[str, object]:
 def _value(key: str, text: str) -> object:
     """An input is one string; what a setting holds several of stands in lines or words."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if key == "github.bots":
+    if key in ("github.bots", "guard.allow"):
         return tuple(text.replace(",", " ").split())
     if key == "sandbox.setup":
         return tuple(lines)

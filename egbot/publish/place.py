@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from egbot.config import GithubSettings, load_settings
+from egbot.config import GithubSettings, Settings, load_settings
 from egbot.errors import UsageError
 from egbot.forge import ChangedFile, Comment, Forge, Issue, PullRequest
 from egbot.intake.issue import tests_in_issue
@@ -35,7 +35,7 @@ class Place:
     ``base_contents`` the same files on the base branch (for forks). ``branch`` is the name that
     egbot's own branch has or would have and ``branch_sha`` where it is; ``has_commit`` tells that
     it holds this very run already. ``head_trailer`` is the run that made the head commit, if
-    egbot did.
+    egbot did. ``allow`` is what the base branch lets functions use.
     """
 
     repository: str
@@ -58,6 +58,7 @@ class Place:
     own_pull: PullRequest | None = None
     tests_texts: frozenset[str] = frozenset()
     head_trailer: str = ""
+    allow: tuple[str, ...] = ()
 
     @property
     def voice(self) -> Voice:
@@ -88,7 +89,8 @@ def look(forge: Forge, run: Run, number: int, settings: GithubSettings | None = 
     sha = pull.head_sha if pull is not None else base_sha
     paths = tuple(_paths(run))
     comments = tuple(forge.comments(number))
-    settings = settings or _settings(forge, base_ref)
+    found = _settings(forge, base_ref)
+    settings = settings or found.github
     is_same = pull is not None and not pull.is_fork
     branch = _branch(forge, run, branch_name(run, settings.branch_prefix, number), (sha, base_sha))
     return Place(
@@ -97,6 +99,7 @@ def look(forge: Forge, run: Run, number: int, settings: GithubSettings | None = 
         issue=issue,
         pull=pull,
         settings=settings,
+        allow=found.guard.allow,
         base_ref=base_ref,
         sha=sha,
         contents={path: forge.file(path, sha) for path in paths} if sha else {},
@@ -119,11 +122,11 @@ def look(forge: Forge, run: Run, number: int, settings: GithubSettings | None = 
     )
 
 
-def _settings(forge: Forge, base_ref: str) -> GithubSettings:
+def _settings(forge: Forge, base_ref: str) -> Settings:
     """``[tool.egbot.github]`` of the base branch, which whoever opens a pull request cannot edit."""
     data = forge.file("pyproject.toml", base_ref)
     text = None if data is None else data.decode("utf-8-sig", "replace")
-    return load_settings(text, {}, where=f"pyproject.toml of {base_ref}").github
+    return load_settings(text, {}, where=f"pyproject.toml of {base_ref}")
 
 
 def _paths(run: Run) -> Iterator[str]:

@@ -49,7 +49,7 @@ class Plan:
 
 def make_plan(run: Run, place: Place, skip: frozenset[Route] = frozenset()) -> Plan:
     """The plan for ``run`` at ``place``; the rungs in ``skip`` were refused by the forge."""
-    checked = recheck(run, place.contents, place.tests_texts)
+    checked = recheck(run, place.contents, place.tests_texts, place.allow)
     state = _state(run, place, checked)
     is_mine = state == "there" and place.head_trailer == place.fingerprint
     fits = _fits(place, checked, skip) if state == "open" else Fits()

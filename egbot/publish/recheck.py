@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from egbot.errors import UsageError
+from egbot.nodeids import test_files
 from egbot.publish.paths import path_problem, tests_path_problem
 from egbot.records import Outcome, Patch, Run, Target
 from egbot.report.text import one_line
@@ -65,11 +66,16 @@ class _MovedError(_RefusedError):
     """The file is not the one that the function was written for."""
 
 
-def recheck(run: Run, contents: Contents, tests_texts: frozenset[str] = frozenset()) -> Checked:
+def recheck(
+    run: Run,
+    contents: Contents,
+    tests_texts: frozenset[str] = frozenset(),
+    allow: tuple[str, ...] = (),
+) -> Checked:
     """Rebuild every patch of ``run`` on ``contents``, one after another.
 
     ``tests_texts`` are the test files' texts that the request itself holds: a run may add no
-    other. One refusal refuses the whole run, because its functions were verified together.
+    other, ``allow`` is what its base branch lets functions use. One refusal refuses the whole run, because its functions were verified together.
     """
     state = {path: data for path, data in contents.items() if data is not None}
     functions: list[Function] = []
@@ -79,7 +85,7 @@ def recheck(run: Run, contents: Contents, tests_texts: frozenset[str] = frozense
         if outcome.patch is None:
             continue
         try:
-            function, after = _rebuilt(outcome, outcome.patch, state, contents)
+            function, after = _rebuilt(outcome, outcome.patch, state, contents, allow)
         except _RefusedError as error:
             refusals.append(f"{_named(outcome)}: {error}")
             num_moved += isinstance(error, _MovedError)
@@ -105,7 +111,11 @@ def _named(outcome: Outcome) -> str:
 
 
 def _rebuilt(
-    outcome: Outcome, patch: Patch, state: dict[str, bytes], contents: Contents
+    outcome: Outcome,
+    patch: Patch,
+    state: dict[str, bytes],
+    contents: Contents,
+    allow: tuple[str, ...],
 ) -> tuple[Function, bytes]:
     """The function and its file, written anew. Raises _RefusedError."""
     target = _claimed(outcome, patch)
@@ -115,7 +125,15 @@ def _rebuilt(
     if before is not None and len(before) > MAX_FILE_BYTES:
         raise _RefusedError(f"{patch.path} is larger than {MAX_FILE_BYTES:,} bytes")
     after = _written(before, target, patch)
-    reasons = vetoes(before, after, target.qualname, target.ordinal)
+    reasons = vetoes(
+        before,
+        after,
+        target.qualname,
+        target.ordinal,
+        path=patch.path,
+        test_paths=test_files(outcome.failing),
+        allow=allow,
+    )
     if reasons:
         raise _RefusedError("the guard has a veto: " + " ".join(reasons[:5]))
     original = contents.get(patch.path)

@@ -7,9 +7,9 @@ import builtins
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from egbot.source.text import parse_text, read_source
+
 _BUILTINS = frozenset(dir(builtins))
-# Modules that other modules show as their own attributes: ``shutil.os`` is ``os``.
-_SHOWN_THROUGH = {name: name.lstrip("_") for name in ("os", "sys", "_os", "_sys", "builtins")}
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 Scoped = (
@@ -25,16 +25,17 @@ Scoped = (
 
 
 @dataclass(frozen=True, slots=True)
-class ModuleNames:
-    """What the file's top level binds, and what the file did before the change.
+class FileNames:
+    """What a file's top level binds and what the file does.
 
-    ``imports`` gives a name's dotted origin. ``definitions`` are functions and classes; the
-    target's own class is not among them. ``used`` holds dotted names that the old file used.
+    ``imports`` gives a name's dotted origin, ``modules`` are all that it imports anywhere with those
+    above them, ``used`` dotted names of imports and builtins that it uses.
     """
 
     imports: Mapping[str, str]
     definitions: frozenset[str]
     others: frozenset[str]
+    modules: frozenset[str]
     used: frozenset[str]
 
 
@@ -47,44 +48,43 @@ class Scope:
     globals: frozenset[str] = field(default=frozenset())
 
 
-def read_module(new: ast.Module, old: ast.Module, qualname: str) -> ModuleNames:
-    """What the new file's names mean, and what the old file used."""
+def read_names(source: bytes) -> FileNames:
+    """Raises SourceSyntaxError."""
+    tree = parse_text(read_source(source).text)
     imports: dict[str, str] = {}
     definitions: set[str] = set()
     others: set[str] = set()
-    for node in _own_nodes(new):
+    for node in _own_nodes(tree):
         imports.update(imported_names(node))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             definitions.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            others.add(node.id)
-    own_class = qualname.partition(".")[0] if "." in qualname else ""
-    return ModuleNames(
-        imports, frozenset(definitions - {own_class}), frozenset(others), _used_by(old)
-    )
+        else:
+            others.update(_bound_names(node))
+    modules: set[str] = set()
+    origins: dict[str, str] = {}
+    for node in ast.walk(tree):
+        found = imported_names(node)
+        origins.update(found)
+        modules.update(*map(prefixes, found.values()))
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules.update(prefixes("." * node.level + node.module))
+        if isinstance(node, ast.Import):
+            modules.update(*(prefixes(alias.name) for alias in node.names))
+    anywhere = FileNames(origins, frozenset(definitions), frozenset(), frozenset(), frozenset())
+    used = {
+        dotted
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Attribute, ast.Name)) and isinstance(node.ctx, ast.Load)
+        if (dotted := resolve(node, (), anywhere)) is not None
+    }
+    names = (frozenset(definitions), frozenset(others))
+    return FileNames(imports, *names, frozenset(modules), frozenset(used))
 
 
-def _used_by(old: ast.Module) -> frozenset[str]:
-    """Every dotted name of an import that the file uses anywhere, and the imports themselves."""
-    imports: dict[str, str] = {}
-    for node in ast.walk(old):
-        imports.update(imported_names(node))
-    used = set(imports.values())
-    module = ModuleNames(imports, frozenset(), frozenset(), frozenset())
-    for node in ast.walk(old):
-        if isinstance(node, ast.Attribute):
-            dotted = resolve(node, (), module)
-            if dotted:
-                used.add(dotted)
-    return frozenset(prefix for dotted in used for prefix in prefixes(dotted))
-
-
-def prefixes(dotted: str) -> Iterator[str]:
+def prefixes(dotted: str) -> list[str]:
     """``a``, ``a.b``, ``a.b.c`` for ``a.b.c``."""
-    for end, letter in enumerate(dotted):
-        if letter == ".":
-            yield dotted[:end]
-    yield dotted
+    ends = [place for place, letter in enumerate(dotted) if letter == "." and place]
+    return [*(dotted[:end] for end in ends), dotted]
 
 
 def imported_names(node: ast.AST) -> dict[str, str]:
@@ -99,32 +99,26 @@ def imported_names(node: ast.AST) -> dict[str, str]:
     if isinstance(node, ast.ImportFrom):
         module = "." * node.level + (node.module or "")
         joint = "" if module.endswith(".") else "."
-        return {
-            alias.asname or alias.name: rooted(module + joint + alias.name) for alias in node.names
-        }
+        return {alias.asname or alias.name: module + joint + alias.name for alias in node.names}
     return {}
 
 
-def rooted(dotted: str) -> str:
-    """The dotted name from the last module on that is only shown through another one."""
-    parts = dotted.split(".")
-    for index in range(len(parts) - 1, 0, -1):
-        if parts[index] in _SHOWN_THROUGH and parts[0] != "builtins":
-            return ".".join([_SHOWN_THROUGH[parts[index]], *parts[index + 1 :]])
-    return dotted
-
-
-def resolve(node: ast.expr, scopes: tuple[Scope, ...], module: ModuleNames) -> str | None:
+def resolve(node: ast.expr, scopes: tuple[Scope, ...], file: FileNames) -> str | None:
     """The dotted origin of a name or attribute chain, or None for everything else."""
     if isinstance(node, ast.Name):
-        return _resolve_name(node.id, scopes, module)
+        return _resolve_name(node.id, scopes, file)
     if isinstance(node, ast.Attribute):
-        base = resolve(node.value, scopes, module)
-        return rooted(f"{base}.{node.attr}") if base else None
+        base = resolve(node.value, scopes, file)
+        return f"{base}.{node.attr}" if base else None
     return None
 
 
-def _resolve_name(name: str, scopes: tuple[Scope, ...], module: ModuleNames) -> str | None:
+def is_local(name: str, scopes: tuple[Scope, ...]) -> bool:
+    """Whether a name is bound by the function itself."""
+    return any(name in scope.names for scope in scopes)
+
+
+def _resolve_name(name: str, scopes: tuple[Scope, ...], file: FileNames) -> str | None:
     for depth, scope in enumerate(reversed(scopes)):
         if name in scope.globals:
             break
@@ -132,30 +126,37 @@ def _resolve_name(name: str, scopes: tuple[Scope, ...], module: ModuleNames) -> 
             continue  # a class's names are not seen by its methods
         if name in scope.names:
             return scope.names[name]
-    if name in module.imports:
-        return module.imports[name]
-    if name in module.definitions or name in module.others:
+    if name in file.imports:
+        return file.imports[name]
+    if name in file.definitions or name in file.others:
         return None
     return f"builtins.{name}" if name in _BUILTINS or name == "__builtins__" else None
 
 
 def open_scope(node: Scoped) -> Scope:
-    """The names that a function, class, lambda or comprehension binds by itself."""
+    """The names that a function, class, lambda or comprehension binds by itself.
+
+    One that an import binds, too, is that import's.
+    """
     names: dict[str, str | None] = {}
+    imports: dict[str, str] = {}
     declared: set[str] = set()
+    only_global: set[str] = set()
     if isinstance(node, _FUNCTIONS):
-        names.update(dict.fromkeys(_arguments(node.args)))
+        names.update(dict.fromkeys(parameters(node.args)))
     for child in _own_nodes(node):
         names.update(dict.fromkeys(_bound_names(child)))
-        names.update(imported_names(child))
+        imports.update(imported_names(child))
         if isinstance(child, (ast.Global, ast.Nonlocal)):
             declared.update(child.names)
-    kept = {name: origin for name, origin in names.items() if name not in declared}
-    only_global = (name for c in _own_nodes(node) if isinstance(c, ast.Global) for name in c.names)
+        if isinstance(child, ast.Global):
+            only_global.update(child.names)
+    kept = {name: origin for name, origin in {**names, **imports}.items() if name not in declared}
     return Scope(kept, isinstance(node, ast.ClassDef), frozenset(only_global))
 
 
-def _arguments(arguments: ast.arguments) -> Iterator[str]:
+def parameters(arguments: ast.arguments) -> Iterator[str]:
+    """The names of a function's parameters."""
     for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
         yield argument.arg
     for extra in (arguments.vararg, arguments.kwarg):
@@ -175,6 +176,12 @@ def _bound_names(node: ast.AST) -> Iterable[str]:
             return (name,)
         case _:
             return ()
+
+
+def bound_in(node: ast.AST) -> set[str]:
+    """The names that a class's body binds, in whatever way."""
+    found = {name for child in _own_nodes(node) for name in _bound_names(child)}
+    return found.union(*(imported_names(child) for child in _own_nodes(node)))
 
 
 def _own_nodes(root: ast.AST) -> Iterator[ast.AST]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from egbot.errors import EgbotError, UsageError
+from egbot.nodeids import test_files
 from egbot.ports import Executor
 from egbot.records import (
     FAILED,
@@ -44,7 +45,7 @@ class Runs:
     ``slot`` is the function's place in its file, ``before`` that file's bytes. ``reds`` are tests
     that failed against a recorder, and how: one that fails so with a candidate too is red for a
     reason of its own. ``lessons`` are for recorders that stand in for other functions, ``refused``
-    programs that are no solution for a reason that no test shows; ``unwritten`` are functions that
+    programs that are no solution for a reason that no test shows; ``allow`` is the guard's; ``unwritten`` are functions that
     candidates came to and that raise NotImplementedError. Close it before the executor.
     """
 
@@ -57,6 +58,7 @@ class Runs:
     reds: Mapping[str, Fault] = field(default_factory=dict)
     lessons: tuple[Lesson, ...] = ()
     refused: frozenset[str] = frozenset()
+    allow: tuple[str, ...] = ()
     unwritten: set[str] = field(default_factory=set)
     execute_s: float = 0.0
     num_executions: int = 0
@@ -116,7 +118,15 @@ class Runs:
         if candidate.num_passed < max(num_wanted, num_red + 1) or candidate.program in self.refused:
             return False
         after = self.slot.fill(candidate.program)
-        return not vetoes(self.before, after, self.target.qualname, self.target.ordinal)
+        return not vetoes(
+            self.before,
+            after,
+            self.target.qualname,
+            self.target.ordinal,
+            path=self.target.path,
+            test_paths=test_files(self.tests),
+            allow=self.allow,
+        )
 
     def set_apart(self, candidate: CandidateRun) -> Mapping[str, str]:
         """The tests that no function could make pass, as far as ``candidate`` shows, and why.
