@@ -19,7 +19,7 @@ from egbot.publish.suggestion import Fit
 from egbot.records import Outcome, Run
 from egbot.report import story
 from egbot.report.folding import trace_lines
-from egbot.report.markdown import fence, folded, sections, span
+from egbot.report.markdown import fence, sections, span
 
 _PIECES_CHARS = (4_000, 1_200, 300)  # for each long piece of the folded story, from roomy to tight
 _ELSE_LOOK = "the run's artifact holds them"
@@ -146,9 +146,6 @@ def _story(run: Run, said: Said, piece_chars: int, *, brief: bool) -> Iterator[P
         for outcome in solved:
             yield Part("how it came to be", _came_to_be(outcome, is_only=len(solved) == 1), 3)
     yield from _unsolved(run, others, piece_chars)
-    if said.state == "moved" and said.patch:
-        held = folded("What was written for the older commit", words.patch(said))
-        yield Part("the patch", held, 3)
     if not brief:
         yield from _folded(run, piece_chars)
 

@@ -10,7 +10,11 @@ import re
 
 _PART = re.compile(r"[^/\\\x00-\x1f\x7f:*?\"<>|]{1,200}")
 _TEST_NAME = re.compile(r"(?:test_.*|.*_tests?|tests?|conftest)\.py", re.IGNORECASE)
-_TEST_FOLDERS = frozenset({"test", "tests"})
+_TEST_FOLDER = re.compile(r"(?:\w+[_-])?tests?(?:[_-]\w+)?", re.IGNORECASE)
+_BUILD = re.compile(
+    r"(?:hatch|pdm|setup|meson|cmake|flit)?[_-]?(?:build|hook)s?\.py|\w+_(?:build|hook)\.py"
+)
+"""At the root: what build systems call their hooks in their examples."""
 _STEERING = frozenset(
     {
         "setup.py",
@@ -20,6 +24,8 @@ _STEERING = frozenset(
         "tasks.py",
         "dodo.py",
         "sitecustomize.py",
+        "toxfile.py",
+        "duties.py",
     }
     | {"usercustomize.py", "sconstruct.py", "wscript.py", "manage.py"}
 )
@@ -36,9 +42,11 @@ def path_problem(path: str) -> str:
         return "is no Python file"
     if any(part.startswith(".") for part in (*folders, name)):
         return "is hidden, as workflows and settings are"
-    if name in _STEERING:
+    is_build = not folders and _BUILD.fullmatch(name)
+    is_docs = name == "conf.py" and {"doc", "docs"}.intersection(map(str.lower, folders))
+    if name in _STEERING or is_build or is_docs:
         return "steers a build or a test run"
-    if _TEST_NAME.fullmatch(name) or _TEST_FOLDERS.intersection(part.lower() for part in folders):
+    if _TEST_NAME.fullmatch(name) or any(map(_TEST_FOLDER.fullmatch, folders)):
         return "belongs to the tests, which are never changed"
     return ""
 

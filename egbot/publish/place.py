@@ -7,7 +7,7 @@ forge; the run's own word for them is only compared.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from egbot.config import GithubSettings, Settings, load_settings
@@ -35,7 +35,8 @@ class Place:
     ``base_contents`` the same files on the base branch (for forks). ``branch`` is the name that
     egbot's own branch has or would have and ``branch_sha`` where it is; ``has_commit`` tells that
     it holds this very run already. ``head_trailer`` is the run that made the head commit, if
-    egbot did. ``allow`` is what the base branch lets functions use.
+    egbot did. ``allow`` is what the base branch lets functions use, ``named`` are the functions
+    (PATH::QUALNAME) that the request, as it reads now, names itself.
     """
 
     repository: str
@@ -59,6 +60,7 @@ class Place:
     tests_texts: frozenset[str] = frozenset()
     head_trailer: str = ""
     allow: tuple[str, ...] = ()
+    named: frozenset[str] = frozenset()
 
     @property
     def voice(self) -> Voice:
@@ -89,6 +91,7 @@ def look(forge: Forge, run: Run, number: int, settings: GithubSettings | None = 
     sha = pull.head_sha if pull is not None else base_sha
     paths = tuple(_paths(run))
     comments = tuple(forge.comments(number))
+    reviews = tuple(forge.review_comments(number)) if pull is not None else ()
     found = _settings(forge, base_ref)
     settings = settings or found.github
     is_same = pull is not None and not pull.is_fork
@@ -113,11 +116,10 @@ def look(forge: Forge, run: Run, number: int, settings: GithubSettings | None = 
         base_sha=base_sha,
         files=forge.changed_files(number) if pull is not None else (),
         own_comments=tuple(own(comments, me, REPORT)),
-        own_reviews=(
-            tuple(one for one in forge.review_comments(number) if is_by(one, me)) if pull else ()
-        ),
+        own_reviews=tuple(one for one in reviews if is_by(one, me)),
         own_pull=forge.open_pull(branch.name) if branch.sha else None,
         tests_texts=_tests_texts(issue, comments, run) if pull is None else frozenset(),
+        named=_named(issue, comments, reviews, run),
         head_trailer=trailer(forge.commit_message(sha)) if is_same else "",
     )
 
@@ -144,6 +146,17 @@ def _paths(run: Run) -> Iterator[str]:
             hint="publish a run with fewer targets",
         )
     yield from found
+
+
+def _named(
+    issue: Issue, comments: Iterable[Comment], reviews: Iterable[Comment], run: Run
+) -> frozenset[str]:
+    """The run's functions whose names stand in the issue, or in the comment that asked."""
+    kind, number = (run.trigger.comment if run.trigger is not None else None) or ("", 0)
+    asked = [one.body for one in (reviews if kind == "review" else comments) if one.id == number]
+    targets = [one.target for one in run.outcomes if one.target is not None]
+    names = {f"{one.path}::{one.qualname}" for one in targets}
+    return frozenset(name for name in names if any(name in text for text in (issue.body, *asked)))
 
 
 def _tests_texts(issue: Issue, comments: tuple[Comment, ...], run: Run) -> frozenset[str]:

@@ -49,7 +49,7 @@ class Plan:
 
 def make_plan(run: Run, place: Place, skip: frozenset[Route] = frozenset()) -> Plan:
     """The plan for ``run`` at ``place``; the rungs in ``skip`` were refused by the forge."""
-    checked = recheck(run, place.contents, place.tests_texts, place.allow)
+    checked = recheck(run, place.contents, place.tests_texts, place.allow, place.named)
     state = _state(run, place, checked)
     is_mine = state == "there" and place.head_trailer == place.fingerprint
     fits = _fits(place, checked, skip) if state == "open" else Fits()
@@ -66,7 +66,7 @@ def make_plan(run: Run, place: Place, skip: frozenset[Route] = frozenset()) -> P
         refusals=checked.refusals if state == "refused" else (),
         why_not_suggested=fits.why_not,
         compare_url=_compare_url(place) if route == "pull_request" else "",
-        patch=_patch(run, place, checked, state, route),
+        patch=_patch(place, checked, route),
     )
     return Plan(
         said=said,
@@ -158,10 +158,8 @@ def _compare_url(place: Place) -> str:
     return safe_url(page) if root else ""
 
 
-def _patch(run: Run, place: Place, checked: Checked, state: State, route: Route) -> str:
-    """The whole change as one diff: from the files as they are, or, for an older commit, the run's."""
-    if state == "moved":
-        return "".join(one.patch.unified_diff for one in run.outcomes if one.patch is not None)
+def _patch(place: Place, checked: Checked, route: Route) -> str:
+    """The whole change as one diff, from the files as they are; none for an older commit."""
     if route == "nothing" or not checked.after:
         return ""
     return "".join(

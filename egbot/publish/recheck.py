@@ -21,13 +21,19 @@ from egbot.report.text import one_line
 from egbot.source.diff import unified_diff
 from egbot.source.edit import insert, prepare
 from egbot.source.guard import vetoes
-from egbot.source.outline import find, says_nothing
+from egbot.source.outline import find, says_nothing, stub_places
 from egbot.source.text import SourceSyntaxError, parse_text
 
 MAX_CODE_CHARS = 100_000
 MAX_FILE_BYTES = 4 * 1024 * 1024
 _MAX_CLASSES = 20
-_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\ud800-\udfff]"
+)
+"""Control, direction, zero-width, filler and tag characters, and halves of pairs."""
+_AFAR = re.compile(r"\S[ \t]{100,}\S|^[ \t]{200,}\S", re.MULTILINE)
 
 Contents = Mapping[str, bytes | None]
 """Path to the file's bytes at one commit; None where there is no such file."""
@@ -71,11 +77,13 @@ def recheck(
     contents: Contents,
     tests_texts: frozenset[str] = frozenset(),
     allow: tuple[str, ...] = (),
+    named: frozenset[str] = frozenset(),
 ) -> Checked:
     """Rebuild every patch of ``run`` on ``contents``, one after another.
 
     ``tests_texts`` are the test files' texts that the request itself holds: a run may add no
-    other, ``allow`` is what its base branch lets functions use. One refusal refuses the whole run, because its functions were verified together.
+    other; ``allow`` is what its base branch lets functions use, ``named`` are the written functions
+    (PATH::QUALNAME) that it asks for anew. One refusal refuses the whole run, because its functions were verified together.
     """
     state = {path: data for path, data in contents.items() if data is not None}
     functions: list[Function] = []
@@ -86,6 +94,7 @@ def recheck(
             continue
         try:
             function, after = _rebuilt(outcome, outcome.patch, state, contents, allow)
+            _check_open(contents.get(function.path), outcome.patch.path, function, named)
         except _RefusedError as error:
             refusals.append(f"{_named(outcome)}: {error}")
             num_moved += isinstance(error, _MovedError)
@@ -141,20 +150,39 @@ def _rebuilt(
     return Function(patch.path, target.qualname, patch.replacement, alone), after
 
 
+def _check_open(
+    original: bytes | None, path: str, function: Function, named: frozenset[str]
+) -> None:
+    """Refuse to replace what is written, unless the request names it. Raises _RefusedError."""
+    name = f"{path}::{function.qualname}"
+    if original is None or name in named:
+        return
+    stubs = {one.qualname for one in stub_places(path, original)}
+    if find(original, function.qualname) is not None and function.qualname not in stubs:
+        raise _RefusedError(
+            f"{one_line(name, 200)} is written already; the request must name it (--target {name})"
+        )
+
+
 def _claimed(outcome: Outcome, patch: Patch) -> Target:
     """The target, where all that the run claims of it agrees. Raises _RefusedError."""
     target = outcome.target
     if target is None or target.path != patch.path:
         raise _RefusedError("its patch is for another file than its target")
-    if outcome.reason != "patched" or outcome.verdict is None or not outcome.verdict.accepted:
+    verdict = outcome.verdict
+    if outcome.reason != "patched" or verdict is None or not verdict.accepted:
         raise _RefusedError("it holds a patch that no final check accepted")
+    if verdict.regressions or verdict.vetoes or not (verdict.target_passed and verdict.proof):
+        raise _RefusedError("its final check contradicts itself")
     problem = path_problem(patch.path)
     if problem:
         raise _RefusedError(f"{one_line(patch.path, 200)} {problem}")
     if len(patch.replacement) > MAX_CODE_CHARS:
         raise _RefusedError(f"it is longer than {MAX_CODE_CHARS:,} characters")
-    if _BIDI.search(patch.replacement):
-        raise _RefusedError("it holds characters that change the direction of the text around them")
+    if _UNSEEN.search(patch.replacement):
+        raise _RefusedError("it holds characters that are not seen, or that change what is seen")
+    if _AFAR.search(patch.replacement):
+        raise _RefusedError("it holds code behind a hundred blanks")
     return target
 
 

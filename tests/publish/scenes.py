@@ -131,7 +131,7 @@ def outcome(
             unified_diff(path, before, after),
             code,
         ),
-        verdict=Verdict(True, NODE_IDS, ("tests/test_shop.py::test_net",)),
+        verdict=Verdict(True, NODE_IDS, ("tests/test_shop.py::test_net",), proof=NODE_IDS),
         attempts=(Attempt(Guidance(), "solved", steps, code, 2, 3.5),),
         stats=Stats(wall_s=4.2, num_tokens_generated=120, num_executions=6),
         evidence=evidence(),

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from egbot.errors import UsageError
 from egbot.publish.recheck import Checked, recheck
 from egbot.records import Outcome, Patch, Run, Tree, TreeFile, Verdict
+from egbot.report.files import read_run, run_json
 from egbot.source.diff import unified_diff
 from egbot.workbench import deliver
 from tests.publish.scenes import STUB, TESTS_FILE, WRITTEN, outcome, run_of, target, written
@@ -99,7 +107,7 @@ def test_a_diff_that_does_more_than_the_function_is_refused() -> None:
 
 def test_code_that_is_more_than_one_definition_is_refused() -> None:
     found = outcome(HEAD["shop.py"])
-    for code in (WRITTEN + "\nimport os\n", "import os\n", WRITTEN * 2, "def total(:\n", "\0"):
+    for code in (WRITTEN + "\nimport os\n", "import os\n", WRITTEN * 2, "def total(:\n"):
         assert "cannot be put into shop.py" in refused(run_of(with_patch(found, replacement=code)))
 
 
@@ -125,6 +133,28 @@ def test_what_no_final_check_accepted_is_refused() -> None:
         replace(found, reason="no_patch"),
     ):
         assert "no final check accepted" in refused(run_of(claim))
+    for verdict in (
+        replace(found.verdict, regressions=("test_shop.py::test_a",)),
+        replace(found.verdict, vetoes=("Line 1: it uses os.",)),
+        replace(found.verdict, target_passed=()),
+        replace(found.verdict, proof=()),
+    ):
+        assert "contradicts itself" in refused(run_of(replace(found, verdict=verdict)))
+
+
+def test_a_written_function_is_replaced_only_where_the_request_names_it() -> None:
+    code = STUB.replace("raise NotImplementedError", "return 0", 1).encode()
+    head: dict[str, bytes | None] = {"shop.py": code}
+    run = run_of(outcome(code))
+    assert "is written already" in refused(run, head)
+    named = frozenset({"shop.py::total"})
+    assert recheck(run, head, named=named).refusals == ()
+
+
+def test_another_header_than_the_stub_s_is_refused() -> None:
+    for header in "def total(prices, *, x=print('!')):", "@staticmethod\ndef total(prices):":
+        code = WRITTEN.replace("def total(prices):", header)
+        assert "header" in refused(run_of(outcome(HEAD["shop.py"], code=code)))
 
 
 @pytest.mark.parametrize(
@@ -150,6 +180,11 @@ def test_what_no_final_check_accepted_is_refused() -> None:
         "",
         ".git/hooks/x.py",
         "C:/x.py",
+        "hatch_build.py",
+        "toxfile.py",
+        "docs/conf.py",
+        "integration_tests/x.py",
+        "src/test-data/x.py",
         "x" * 500 + ".py",
     ],
 )
@@ -171,8 +206,11 @@ def test_the_guard_looks_again() -> None:
 
 
 def test_text_that_reads_otherwise_than_it_runs_is_refused() -> None:
-    code = WRITTEN.replace("result = 0", "result = 0  # \u202e evil")
-    assert "change the direction" in refused(run_of(outcome(HEAD["shop.py"], code=code)))
+    for hidden in "\u202e", "\u200b", "\u2028", "\x1b[2K", "\u3164", "\U000e0041", "\x0c":
+        code = WRITTEN.replace("result = 0", f"result = 0  # {hidden} evil")
+        assert "not seen" in refused(run_of(outcome(HEAD["shop.py"], code=code)))
+    code = WRITTEN.replace("result = 0", f"result = 0{' ' * 3000}; evil()")
+    assert "hundred blanks" in refused(run_of(outcome(HEAD["shop.py"], code=code)))
 
 
 def test_one_refusal_refuses_the_whole_run() -> None:
@@ -218,3 +256,44 @@ def test_no_other_tests_come_along() -> None:
 def test_a_run_made_of_attacks_is_refused_and_does_not_crash() -> None:
     claim = replace(hostile(10_000), reason="patched", verdict=Verdict(True, (), ()))
     assert refused(run_of(claim), {})
+
+
+# --- edited by a stranger -----------------------------------------------------------------------
+
+GOOD = outcome(HEAD["shop.py"])
+_ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.sampled_from(
+        ["", "..", "shop.py", "x", "\u202e", "a" * 300, "def total(prices):\n    return 1\n"]
+    ),
+    st.text(max_size=8),
+    st.lists(st.none(), max_size=2),
+)
+
+
+@settings(
+    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_an_edited_run_is_delivered_as_it_was_or_refused(
+    tmp_path: Path, data: st.DataObject
+) -> None:
+    document = json.loads(run_json(run_of(GOOD)))
+    holder, key = data.draw(st.sampled_from([*_places(document)]))
+    holder[key] = data.draw(_ODD)
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(document))
+    try:
+        checked = recheck(read_run(path), HEAD)
+    except UsageError:
+        return
+    assert checked.refusals or checked.after in (None, {}, recheck(run_of(GOOD), HEAD).after)
+
+
+def _places(node: Any) -> Iterator[tuple[Any, Any]]:
+    keys = node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
+    for key in keys:
+        yield node, key
+        yield from _places(node[key])
