@@ -15,8 +15,8 @@ from egbot import __version__
 from egbot.config import Settings
 from egbot.discovery.left import left_alone
 from egbot.discovery.needs import merge
-from egbot.discovery.plan import make_plan
 from egbot.discovery.probe import Probed, ask, inside, probe_of
+from egbot.discovery.stubplan import make_plan
 from egbot.discovery.targets import check_name, make_target, named_target
 from egbot.errors import EgbotError, InterruptedRunError, OutOfTimeError
 from egbot.nodeids import file_of, files_of, without_row

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from egbot.discovery.left import left_alone
 from egbot.discovery.needs import merge
-from egbot.discovery.plan import Item, make_plan
 from egbot.discovery.probe import Probed, ask, inside, probe_of
+from egbot.discovery.stubplan import Item, make_plan
 from egbot.errors import UsageError
 from egbot.formatting import formatted, formatter_of
 from egbot.nodeids import file_of

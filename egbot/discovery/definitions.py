@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -38,12 +38,14 @@ class Definition:
 
     @property
     def imports(self) -> tuple[str, ...]:
-        """The imports that its code needs."""
+        """The imports that its code needs, or is."""
+        if self.kind == "import":
+            return (self.code.rstrip(),)
         return tuple(f"import {name}" for name in dict.fromkeys(_USED.findall(self.code)))
 
 
 def define(
-    need: Need, expressions: Expressions, siblings: frozenset[str], *, is_shown: bool = False
+    need: Need, expressions: Expressions, siblings: Collection[str], *, is_shown: bool = False
 ) -> Definition:
     """The definition of something missing, as far as its uses tell it.
 
@@ -103,7 +105,7 @@ class _Maker:
     """Makes the classes of one file; ``siblings`` are its missing names, which may be bases."""
 
     expressions: Expressions
-    siblings: frozenset[str]
+    siblings: Collection[str]
     is_shown: bool
 
     def make(self, thing: Thing, kind: Kind) -> tuple[str, tuple[Part, ...]]:

@@ -181,17 +181,19 @@ def insert(source: bytes | None, qualname: str, code: str) -> bytes:
     ``if __name__ == "__main__":``; a method at the end of its class, in place of a lone ``pass`` or
     ``...``; a class or value below the imports, or at the top of its class. All stand above what
     needs them at import. Missing classes are created, and ``__all__`` names what is public. Several
-    classes and values of a module have no ``qualname``.
+    functions of one place have the first one's ``qualname``, classes and values of a module none.
 
     Raises SourceSyntaxError, and UsageError if the function is there already or cannot be encoded.
     """
     outline = read_outline(source or b"")
     code = outline.source.fitted(code.rstrip("\n"))
-    is_function = bool(qualname) and isinstance(parse_text(code).body[0], Function)
-    if is_function:
+    nodes = parse_text(code).body
+    is_function = bool(qualname) and isinstance(nodes[0], Function)
+    is_several = len(nodes) > 1 and all(isinstance(one, Function) for one in nodes)
+    if is_function and not is_several:
         code = only_definition(code, qualname)[0]
-        if outline.same(qualname):
-            raise UsageError(f"{qualname} is already defined; it can only be replaced")
+    if is_function and outline.same(qualname):
+        raise UsageError(f"{qualname} is already defined; it can only be replaced")
     classes = qualname.split(".")[:-1]
     site, missing = None, []
     while classes and (site := outline.klass(".".join(classes))) is None:

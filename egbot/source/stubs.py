@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from egbot.source.signatures import Parameter, Signature
 
@@ -51,11 +51,6 @@ def class_code(
     head = [f"@{decorator}"] if decorator else []
     head.append(f"class {name}({base}):" if base else f"class {name}:")
     return "\n".join([*head, *indented(lines)]) + "\n"
-
-
-def fields(values: Mapping[str, str]) -> list[str]:
-    """Lines ``name: type`` for names with their annotations, "" for unknown ones."""
-    return [f"{name}: {annotation or 'object'}" for name, annotation in values.items()]
 
 
 def summary(name: str, owner: str = "") -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from egbot.discovery.needs import Needs, merge
-from egbot.discovery.plan import make_plan
 from egbot.discovery.probe import Probed, ask, inside, probe_of
+from egbot.discovery.stubplan import make_plan
 from egbot.execution.process import process_sandbox
 from egbot.records import FailingTest, Fault, Limits, Tree, TreeFile
 

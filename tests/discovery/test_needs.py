@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from egbot.discovery.needs import merge
-from egbot.discovery.plan import make_plan
+from egbot.discovery.stubplan import make_plan
 from egbot.records import (
     Evidence,
     Expectation,

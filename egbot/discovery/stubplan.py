@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from egbot.discovery.definitions import Definition, define
 from egbot.discovery.functions import Part, part_of
@@ -17,7 +17,7 @@ from egbot.records import Example, Target, Tree, TreeFile
 from egbot.source.edit import insert
 from egbot.source.examples import Expressions
 from egbot.source.imports import add_imports
-from egbot.source.outline import find
+from egbot.source.outline import find, only_definition
 from egbot.source.signatures import Signature
 from egbot.source.text import SourceSyntaxError
 
@@ -54,12 +54,13 @@ class Plan:
 
 @dataclass(slots=True)
 class _Writing:
-    """A plan in the making."""
+    """A plan in the making; ``parts`` are what is to be written of a need, by its path."""
 
     files: dict[str, TreeFile]
-    items: list[Item]
-    added: list[str]
     problems: list[str]
+    items: list[Item] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    parts: dict[str, tuple[Part, ...]] = field(default_factory=dict)
 
 
 def make_plan(
@@ -71,7 +72,7 @@ def make_plan(
     file is collected is needed by all of its tests. Stubs that are to be shown do nothing in this
     case, so that the tests can be collected.
     """
-    writing = _Writing(dict(tree), [], [], list(needs.problems))
+    writing = _Writing(dict(tree), list(needs.problems))
     expressions = Expressions(tree)
     needs = take_apart(needs, expressions)
     for need in needs.needs:
@@ -80,14 +81,22 @@ def make_plan(
             inner.uses += need.uses
     for name, path in needs.modules.items():
         _create(writing, name, path)
-    defined = [_defined(need, needs, expressions, is_shown=is_shown) for need in needs.needs]
-    written = {one.need.root.who: _write(writing, one) for one in _in_writing_order(defined)}
-    places = [(one.path, one.qualname) for one in needs.needs]
-    writing.items.sort(key=lambda one: places.index((one.path, one.name)) if one.name else -1)
+    names: dict[str, set[str]] = {}
+    for need in needs.needs:
+        names.setdefault(need.path, set()).add(need.name)
+    defined = [
+        _defined(need, needs, expressions, names[need.path], is_shown=is_shown)
+        for need in needs.needs
+    ]
+    writing.parts = {one.need.root.who: one.parts for one in defined if one.need.origin == "stub"}
+    for group in _groups(one for one in defined if one.need.origin != "stub"):
+        _write(writing, group)
+    places = {(one.path, one.qualname): number for number, one in enumerate(needs.needs)}
+    writing.items.sort(key=lambda one: places.get((one.path, one.name), -1))
     targets = [
         target
         for need in needs.needs
-        for part in written[need.root.who]
+        for part in writing.parts.get(need.root.who, ())
         if (target := _target(need, part, writing.files, early)) is not None
     ]
     return Plan(
@@ -109,52 +118,61 @@ def _create(writing: _Writing, name: str, path: str) -> None:
     writing.items.append(Item(path, "", "module", ()))
 
 
-def _defined(need: Need, needs: Needs, expressions: Expressions, *, is_shown: bool) -> Definition:
+def _defined(
+    need: Need, needs: Needs, expressions: Expressions, siblings: Collection[str], *, is_shown: bool
+) -> Definition:
     if need.origin == "stub":
-        return Definition(need, "function", "", (_part_of_stub(need, expressions),))
+        signature = Signature(need.name, (), "method" if "." in need.qualname else "function")
+        return Definition(need, "function", "", (part_of(Thing.of(need), signature, expressions),))
     inner = _inner_module(need, needs)
     if inner:
         return Definition(need, "import", f"from {inner} import {need.name}\n")
-    siblings = frozenset(one.name for one in needs.needs if one.path == need.path)
     return define(need, expressions, siblings, is_shown=is_shown)
 
 
-def _in_writing_order(defined: Iterable[Definition]) -> Iterator[Definition]:
-    """What goes to the top of a file comes from the last to the first; its values are put together."""
-    lower: list[Definition] = []
-    tops: list[Definition] = []
-    values: dict[str, int] = {}
+def _groups(defined: Iterable[Definition]) -> Iterator[list[Definition]]:
+    """What is put into a file at once: functions of one place, and values of a module.
+
+    What goes to the top of a file comes from the last to the first. A function that its own file
+    asks for stands alone, above what asks.
+    """
+    lower: dict[tuple[str, ...], list[Definition]] = {}
+    upper: dict[tuple[str, ...], list[Definition]] = {}
     for one in defined:
-        path = one.need.path
+        need = one.need
+        owner = need.qualname.rpartition(".")[0]
         if one.kind in ("function", "import"):
-            lower.append(one)
-        elif one.kind == "constant" and path in values and "." not in one.need.qualname:
-            first = values[path]
-            tops[first] = replace(tops[first], code=tops[first].code + one.code)
-            tops.append(replace(one, code=""))
+            sights = (need.root, *(use.sight for use in need.uses))
+            is_asked = any(each.place and each.place.path == need.path for each in sights)
+            key = (need.path, owner, one.kind, need.name if is_asked else "")
+            lower.setdefault(key, []).append(one)
         else:
-            if one.kind == "constant" and "." not in one.need.qualname:
-                values[path] = len(tops)
-            tops.append(one)
-    yield from (*lower, *tops[::-1])
+            name = need.name if owner or one.kind != "constant" else ""
+            upper.setdefault((need.path, owner, name), []).append(one)
+    yield from (*lower.values(), *reversed(upper.values()))
 
 
-def _write(writing: _Writing, found: Definition) -> tuple[Part, ...]:
-    """Put a need's definition into its file; what of it is to be written."""
-    need, file = found.need, writing.files.get(found.need.path)
-    if need.origin == "stub":
-        return found.parts
-    if file is not None and find(file.data, need.qualname) is not None:
-        return ()  # another need has brought it, or it has been written since
+def _write(writing: _Writing, group: list[Definition]) -> None:
+    """Put definitions into their file, but for what another need has brought there by now."""
+    path = group[0].need.path
+    file = writing.files.get(path)
+    new = [one for one in group if file is None or find(file.data, one.need.qualname) is None]
     try:
-        writing.files[need.path] = _placed(file, found)
+        writing.files |= {path: _placed(file, new)} if new else {}
     except (SourceSyntaxError, UsageError) as error:
-        writing.problems.append(f"no stub for {need.qualname} fits into {need.path}: {error}")
-        return ()
-    writing.items.append(Item(need.path, need.qualname, _shown_kind(found), _places(need.uses)))
-    if not found.parts and found.kind != "import":
-        writing.added.append(f"{need.path}::{need.qualname}")
-    return found.parts
+        if len(new) > 1:
+            for one in new:
+                _write(writing, [one])
+        else:
+            name = new[0].need.qualname
+            writing.problems.append(f"no stub for {name} fits into {path}: {error}")
+        return
+    for one in new:
+        need = one.need
+        writing.parts[need.root.who] = one.parts
+        writing.items.append(Item(path, need.qualname, _shown_kind(one), _places(need.uses)))
+        if not one.parts and one.kind != "import":
+            writing.added.append(f"{path}::{need.qualname}")
 
 
 def _shown_kind(found: Definition) -> str:
@@ -164,15 +182,17 @@ def _shown_kind(found: Definition) -> str:
     return "property" if binding == "property" else "method"
 
 
-def _placed(file: TreeFile | None, found: Definition) -> TreeFile:
-    data = file.data if file is not None else b""
-    lines = found.imports
-    if found.kind == "import":
-        lines = (found.code.rstrip(),)
-    elif found.code:
-        data = insert(data, found.need.qualname, found.code)
+def _placed(file: TreeFile | None, group: list[Definition]) -> TreeFile:
+    """The file with definitions that stand together in it."""
+    data, kind, qualname = file.data if file else b"", group[0].kind, group[0].need.qualname
+    if kind == "function":
+        codes = [only_definition(one.code, one.need.qualname)[0] for one in group]
+        data = insert(data, qualname, ("\n\n" if "." in qualname else "\n\n\n").join(codes))
+    elif kind != "import":
+        data = insert(data, qualname, "".join(one.code for one in group))
+    lines = tuple(dict.fromkeys(line for one in group for line in one.imports))
     data = add_imports(data, lines) if lines else data
-    return TreeFile(data, file.mode if file is not None else 0o100644)
+    return TreeFile(data, file.mode if file else 0o100644)
 
 
 def _inner_module(need: Need, needs: Needs) -> str:
@@ -196,11 +216,6 @@ def _inner(need: Need, needs: Needs) -> Need | None:
 
 
 # --- targets ------------------------------------------------------------------------------------
-
-
-def _part_of_stub(need: Need, expressions: Expressions) -> Part:
-    signature = Signature(need.name, (), "method" if "." in need.qualname else "function")
-    return part_of(Thing.of(need), signature, expressions)
 
 
 def _target(
@@ -235,8 +250,7 @@ def _tests(uses: Iterable[Use], early: Mapping[str, tuple[str, ...]]) -> tuple[s
 
 
 def _evidence(need: Need, part: Part) -> tuple[str, ...]:
-    what = {"stub": "is not written", "missing_member": "is missing", "missing_name": "is missing"}
-    said = what.get(need.origin, "is missing")
+    said = "is not written" if need.origin == "stub" else "is missing"
     places = _places(part.uses or need.uses)
     return tuple(f"{place} calls {part.qualname}, which {said}" for place in places[:MAX_EVIDENCE])
 
@@ -248,9 +262,8 @@ def _places(uses: Iterable[Use]) -> tuple[str, ...]:
 
 def _chosen(examples: tuple[Example, ...]) -> tuple[Example, ...]:
     """The most telling examples within the limit, in their order."""
-    ranked = sorted(examples, key=lambda one: (not one.exact, not one.relation))[:MAX_EXAMPLES]
-    kept = set(ranked)
-    return tuple(one for one in examples if one in kept)
+    ranked = sorted(examples, key=lambda one: (not one.exact, not one.relation))
+    return tuple(filter(set(ranked[:MAX_EXAMPLES]).__contains__, examples))
 
 
 def _ordered(targets: Iterable[Target]) -> tuple[Target, ...]:
