@@ -15,6 +15,9 @@ A message says what happened, where, and what to do next; it is fit for a pull r
 never holds a secret. Candidate crashes and failing tests are data, never errors.
 """
 
+import difflib
+from collections.abc import Iterable
+
 EXIT_SOLVED = 0
 EXIT_NOT_SOLVED = 1
 EXIT_USAGE = 2
@@ -80,3 +83,11 @@ class InterruptedRunError(EgbotError):
     """The run was stopped from outside; what was reached so far has been saved."""
 
     exit_code = EXIT_INTERRUPTED
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """A hint for a name that is not there: those that come near, or end like it."""
+    listed, last = sorted(set(names)), name.rpartition("/")[2]
+    close = difflib.get_close_matches(name, listed, n=3, cutoff=0.5)
+    close = close or [one for one in listed if f"/{one}".endswith((f"/{last}", f".{last}"))][:3]
+    return f"did you mean {' or '.join(close)}?" if close else "check the spelling"

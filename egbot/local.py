@@ -27,7 +27,7 @@ from egbot.intake.failures import from_root, selected_tests, within
 from egbot.intake.issue import named_tests, tests_in_issue
 from egbot.intake.junit import junit_failures
 from egbot.output import Saver, held
-from egbot.pipeline import Request, Tools, check_request
+from egbot.pipeline import check_request
 from egbot.ports import Decoder, Sandbox
 from egbot.progress import Report, Stage
 from egbot.records import SCHEMA_RUN, Patch, Run, Stats, Tree, TreeFile, Trigger
@@ -40,6 +40,7 @@ from egbot.repository import (
 )
 from egbot.rootdirs import chosen
 from egbot.source.diff import unified_diff
+from egbot.state import Request, Tools
 from egbot.synthesis.budget import Budget
 from egbot.turns import naming, solve_each
 from egbot.written import check_clean, write_patches

@@ -11,10 +11,11 @@ from dataclasses import astuple, replace
 from egbot.config import Settings
 from egbot.dependencies import homes
 from egbot.errors import EgbotError, OutOfTimeError, SandboxError, UsageError
-from egbot.pipeline import Request, Tools, solve
+from egbot.pipeline import solve
 from egbot.progress import Progress, Report, Stage
 from egbot.records import Outcome, Run, Stats, Tree
 from egbot.report.kept import bounded, limit_bytes
+from egbot.state import Request, Tools
 from egbot.synthesis.budget import Budget
 
 _OWN_FAULTS = (UsageError, SandboxError, OutOfTimeError)

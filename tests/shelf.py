@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from egbot.config import Settings
 from egbot.errors import EgbotError
-from egbot.pipeline import Request, Tools, check_request, solve
+from egbot.pipeline import check_request, solve
 from egbot.progress import Progress
 from egbot.records import Outcome, Prompt, Run, Tree, TreeFile
+from egbot.state import Request, Tools
 from egbot.synthesis.budget import Budget
 from egbot.testing import ReplaySandbox, Script, ScriptedDecoder
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from egbot.pipeline import Request, solve
+from egbot.pipeline import solve
 from egbot.records import Execution, Job, Run, TestOutcome, Tree
+from egbot.state import Request
 from egbot.synthesis.budget import Budget
 from egbot.testing import ReplaySandbox, Script
 from tests.shelf import DOUBLE, STUB, Bench, decoder_of, reasons, settings_of, tree_of

@@ -18,8 +18,9 @@ from egbot.execution.link import Link
 from egbot.execution.options import Backend, SandboxOptions
 from egbot.execution.process import process_sandbox
 from egbot.execution.select import choose
-from egbot.pipeline import Request, Tools, solve
+from egbot.pipeline import solve
 from egbot.records import Job, Limits, Run
+from egbot.state import Request, Tools
 from egbot.testing import Script
 from tests.machine import IMAGE, need
 from tests.shelf import decoder_of, reasons, settings_of, tree_of

@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from egbot import pipeline
+from egbot import state
 from egbot.bench.oracle import Oracle, signature_fits
 from egbot.bench.packages import blanked, deleted
 from egbot.bench.results import Result, Status, Try
 from egbot.bench.solving import PASSING, Tools, blank_result, limits_of
 from egbot.bench.tasks import BlankedFunction, Task
 from egbot.config import GuidanceSettings, Settings
+from egbot.pipeline import solve
 from egbot.records import Outcome, Run, Tree
 from egbot.survey import survey
 
@@ -44,10 +45,10 @@ def solve_blanked(
     if tools.oracle:
         one = GuidanceSettings(method="samples:1", max_lines=_ORACLE_LINES)
         settings = settings.model_copy(update={"guidance": one})
-    run = pipeline.solve(
-        pipeline.Request(tree),
+    run = solve(
+        state.Request(tree),
         settings,
-        pipeline.Tools(
+        state.Tools(
             tools.sandbox(tree),
             oracle.decoder if tools.oracle else tools.decoder,
             oracle.report,

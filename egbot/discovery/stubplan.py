@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from egbot.discovery.definitions import Definition, define
 from egbot.discovery.functions import Part, part_of
 from egbot.discovery.needs import Need, Needs, Use
-from egbot.discovery.targets import make_target
+from egbot.discovery.targets import Key, key_of, make_target
 from egbot.discovery.things import Thing, take_apart
 from egbot.errors import UsageError
 from egbot.nodeids import file_of
@@ -224,16 +224,10 @@ def _target(
     tests = _tests(part.uses or tuple(need.uses), early)
     if not tests:
         return None
-    return make_target(
-        files,
-        need.path,
-        part.qualname,
-        need.ordinal if need.origin == "stub" else None,
-        origin=need.origin,
-        tests=tests,
-        evidence=_evidence(need, part),
-        examples=_chosen(part.examples),
-    )
+    ordinal = need.ordinal if need.origin == "stub" else None
+    target = make_target(files, need.path, part.qualname, ordinal, origin=need.origin)
+    evidence, examples = _evidence(need, part), _chosen(part.examples)
+    return target and replace(target, tests=tests, evidence=evidence, examples=examples)
 
 
 def _tests(uses: Iterable[Use], early: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -271,12 +265,11 @@ def _ordered(targets: Iterable[Target]) -> tuple[Target, ...]:
 
     A test that needs only A is served before one that needs A and B.
     """
-    merged: dict[tuple[str, str, int], Target] = {}
+    merged: dict[Key, Target] = {}
     for one in targets:
-        key = (one.path, one.qualname, one.ordinal)
-        known = merged.get(key)
-        tests = tuple(dict.fromkeys([*(known.tests if known else ()), *one.tests]))
-        merged[key] = replace(known or one, tests=tests)
+        known = merged.setdefault(key_of(one), one)
+        tests = tuple(dict.fromkeys((*known.tests, *one.tests)))
+        merged[key_of(one)] = replace(known, tests=tests)
     waiting = list(merged.values())
     needed = Counter(test for one in waiting for test in one.tests)
     ordered: list[Target] = []

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from egbot.errors import UsageError
-from egbot.records import Example, Origin, Target, Tree
+from egbot.errors import UsageError, near
+from egbot.records import Origin, Target, Tree
 from egbot.source.outline import Definition, definitions, find
 from egbot.source.text import SourceSyntaxError
 
+Key = tuple[str, str, int]
 
-def make_target(  # noqa: PLR0913  each is a field
-    tree: Tree,
-    path: str,
-    qualname: str,
-    ordinal: int | None,
-    *,
-    origin: Origin,
-    tests: tuple[str, ...] = (),
-    evidence: tuple[str, ...] = (),
-    examples: tuple[Example, ...] = (),
+
+def key_of(target: Target) -> Key:
+    """Which function it is: its path, its name, and which one of that name."""
+    return target.path, target.qualname, target.ordinal
+
+
+def make_target(
+    tree: Tree, path: str, qualname: str, ordinal: int | None, *, origin: Origin
 ) -> Target | None:
     """The function as it stands in ``tree``, or None where there is none.
 
     Of equal names the ``ordinal``-th counts, by default the last. Raises SourceSyntaxError.
     """
     found = find(tree[path].data, qualname, ordinal) if path in tree else None
-    if found is None:
-        return None
-    target = _target(tree, path, found, origin)
-    return replace(target, tests=tests, evidence=evidence, examples=examples)
+    return _target(tree, path, found, origin) if found else None
 
 
 def _target(tree: Tree, path: str, found: Definition, origin: Origin) -> Target:
@@ -61,7 +56,7 @@ def named_target(spec: str, tree: Tree, entered: Sequence[tuple[str, int]] = ())
     if not path or not qualname:
         raise UsageError(f"{spec} names no function", hint="write PATH::NAME or PATH::Class.name")
     if path not in tree:
-        raise UsageError(f"there is no file {path}", hint=_near(path, tree))
+        raise UsageError(f"there is no file {path}", hint=near(path, tree))
     try:
         listed = definitions(tree[path].data)
     except SourceSyntaxError as error:
@@ -69,7 +64,7 @@ def named_target(spec: str, tree: Tree, entered: Sequence[tuple[str, int]] = ())
     same = [one for one in listed if one.qualname == qualname]
     if not same:
         names = [definition.qualname for definition in listed]
-        raise UsageError(f"{path} has no function {qualname}", hint=_near(qualname, names))
+        raise UsageError(f"{path} has no function {qualname}", hint=near(qualname, names))
     ran = [one for one in same for _, line in entered[:1] if one.span.start_line == line]
     target = _target(tree, path, (ran or same)[-1], "named")
     tests = tuple(dict.fromkeys(test for test, _ in entered))
@@ -89,10 +84,3 @@ def check_name(spec: str, tree: Tree) -> None:
         is_mentioned = "::" in spec and any(map(word.search, files))
         if isinstance(error.__cause__, SourceSyntaxError) or not is_mentioned:
             raise
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    listed = list(names)
-    close = difflib.get_close_matches(name, listed, n=3, cutoff=0.5)
-    close = close or [other for other in listed if other.rpartition(".")[2] == name][:3]
-    return f"did you mean {' or '.join(close)}?" if close else "check the spelling"

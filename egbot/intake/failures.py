@@ -5,13 +5,12 @@ It knows nothing of why a test fails or of what would mend it.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from egbot.errors import UsageError
+from egbot.errors import UsageError, near
 from egbot.nodeids import file_of, names_of
 from egbot.records import FAILED, Collection, FailingTest, Fault, TestOutcome, Tree
 from egbot.repository import Repository
@@ -99,7 +98,7 @@ def _checked(spec: str, tree: Tree) -> str:
         raise UsageError(f"{spec!r} does not lie in the repository", hint="give a path inside it")
     clean = str(pure)
     if clean not in tree and (separator or not _is_folder(clean, tree)):
-        raise UsageError(f"there is no test file {clean}", hint=_near(clean, tree))
+        raise UsageError(f"there is no test file {clean}", hint=near(clean, tree))
     if separator:
         _check_name(clean, rest, tree)
     return f"{clean}{separator}{rest}"
@@ -113,16 +112,8 @@ def _check_name(path: str, rest: str, tree: Tree) -> None:
         raise UsageError(f"{path}:: names no test", hint="write PATH::test_name")
     if name.isidentifier() and not re.search(rf"\b{re.escape(name)}\b", text):
         names = re.findall(r"(?:def|class)\s+(\w+)", text)
-        raise UsageError(f"{path} has no test {name}", hint=_near(name, names))
+        raise UsageError(f"{path} has no test {name}", hint=near(name, names))
 
 
 def _has_control(text: str) -> bool:
     return any(ord(character) < 32 for character in text)
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    listed = sorted(set(names))
-    close = difflib.get_close_matches(name, listed, n=3, cutoff=0.6)
-    last = name.rpartition("/")[2]
-    close = close or [other for other in listed if other.rpartition("/")[2] == last][:3]
-    return f"did you mean {' or '.join(close)}?" if close else "check the spelling"
