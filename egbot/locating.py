@@ -119,8 +119,9 @@ def _keep_named(state: State) -> None:
     """
     found = {f"{one.path}::{one.qualname}": one for one in state.targets}
     entered: dict[str, list[tuple[str, int]]] = {}
+    failing = state.failing
     for test, seen in state.evidence.items():
-        for one in seen.entered if test in state.failing else ():
+        for one in seen.entered if test in failing else ():
             entered.setdefault(f"{one.path}::{one.qualname}", []).append((test, one.line))
     targets = []
     for spec in state.request.targets:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import ast
-import keyword
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 
+from egbot.discovery.modules import has_files, is_dotted, is_kept_back, missing_modules
 from egbot.records import Evidence, Expectation, Origin, Probe, Sight, Tree
-from egbot.source.outline import read_outline
-from egbot.source.text import SourceSyntaxError, parse_text, read_source
+from egbot.source.outline import outline_in
 
 _ENTERED = re.compile(r"((?:[:.])[A-Z]\w*\(\))\.__a?enter__\(\)")
 _STEP = re.compile(r"\.\w+|\(\)|\[.*?\](?=[.(\[]|$)|.+", re.DOTALL)
 _ORIGINS: dict[str, Origin] = {"stub": "stub", "name": "missing_name", "member": "missing_member"}
 MAX_NEEDS = 2_000
-_PATH = "name its folder in pythonpath of pytest's settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +71,10 @@ def merge(
     these, with a / at the end) is there, where the snapshot does not reach.
     """
     sights = [(test, _placed(one, tree)) for test, seen in evidence.items() for one in seen.sights]
-    problems: dict[str, None] = {}
     files, folders = _homes(sights, tree, probe)
-    asked = _asked_modules(sights, tree, probe, {*files, *folders}, is_bold=is_bold)
-    modules = {
-        name: path
-        for name, path in _missing_modules(
-            asked, {**folders, **files}, tree, probe, problems
-        ).items()
-        if not _is_kept_back(path, ignored)
-    }
+    asked = [one.who for _, one in sights if _is_module(one, "missing")]
+    made, problems = missing_modules(asked, tree, probe, {**folders, **files}, is_bold=is_bold)
+    modules = {name: path for name, path in made.items() if not is_kept_back(path, ignored)}
     files |= modules
     needs = _needs(sights, files, probe)
     shared = _shared(needs, tree)
@@ -97,11 +87,11 @@ def merge(
             needs[root].uses.append(Use(steps_of(sight.who[len(root) :]), sight, test))
     for who, need in tuple(needs.items()):
         folder, _, last = need.path.rpartition("/")
-        is_there = last == "__init__.py" and _is_kept_back(f"{folder}/{need.name}.py", ignored)
+        is_there = last == "__init__.py" and is_kept_back(f"{folder}/{need.name}.py", ignored)
         if is_there or _is_declared(need, tree):
             del needs[who]
     _drop_hooks(needs)
-    return Needs(tuple(needs.values()), modules, tuple(problems))
+    return Needs(tuple(needs.values()), modules, problems)
 
 
 def _homes(
@@ -120,7 +110,7 @@ def _homes(
         and path not in tests
         and (_is_file_of(name, path) or renamed.get(name) == path)
     }
-    folders = {name: f"{path}__init__.py" for name, path in told if _has_files(path, tree)}
+    folders = {name: f"{path}__init__.py" for name, path in told if has_files(path, tree)}
     return files, renamed | folders
 
 
@@ -134,7 +124,8 @@ def _needs(
     for _, sight in sights:
         if sight.kind in _ORIGINS and sight.who not in needs and len(needs) < MAX_NEEDS:
             need = _need(sight, files)
-            if need is not None and need.origin == "stub" and _place(need) not in stubs:
+            place = (need.path, need.qualname, need.ordinal) if need else None
+            if need and need.origin == "stub" and place not in stubs:
                 # of the class that has it from a base, which says that subclasses do this
                 need.origin = "missing_member"
                 need = need if "." in need.qualname and need.name in inherited else None
@@ -146,13 +137,8 @@ def _needs(
 def _is_declared(need: Need, tree: Tree) -> bool:
     """Whether the member's class annotates it: its constructor is to set it."""
     owner, _, name = need.qualname.rpartition(".")
-    if need.origin != "missing_member" or need.path not in tree:
-        return False
-    try:
-        site = read_outline(tree[need.path].data).klass(owner)
-    except SourceSyntaxError:
-        return False
-    lines = site.node.body if site is not None else ()
+    site = outline_in(tree, need.path).klass(owner)
+    lines = site.node.body if site and need.origin == "missing_member" else ()
     return any(
         isinstance(one, ast.AnnAssign) and getattr(one.target, "id", "") == name for one in lines
     )
@@ -167,7 +153,7 @@ def _shared(needs: Mapping[str, Need], tree: Tree) -> dict[str, str]:
     found: dict[str, str] = {}
     for (path, name), several in groups.items():
         if len(several) > 1:
-            bases = _bases(tree[path].data)
+            bases = _bases(outline_in(tree, path).tree)
             lines = [_ancestors(one.qualname.rpartition(".")[0], bases) for one in several]
             common = [one for one in lines[0] if all(one in line for line in lines)]
             for one in several if common else ():
@@ -175,14 +161,10 @@ def _shared(needs: Mapping[str, Need], tree: Tree) -> dict[str, str]:
     return found
 
 
-def _bases(data: bytes) -> dict[str, list[str]]:
+def _bases(module: ast.Module) -> dict[str, list[str]]:
     """The file's top-level classes, and the bases that they name."""
-    try:
-        nodes = parse_text(read_source(data).text).body
-    except SourceSyntaxError:
-        return {}
     found: dict[str, list[str]] = {}
-    for node in nodes:
+    for node in module.body:
         if isinstance(node, ast.ClassDef):
             plain = [one.value if isinstance(one, ast.Subscript) else one for one in node.bases]
             found[node.name] = [one.id for one in plain if isinstance(one, ast.Name)]
@@ -205,7 +187,7 @@ def _moved(sight: Sight, moved: Mapping[str, str]) -> Sight:
 def _placed(sight: Sight, tree: Tree) -> Sight:
     """The sight, without a place that is none of the tree's (a folder may be a package's)."""
     place = sight.place
-    is_there = place is None or place.path in tree or _has_files(place.path, tree)
+    is_there = place is None or place.path in tree or has_files(place.path, tree)
     return sight if is_there else replace(sight, place=None)
 
 
@@ -289,17 +271,13 @@ def _is_module(sight: Sight, detail: str) -> bool:
 def _need(sight: Sight, files: Mapping[str, str]) -> Need | None:
     module, _, rest = sight.who.partition(":")
     qualname, _, ordinal = rest.partition("@")
-    if not _is_dotted(qualname.replace(".<locals>", "")) or (not ordinal.isdigit() and ordinal):
+    if not is_dotted(qualname.replace(".<locals>", "")) or (not ordinal.isdigit() and ordinal):
         return None
     path = files.get(module)
     if path is None:
         return None
     number = int(ordinal or 0)
     return Need(path, module, qualname, number, _ORIGINS[sight.kind], sight)
-
-
-def _place(need: Need) -> tuple[str, str, int]:
-    return need.path, need.qualname, need.ordinal
 
 
 def _root(who: str, needs: Mapping[str, Need]) -> str:
@@ -310,93 +288,3 @@ def _root(who: str, needs: Mapping[str, Need]) -> str:
             return who[:end]
         end = max(who.rfind(sign, 0, end) for sign in ".([")
     return ""
-
-
-def _is_dotted(name: str) -> bool:
-    parts = name.split(".")
-    return all(part.isidentifier() and not keyword.iskeyword(part) for part in parts)
-
-
-# --- modules ----------------------------------------------------------------------------------
-
-
-def _asked_modules(
-    sights: Iterable[tuple[str, Sight]],
-    tree: Tree,
-    probe: Probe,
-    there: Iterable[str],
-    *,
-    is_bold: bool,
-) -> tuple[str, ...]:
-    """The missing modules that are the repository's to have, as those of packages ``there`` are."""
-    asked = dict.fromkeys(sight.who for _, sight in sights if _is_module(sight, "missing"))
-    stems = {PurePosixPath(path).stem for path in probe.test_paths}
-    known = {*there, *probe.own, *(path.partition("/")[0] for path in tree if "/" in path)}
-
-    def is_ours(name: str) -> bool:
-        top = name.partition(".")[0]
-        if not _is_dotted(name) or top in sys.stdlib_module_names or top.lower() in probe.declared:
-            return False
-        is_named = not stems.isdisjoint({f"test_{top}", f"{top}_test", f"tests_{top}"})
-        return is_bold or is_named or top in known
-
-    return tuple(filter(is_ours, asked))
-
-
-def _missing_modules(
-    asked: Iterable[str],
-    files: Mapping[str, str],
-    tree: Tree,
-    probe: Probe,
-    problems: dict[str, None],
-) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in sorted(asked, key=lambda one: one.count(".")):
-        top = name.partition(".")[0]
-        is_package = any(one.startswith(f"{name}.") for one in asked)
-        other = _elsewhere(top, tree, probe) if name == top else ""
-        if other:
-            problems.setdefault(f"{name} lies in {other}, which is not on the import path: {_PATH}")
-            continue
-        folder = _folder(name, {**files, **found}, probe.root)
-        if folder is None:
-            problems.setdefault(f"{name} cannot be a module: {name.rpartition('.')[0]} is none")
-            continue
-        last = name.rpartition(".")[2]
-        single, package = f"{folder}{last}.py", f"{folder}{last}/__init__.py"
-        if single in tree and is_package:
-            problems.setdefault(f"{name} is the module {single}, no package")
-        elif single not in tree and package not in tree:
-            found[name] = package if is_package or _has_files(f"{folder}{last}/", tree) else single
-    return found
-
-
-def _folder(name: str, files: Mapping[str, str], root: str) -> str | None:
-    """Where the module goes: into its package, or into the folder of the repository's packages."""
-    parent = name.rpartition(".")[0]
-    if not parent:
-        return f"{root}/" if root else ""
-    path = files.get(parent)
-    if path is not None:
-        return path.removesuffix("__init__.py") if path.endswith("__init__.py") else None
-    above = _folder(parent, files, root)  # a package without a file of its own
-    return None if above is None else f"{above}{parent.rpartition('.')[2]}/"
-
-
-def _is_kept_back(path: str, ignored: Iterable[str]) -> bool:
-    stem = path.removesuffix(".py").removesuffix("/__init__")
-    return any(
-        one.startswith((f"{stem}.", f"{stem}/")) or (one[-1] == "/" and path.startswith(one))
-        for one in ignored
-    )
-
-
-def _elsewhere(top: str, tree: Tree, probe: Probe) -> str:
-    """Where the tree has a package or module of a name that nothing imports, "" for nowhere."""
-    wanted = re.compile(rf"(.*/)?{re.escape(top)}(\.py|/__init__\.py)")
-    tests = set(probe.test_paths)
-    return next((path for path in tree if path not in tests and wanted.fullmatch(path)), "")
-
-
-def _has_files(folder: str, tree: Tree) -> bool:
-    return folder[-1:] == "/" and any(path.startswith(folder) for path in tree)
