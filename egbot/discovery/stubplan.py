@@ -156,14 +156,17 @@ def _write(writing: _Writing, group: list[Definition]) -> None:
     """Put definitions into their file, but for what another need has brought there by now."""
     path = group[0].need.path
     file = writing.files.get(path)
-    new = [one for one in group if file is None or find(file.data, one.need.qualname) is None]
+    found: dict[str, Definition] = {}
+    for one in group:
+        if file is None or find(file.data, one.need.qualname) is None:
+            found.setdefault(one.need.qualname, one)
+    new = list(found.values())
     try:
         writing.files |= {path: _placed(file, new)} if new else {}
     except (SourceSyntaxError, UsageError) as error:
-        if len(new) > 1:
-            for one in new:
-                _write(writing, [one])
-        else:
+        for one in new if len(new) > 1 else ():
+            _write(writing, [one])
+        if len(new) == 1:
             name = new[0].need.qualname
             writing.problems.append(f"no stub for {name} fits into {path}: {error}")
         return

@@ -134,6 +134,51 @@ def test_what_is_no_literal_becomes_no_code(forged: str) -> None:
     assert plan.problems == ()
 
 
+def stubs_of(source: str, *sights: Sight) -> tuple[str, tuple[str, ...]]:
+    """The module with stubs for what was seen of it, and the problems."""
+    tree = {**TREE, "shop/cart.py": TreeFile(source.encode())}
+    plan = make_plan(merge({TEST: Evidence(sights=(CART, *sights))}, tree, PROBE), tree, {})
+    return plan.tree["shop/cart.py"].data.decode(), plan.problems
+
+
+def test_a_function_that_its_own_file_asks_for_stands_above_what_asks() -> None:
+    """Functions of one place are written at once, but for those."""
+    names = ("one", "add", "two")
+    text, problems = stubs_of(
+        "TABLE = [add]\n\n\ndef total(rows):\n    return sum(rows)\n",
+        *(Sight("name", f"shop.cart:{name}", place=AT) for name in names if name != "add"),
+        Sight("name", "shop.cart:add", place=Place("shop/cart.py", 1)),
+        *(Sight("call", f"shop.cart:{name}", place=AT) for name in names),
+    )
+    places = [text.index(word) for word in ("def add", "TABLE", "def total", "def one", "def two")]
+    assert places == sorted(places)
+    assert problems == ()
+
+
+def test_what_two_names_of_a_module_lack_is_written_once() -> None:
+    text, _ = stubs_of(
+        "",
+        there("cart", "shop/cart.py"),
+        *(
+            Sight(kind, f"{home}:add")
+            for home in ("cart", "shop.cart")
+            for kind in ("name", "call")
+        ),
+    )
+    assert text.count("def add(") == 1
+
+
+def test_what_does_not_fit_into_a_file_keeps_no_other_from_it() -> None:
+    """The file's encoding has no such letter, and a name cannot be escaped."""
+    names = ("one", "\u03c0", "two")
+    text, problems = stubs_of(
+        "# -*- coding: latin-1 -*-\n",
+        *(Sight(kind, f"shop.cart:{name}") for name in names for kind in ("name", "call")),
+    )
+    assert ("def one(" in text, "def two(" in text, len(problems)) == (True, True, 1)
+    assert "\u03c0" in problems[0]
+
+
 def test_many_names_are_bounded() -> None:
     names = tuple(Sight("name", f"shop.cart:f{number}") for number in range(1_990))
     assert len(needs_of(CART, *names)) == 1_990
