@@ -43,13 +43,16 @@ def install(notes: Callable[[str], None]) -> None:
             )
 
 
-def _around(cls: Any, enter: Callable[[Any], None], leave: Callable[..., Any]) -> None:
+def _around(
+    cls: Any, leave: Callable[[Any], Any], enter: Callable[[Any], None] | None = None
+) -> None:
     """Have ``enter`` called before a block of this class, and ``leave`` in place of its end."""
     old_enter, old_exit = cls.__enter__, cls.__exit__
 
     def __enter__(self: Any) -> Any:  # noqa: N807 (it is one)
         self._before = (len(STAGE.state.sights), len(STAGE.state.asked))
-        enter(self)
+        if enter is not None:
+            enter(self)
         return old_enter(self)
 
     def __exit__(self: Any, kind: Any, error: Any, traceback: Any) -> Any:  # noqa: N807
@@ -57,6 +60,20 @@ def _around(cls: Any, enter: Callable[[Any], None], leave: Callable[..., Any]) -
         return old_exit(self, kind, error, traceback) if answer is None else answer
 
     cls.__enter__, cls.__exit__ = __enter__, __exit__
+
+
+def _expects(cls: Any, kinds: str, match: str, keep: Callable[[Any, Any], object]) -> None:
+    """Have a block without an exception ``keep`` one; ``kinds`` and ``match`` are its attributes."""
+
+    def leave(self: Any) -> Any:
+        sight, expected = _last_inside(self), getattr(self, kinds, None)
+        if sight is None or not expected:
+            return None
+        refuse(sight, "raises", expected)
+        keep(self, fake(expected, getattr(self, match)))
+        return True
+
+    _around(cls, leave)
 
 
 def _last_inside(self: Any) -> dict[str, Any] | None:
@@ -70,23 +87,13 @@ def _last_inside(self: Any) -> dict[str, Any] | None:
     return active[-1] if active else None
 
 
-def _ignore(_self: Any) -> None:
-    return
-
-
 def _raises() -> None:
     import pytest
 
-    def leave(self: Any) -> Any:
-        sight, kinds = _last_inside(self), getattr(self, "expected_exceptions", None)
-        if sight is None or not kinds:
-            return None
-        refuse(sight, "raises", kinds)
-        error = fake(kinds, self.match)
-        self.excinfo.fill_unfilled((type(error), error, None))
-        return True
+    def keep(block: Any, error: Any) -> None:
+        block.excinfo.fill_unfilled((type(error), error, None))
 
-    _around(type(pytest.raises(KeyError)), _ignore, leave)
+    _expects(type(pytest.raises(KeyError)), "expected_exceptions", "match", keep)
 
 
 def _odd_classes() -> None:
@@ -111,16 +118,16 @@ def _warns() -> None:
 
     def enter(self: Any) -> None:
         kinds = getattr(self, "expected_warning", None)
-        if kinds:
-            warning = fake(kinds, getattr(self, "match_expr", None))
-            self._waiting = (kinds, warning)
-            STAGE.state.warning_blocks.append(self._waiting)
+        self._waiting = (kinds, fake(kinds, self.match_expr)) if kinds else None
+        STAGE.state.warning_blocks += filter(None, [self._waiting])
 
     def leave(self: Any) -> None:
-        with contextlib.suppress(ValueError, AttributeError):
+        if self._waiting in STAGE.state.warning_blocks:
             STAGE.state.warning_blocks.remove(self._waiting)
+        else:  # the warning was ours, and says nothing
+            self.match_expr = None
 
-    _around(type(pytest.warns(UserWarning)), enter, leave)  # noqa: PT030 (its class)
+    _around(type(pytest.warns(UserWarning)), leave, enter)  # noqa: PT030 (its class)
 
 
 def _approximations() -> None:
@@ -142,17 +149,10 @@ def _turned(plain: Callable[..., Any]) -> Any:
 
 
 def _unittest() -> None:
-    def leave(self: Any) -> Any:
-        sight = _last_inside(self)
-        if sight is None:
-            return None
-        refuse(sight, "raises", self.expected)
-        self.exception = fake(self.expected, self.expected_regex)
-        return True
-
     case: Any = unittest.case
     case.isinstance = asks_isinstance
-    _around(case._AssertRaisesContext, _ignore, leave)  # noqa: SLF001
+    cls = case._AssertRaisesContext  # noqa: SLF001
+    _expects(cls, "expected", "expected_regex", lambda one, error: setattr(one, "exception", error))
     plain = case._is_subtype  # noqa: SLF001
     case._is_subtype = lambda one, base: is_recorder(one) or plain(one, base)  # noqa: SLF001
 
@@ -212,8 +212,6 @@ _PATCHES = (
     *(_processes, _dataclasses),
 )
 
-# --- exceptions as tests want them --------------------------------------------------------------
-
 
 def fake(expected: Any, match: Any = None) -> Any:
     """Make the exception (or warning) that a block waits for."""
@@ -222,51 +220,10 @@ def fake(expected: Any, match: Any = None) -> Any:
         kind = type("Expected", (Exception,), {})
     STAGE.state.faked = True
     messages = STAGE.state.of.get("message", {})
-    text = messages.get("") or (matching(match) if match else "")
+    pattern = str(getattr(match, "pattern", match or ""))
+    text = messages.get("") or re.sub(r"\\([^\w])|[\^$]", r"\1", pattern)  # of simple ones the text
     with STAGE.silence():
         for args in ((text,) if text else (), (), ("utf-8", b"", 0, 1, text)):
             with contextlib.suppress(Exception):
                 return kind(*args)
     return Exception(text)
-
-
-def matching(pattern: Any) -> str:
-    """Return a text that a pattern finds, for simple patterns."""
-    try:
-        import re._parser as parser  # type: ignore[import-not-found]
-    except ImportError:
-        import sre_parse as parser  # before Python 3.11
-    text = str(getattr(pattern, "pattern", pattern))
-    try:
-        return _text_of(parser.parse(text))
-    except Exception:
-        return text
-
-
-_CATEGORIES = {"CATEGORY_DIGIT": "1", "CATEGORY_SPACE": " "}
-
-
-def _text_of(items: Any) -> str:
-    found = ""
-    for operation, argument in items:
-        name = str(operation)
-        if name == "LITERAL":
-            found += chr(argument)
-        elif name in ("ANY", "NOT_LITERAL"):
-            found += "x"
-        elif name == "IN":
-            found += _one_of(argument[0])
-        elif name in ("MAX_REPEAT", "MIN_REPEAT"):
-            found += _text_of(argument[2]) * argument[0]
-        elif name == "SUBPATTERN":
-            found += _text_of(argument[3])
-        elif name == "BRANCH":
-            found += _text_of(argument[1][0])
-    return found
-
-
-def _one_of(first: Any) -> str:
-    kind, value = str(first[0]), first[1]
-    if kind == "LITERAL":
-        return chr(value)
-    return chr(value[0]) if kind == "RANGE" else _CATEGORIES.get(str(value), "x")

@@ -36,7 +36,9 @@ from sandbox.stage import STAGE, Asked, Call, Sight
 
 MAX_EXPECTED = 20
 MAX_ARGUMENTS = 40
-_LITERALS = (int, float, complex, bool, str, bytes, type(None), type(...))
+MAX_LITERAL = 2000
+_SIZED = frozenset((str, bytes, list, tuple, set, dict))
+_LITERALS = _SIZED | {int, float, complex, bool, type(None), type(...)}
 
 Seen = dict[str, str]
 
@@ -66,28 +68,21 @@ def _full_name(cls: type) -> str:
 
 def literal(value: Any) -> str:
     """Return the text of a value of built-in types that can be read back, "" for any other."""
-    return repr(value) if _size(value, 0) < 1000 and len(repr(value)) <= 2000 else ""
-
-
-def _size(value: Any, depth: int) -> float:
-    """How large a literal is, infinite for what is none."""
-    kind = type(value)
-    if kind in _LITERALS:
-        if kind is float and value - value != 0:  # neither infinity nor nan can be read back
-            return float("inf")
-        if kind is int:
-            return float(value.bit_length() // 8)
-        return len(value) // 4 if kind in (str, bytes) else 1
-    items: Any = ()
-    if kind is dict:
-        items = [one for pair in value.items() for one in pair] if len(value) < 500 else None
-    elif kind in (list, tuple) or (kind is set and value):
-        items = value if len(value) < 1000 else None
-    else:
-        items = None
-    if items is None or depth > 20:
-        return float("inf")
-    return 1 + sum(_size(one, depth + 1) for one in items)
+    waiting = [value]
+    for one in waiting:  # which grows
+        kind = type(one)
+        if kind not in _LITERALS or (kind is float and one - one != 0):  # infinity, nan
+            return ""
+        size = one.bit_length() // 4 if kind is int else len(one) if kind in _SIZED else 0
+        if size + len(waiting) > MAX_LITERAL:
+            return ""
+        if kind in (list, tuple, set, dict):
+            waiting += [*one, *one.values()] if kind is dict else one
+    try:
+        text = repr(value)
+    except RecursionError:
+        return ""
+    return text if len(text) <= MAX_LITERAL else ""
 
 
 def cut(path: str) -> str:
@@ -361,25 +356,11 @@ _DEAF = re.compile(
 )
 """They ask every object for attributes that nobody meant."""
 
-HOOKS = frozenset(
-    [
-        "pytest_plugins",
-        "pytestmark",
-        "setUpModule",
-        "tearDownModule",
-        "load_tests",
-        "setup_module",
-        "teardown_module",
-        "setup_function",
-        "teardown_function",
-        "setup",
-        "teardown",
-        "collect_ignore",
-        "collect_ignore_glob",
-        "_pytestfixturefunction",
-        "pytest_mock_example_attribute_that_shouldnt_exist",
-    ]
+HOOKS = re.compile(
+    r"pytest_plugins|pytestmark|_pytestfixturefunction|pytest_mock_example_attribute_\w+|load_tests"
+    r"|(setup|teardown)(_module|_function)?|(setUp|tearDown)Module|collect_ignore(_glob)?"
 )
+"""What they ask modules for."""
 _ANSWERED = frozenset(("__version__", "__author__", "__license__", "__title__", "__members__"))
 
 
@@ -392,7 +373,7 @@ def is_deaf(frame: Frame | None) -> bool:
 def is_hidden(name: str) -> bool:
     """Whether a name is one that Python or pytest ask for of their own accord."""
     special = name.startswith("__") and name.endswith("__")
-    return (special and name not in _ANSWERED) or name in HOOKS
+    return (special and name not in _ANSWERED) or bool(HOOKS.fullmatch(name))
 
 
 def attribute(self: Any, name: str) -> Any:
@@ -588,11 +569,10 @@ class Recorder:
         note("class", self, once=True)
         return bool(ask("bool", self, True))
 
-    def __copy__(self) -> Any:
+    def __deepcopy__(self, *_: Any) -> Any:
         return self
 
-    def __deepcopy__(self, _memo: Any) -> Any:
-        return self
+    __copy__ = __deepcopy__
 
     def __reduce_ex__(self, _protocol: Any) -> Any:
         raise TypeError(f"cannot pickle {facts_of(self).path}, which is unwritten")
@@ -699,6 +679,9 @@ class DerivableMeta(abc.ABCMeta):
         super().__init__(*args)
         cls.__abstractmethods__ = frozenset()  # the unwritten base may define them
 
+    def __instancecheck__(cls, value: Any) -> bool:  # ABCMeta's would ask the recorders' own
+        return issubclass(type(value), cls)
+
     def __getattr__(cls, name: str) -> Any:
         origin = _origin(cls)
         if origin is None or is_hidden(name) or is_deaf(asker()):
@@ -719,12 +702,13 @@ class _Derived(Recorder, metaclass=DerivableMeta):
             self = foreign.__new__(cls, *args, **kwargs)
         except TypeError:
             self = foreign.__new__(cls)
-        facts = _facts_of_instance(cls)
+        is_plain = cls.__init__ is _Derived.__init__
+        facts = _facts_of_instance(cls, *args, **kwargs) if is_plain else _facts_of_instance(cls)
         object.__getattribute__(self, "__dict__")["_unwritten"] = facts
         return self
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if not STAGE.quiet:  # of a class that takes its own arguments, those that it hands on
+        if not STAGE.quiet:  # of a class that takes its own arguments, what it hands on
             facts_of(self).sight.update(_arguments(args, kwargs))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -736,11 +720,15 @@ class _Derived(Recorder, metaclass=DerivableMeta):
         object.__setattr__(self, name, value)
 
 
-def _facts_of_instance(cls: type) -> Facts:
-    """Note that a class which derives from an unwritten one was called; its ``__init__`` has more."""
-    origin = facts_of(_origin(cls))
-    sight = note("call", origin.path)
-    return Facts(origin.path + "()", origin.key + "()", "result", sight, "")
+def _facts_of_instance(cls: type, *args: Any, **kwargs: Any) -> Facts:
+    """Note a call of a class that derives from an unwritten one.
+
+    What a block makes, which no test has made, is noted once something is expected of it.
+    """
+    facts = facts_of(call(facts_of(_origin(cls)).path, args, kwargs))
+    if STAGE.quiet:
+        facts.sight.update(kind="raise", who=cut(facts.path))
+    return facts
 
 
 def derived_base(self: Any) -> type:
@@ -785,34 +773,16 @@ def exception_class(path: str, recorder: Any) -> type:
     """Return the class that stands in for an unwritten exception."""
     name = re.split(r"[:.]", path)[-1]
     note("class", recorder, "Exception", once=True)
-
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        if STAGE.quiet:  # a block's own: no test has made it
-            made = sight("raise", path + "()")
-            self._made = make(path + "()", path + "()", "result", made)
-        else:
-            self._made = call(path, args, kwargs)
-        Exception.__init__(self, *args)
-
-    def missing(self: Any, attr: str) -> Any:
-        if attr == "_made" or attr.startswith("__") or is_deaf(asker()):
-            raise AttributeError(attr)
-        return attribute(self._made, attr)
-
-    def text(self: Any) -> str:
-        made = facts_of(self._made).sight["kind"] == "call"
-        return str(self._made) if made and not is_deaf(asker()) else Exception.__str__(self)
-
-    names = {"_origin": recorder, "__init__": init, "__getattr__": missing, "__str__": text}
     base = UserWarning if name.endswith("Warning") else Exception
-    return DerivableMeta(name, (base,), dict(names, __module__=path.partition(":")[0]))
+    names = {"_origin": recorder, "__module__": path.partition(":")[0]}
+    return DerivableMeta(name, (_Derived, base), names)
 
 
 def asks_isinstance(value: Any, kinds: Any) -> bool:
     """``isinstance`` as the repository's files see it: a recorder is what it is asked for."""
     if STAGE.quiet or isinstance(value, kinds):
         return isinstance(value, kinds)
-    if not issubclass(type(value), Recorder):
+    if not is_recorder(value) or isinstance(value, BaseException):
         return "_origin" in vars(type(value)) and asks_issubclass(type(value), kinds)
     answer = bool(ask("bool", value, True))
     if answer:
