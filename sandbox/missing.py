@@ -48,15 +48,12 @@ from sandbox.recorder import (
     note,
     seen,
 )
-from sandbox.stage import STAGE
+from sandbox.stage import STAGE, Lesson
 
 _STUB = "__egbot_stub__"
 _ENTERED = "__egbot_entered__"
 _MAX_AGAIN = 30
 """So many times a module is executed again, with one more name or member in place each time."""
-
-Need = dict[str, str]
-"""A lesson in the making: kind, key, value."""
 
 
 # --- functions --------------------------------------------------------------------------------
@@ -261,7 +258,7 @@ class Missing:
             self._stubs.setdefault(one["path"], {})[place] = one["silent"]
         self._classes: dict[str, list[type]] = {}
         self._builtins = _builtins(self)
-        self.members: list[Need] = []
+        self.members: list[Lesson] = []
         """Members that importing asked for, or that lessons name."""
 
     def install(self) -> None:
@@ -326,12 +323,12 @@ class Missing:
         need = need_of(error, self)
         if need is None or need in self.members:
             return False
-        if need["kind"] == "name":
-            module = sys.modules.get(need["key"].partition(":")[0])
-            name = need["key"].partition(":")[2]
+        if need.kind == "name":
+            module = sys.modules.get(need.key.partition(":")[0])
+            name = need.key.partition(":")[2]
             if module is None or name in vars(module):
                 return False
-            vars(module)[name] = missing_name(need["key"])
+            vars(module)[name] = missing_name(need.key)
             return True
         self.members.append(need)
         return True
@@ -368,7 +365,7 @@ class Missing:
                 return functools.partial(_pass_on, known)  # mocks look at its kind
             else:
                 key = f"{module.__name__}:{name}"
-                STAGE.state.missed.append({"kind": "name", "key": key, "value": ""})
+                STAGE.state.missed.append(Lesson("name", key))
             text = f"module {module.__name__!r} has no attribute {name!r}"
             raise AttributeError(text, name=name, obj=module)
 
@@ -392,13 +389,13 @@ class Missing:
                 self._place_star(key, self.ground.root + value[5:])
         lessons = STAGE.state.of.get("member", {})
         self.members = [
-            {"kind": "member", "key": self._shared_home(key, value, lessons), "value": value}
+            Lesson("member", self._shared_home(key, value, lessons), value)
             for key, value in lessons.items()
         ]
         self._replace("base")
         self._replace("value")
         for one in self.members:
-            for cls in self.classes_at(one["key"].rpartition(".")[0]):
+            for cls in self.classes_at(one.key.rpartition(".")[0]):
                 self.place_member(cls, one)
 
     def _replace(self, kind: str) -> None:
@@ -472,7 +469,7 @@ class Missing:
             if parent and imports_name(frame, parent, name.rpartition(".")[2]):
                 return None  # the name itself is asked for next
             if is_guarded(frame, "ImportError", "ModuleNotFoundError"):
-                STAGE.state.missed.append({"kind": "module", "key": name, "value": ""})
+                STAGE.state.missed.append(Lesson("module", name))
                 return None
         loader: Any = self
         return importlib.machinery.ModuleSpec(name, loader, is_package=True)
@@ -500,7 +497,7 @@ class Missing:
 
     # --- members ---
 
-    def unresolved(self) -> list[Need]:
+    def unresolved(self) -> list[Lesson]:
         """Global names that nobody has, of the functions that were entered."""
         files: dict[str, set[int]] = {}
         for one in [self.functions[number] for number in sorted(self.entered)]:
@@ -510,7 +507,7 @@ class Missing:
             names = vars(module)
             for code in _codes(module, files.get(str(names.get("__file__")), set())):
                 found += [
-                    {"kind": "name", "key": f"{module.__name__}:{one.argval}", "value": ""}
+                    Lesson("name", f"{module.__name__}:{one.argval}")
                     for one in dis.get_instructions(code)
                     if one.opname == "LOAD_GLOBAL"
                     and one.argval not in names
@@ -531,7 +528,7 @@ class Missing:
             path = f"{cls.__module__}:{cls.__qualname__}"
             self._classes.setdefault(path, []).append(cls)
             for one in self.members:
-                if one["key"].rpartition(".")[0] == path:
+                if one.key.rpartition(".")[0] == path:
                     self.place_member(cls, one)
             self._watch(cls)
         return cls
@@ -549,9 +546,9 @@ class Missing:
         """Return the repository's classes of a plain name."""
         return [one for each in self._classes.values() for one in each if one.__name__ == name]
 
-    def place_member(self, cls: type, need: Need) -> None:
+    def place_member(self, cls: type, need: Lesson) -> None:
         """Put a recorder where a class lacks a member, unless it has it by now."""
-        name, words = need["key"].rpartition(".")[2], need["value"].split()
+        name, words = need.key.rpartition(".")[2], need.value.split()
         if name.startswith("__") and not name.endswith("__"):
             attr = f"_{cls.__name__.lstrip('_')}{name}"
         else:
@@ -711,7 +708,7 @@ def _property(known: Any, what: str, path: str) -> property:
 # --- from an exception to what is missing -----------------------------------------------------
 
 
-def need_of(error: BaseException, finder: Missing) -> Need | None:
+def need_of(error: BaseException, finder: Missing) -> Lesson | None:
     """Say what a NameError or AttributeError asks for, if that is the repository's to have."""
     frames = [*moments(error)]
     frame = frames[-1] if frames else None
@@ -727,11 +724,11 @@ def need_of(error: BaseException, finder: Missing) -> Need | None:
         module = str(frame.f_globals.get("__name__", ""))
         if not finder.ground.is_ours(frame.f_code.co_filename):
             return None
-        return {"kind": "name", "key": f"{module}:{name}", "value": ""}
+        return Lesson("name", f"{module}:{name}")
     return None if is_recorder(obj) else member_need(obj, name, frame, finder)
 
 
-def member_need(obj: Any, name: str, frame: Frame | None, finder: Missing) -> Need | None:
+def member_need(obj: Any, name: str, frame: Frame | None, finder: Missing) -> Lesson | None:
     """Say where a missing member belongs; nowhere, where code only looks for it or makes it itself.
 
     That is the class whose code asks for it of itself, of ``super()`` the next base, else the first
@@ -762,11 +759,7 @@ def member_need(obj: Any, name: str, frame: Frame | None, finder: Missing) -> Ne
     plain = name[name.index("__") :] if mangled else name
     place = finder.ground.place(finder.ground.frame(frame))
     at = "" if place is None else f" {place['path']}:{place['line']}:{place['column']}"
-    return {
-        "kind": "member",
-        "key": f"{home.__module__}:{home.__qualname__}.{plain}",
-        "value": f"{level} {use}{at}",
-    }
+    return Lesson("member", f"{home.__module__}:{home.__qualname__}.{plain}", f"{level} {use}{at}")
 
 
 @functools.cache
@@ -787,10 +780,10 @@ def _functions(value: Any) -> list[Any]:
     return [value.__func__ if isinstance(value, (classmethod, staticmethod)) else value]
 
 
-def _inherited_need(classes: list[type], name: str) -> Need | None:
+def _inherited_need(classes: list[type], name: str) -> Lesson | None:
     """``super().name`` in a class that derives from an unwritten one."""
     for one in classes:
         if "_origin" in vars(one):
             key = f"{facts_of(vars(one)['_origin']).path}.{name}"
-            return {"kind": "member", "key": key, "value": "instance called"}
+            return Lesson("member", key, "instance called")
     return None

@@ -80,9 +80,8 @@ class Probing:
         """Collection is over: return what it saw."""
         lessons = [json.loads(one) for one in dict.fromkeys(map(json.dumps, self._suggested))]
         STAGE.calls_early = STAGE.state.calls
-        self._unasked = [
-            dict(one, test="") for one in STAGE.state.missed if one["kind"] == "module"
-        ]
+        missed = [one for one in STAGE.state.missed if one.kind == "module"]
+        self._unasked = [dict(one._asdict(), test="") for one in missed]
         return self._pack(STAGE.state, lessons[:40], (0, STAGE.state.num_events))
 
     # --- one test ---

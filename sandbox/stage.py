@@ -42,6 +42,14 @@ class Call(NamedTuple):
     key: str
 
 
+class Lesson(NamedTuple):
+    """Another way to stand in for something missing, as it is suggested."""
+
+    kind: str
+    key: str
+    value: str = ""
+
+
 class State:
     """What one test (or the collection) has seen so far, and the lessons that it is to keep to.
 
@@ -61,7 +69,7 @@ class State:
         self.asked: list[Asked] = []
         self.calls: list[Call] = []
         self.recorders: list[Any] = []
-        self.missed: list[dict[str, str]] = []
+        self.missed: list[Lesson] = []
         self.notes: dict[str, None] = {}
         self.warning_blocks: list[Any] = []
         self.pair: tuple[Any, Any] | None = None
