@@ -775,7 +775,8 @@ def exception_class(path: str, recorder: Any) -> type:
     note("class", recorder, "Exception", once=True)
     base = UserWarning if name.endswith("Warning") else Exception
     names = {"_origin": recorder, "__module__": path.partition(":")[0]}
-    return DerivableMeta(name, (_Derived, base), names)
+    copied = {"__copy__": None, "__deepcopy__": None, "__reduce_ex__": Exception.__reduce_ex__}
+    return DerivableMeta(name, (_Derived, base), {**names, **copied})
 
 
 def asks_isinstance(value: Any, kinds: Any) -> bool:
