@@ -14,7 +14,8 @@ import sys
 from typing import Any
 
 from sandbox.asking import names_test, node_at, source_in, source_of
-from sandbox.missing import Missing, member_need, need_of
+from sandbox.members import is_own_class, member_need, need_of
+from sandbox.missing import Missing
 from sandbox.recorder import facts_of
 from sandbox.solving import Failure, compared
 from sandbox.stage import STAGE, Lesson, LimitError, State
@@ -75,7 +76,7 @@ def suggest(
             found += types_wanted(failure, state)
             found += effects(failure, state)
             found += compared(failure, state)
-        found += [*state.missed[:-9:-1], *(finder.unresolved() if error else ())]
+        found += state.missed[:-9:-1]
         found = [*branches(found, state), *found]
         stubs = [one["who"] for one in state.sights if one["kind"] == "stub" and one["detail"]]
         found += [Lesson("soft", one) for one in dict.fromkeys(stubs)]
@@ -113,7 +114,7 @@ def branches(needs: list[Lesson], state: State) -> list[Lesson]:
 def exact(failure: Failure, finder: Missing) -> list[Lesson]:
     """Names and members that the exception itself tells of."""
     error = failure.error
-    need = need_of(error, finder) if isinstance(error, (NameError, AttributeError)) else None
+    need = need_of(error) if isinstance(error, (NameError, AttributeError)) else None
     found = [need] if need is not None else []
     if isinstance(error, NameError) and need is None:
         found += _starred(failure, finder)
@@ -150,7 +151,7 @@ def _plain_objects(failure: Failure, finder: Missing) -> list[Lesson]:
         (type(one), name)
         for one in values
         for name in asked
-        if not isinstance(one, (type, enum.Enum)) and finder.is_own_class(type(one))
+        if not isinstance(one, (type, enum.Enum)) and is_own_class(type(one))
     ]
     for text in [one for one in STAGE.state.pair or () if isinstance(one, str)]:
         for name in re.findall(r"<(?:[\w.]+\.)?(\w+) object at 0x", text):
@@ -169,7 +170,7 @@ def _starred(failure: Failure, finder: Missing) -> list[Lesson]:
     name, frame = getattr(failure.error, "name", None), failure.last
     if not isinstance(name, str) or frame is None:
         return []
-    path = finder.ground.relative(frame.f_code.co_filename)
+    path = STAGE.ground.relative(frame.f_code.co_filename)
     lines = "".join(linecache.getlines(frame.f_code.co_filename))
     stars = re.findall(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+\*", lines, re.M)
     modules = [one for one in stars if _is_own_module(one, finder)]
@@ -180,7 +181,7 @@ def _starred(failure: Failure, finder: Missing) -> list[Lesson]:
 
 def _is_own_module(name: str, finder: Missing) -> bool:
     file = getattr(sys.modules.get(name), "__file__", None)
-    return isinstance(file, str) and finder.ground.is_ours(file)
+    return isinstance(file, str) and STAGE.ground.is_ours(file)
 
 
 def _accessor(failure: Failure, finder: Missing) -> list[Lesson]:
@@ -207,7 +208,7 @@ def _imported(error: ImportError, finder: Missing) -> list[Lesson]:
         is_test = names_test(module) or module.partition(".")[0] in sys.stdlib_module_names
         return [] if is_test else [Lesson("module", module)]
     file = str(error.path)
-    if name and finder.ground.is_ours(file) and not source_in(file).binds(name):
+    if name and STAGE.ground.is_ours(file) and not source_in(file).binds(name):
         return [Lesson("name", f"{module}:{name}")]
     return []
 
@@ -217,7 +218,7 @@ def _unimplemented(failure: Failure, finder: Missing) -> list[Lesson]:
     frame = failure.last
     receiver = frame.f_locals.get("self", frame.f_locals.get("cls")) if frame else None
     cls = receiver if isinstance(receiver, type) else type(receiver)
-    if frame is not None and receiver is not None and finder.is_own_class(cls):
+    if frame is not None and receiver is not None and is_own_class(cls):
         classes, name = [cls], frame.f_code.co_name
     else:  # C code: "a tzinfo subclass must implement utcoffset()"
         found = re.search(r"implement (\w+)\(\)", failure.text)
@@ -226,7 +227,7 @@ def _unimplemented(failure: Failure, finder: Missing) -> list[Lesson]:
     return [
         _member(one, name, "instance called")
         for one in dict.fromkeys(classes)
-        if name and finder.is_own_class(one) and name not in vars(one)
+        if name and is_own_class(one) and name not in vars(one)
     ][:3]
 
 
@@ -265,7 +266,7 @@ def _answered(failure: Failure, finder: Missing) -> list[Lesson]:
     is_there = any(name in getattr(one, "__dict__", ()) for one in holders)
     if is_there or not hasattr(type(owner), "__getattr__"):
         return []
-    return [*filter(None, [member_need(owner, name, frame, finder)])]
+    return [*filter(None, [member_need(owner, name, frame)])]
 
 
 # --- types, effects ---------------------------------------------------------------------------

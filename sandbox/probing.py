@@ -37,7 +37,7 @@ class Probing:
         self._lessons: Lessons = probe["lessons"]
         self._test_s = test_s
         self._ground = STAGE.ground = Ground(root, probe["test_paths"])
-        self._finder = Missing(self._ground, probe)
+        self._finder = Missing(probe)
         self._suggested: Lessons = []
         self._test = ""
         self._blind: list[str] = []
@@ -92,7 +92,7 @@ class Probing:
         mine = [one for one in [*self._lessons, *lessons] if one["test"] in ("", test)]
         STAGE.state = State(mine, time.monotonic() + 0.6 * self._test_s)
         self._finder.begin()
-        self._finder.entered.clear()
+        self._finder.stubs.entered.clear()
 
     def on_call(self, function: Any, arguments: dict[str, Any]) -> None:
         """A test gets its fixtures, each of which is what its annotation says."""
@@ -138,7 +138,9 @@ class Probing:
     # --- evidence ---
 
     def _pack(self, state: State, lessons: Lessons, progress: tuple[int, int]) -> Evidence:
-        functions = [self._finder.functions[one] for one in sorted(self._finder.entered)]
+        functions = [
+            self._finder.stubs.functions[one] for one in sorted(self._finder.stubs.entered)
+        ]
         entered = [dict(one._asdict(), qualname=one.qualname[:400]) for one in functions]
         notes = [*self._blind, *state.notes]
         if len(entered) > _MAX_ENTERED:
