@@ -357,3 +357,31 @@ def imports_name(frame: FrameType, parent: str, name: str) -> bool:
     package = str(frame.f_globals.get("__package__") or "").split(".")
     base = package[: len(package) - node.level + 1] + (node.module or "").split(".")
     return ".".join(filter(None, base)) == parent
+
+
+# --- who is not answered ---
+
+_DEAF = re.compile(
+    r"_pytest/|/pluggy/|/(inspect|doctest|typing|functools|copy|dataclasses|pickle)\.py$"
+    r"|/unittest/(case|loader|suite)\.py$|/hypothesis/"
+)
+"""They ask every object for attributes that nobody meant."""
+
+HOOKS = re.compile(
+    r"pytest_plugins|pytestmark|_pytestfixturefunction|pytest_mock_example_attribute_\w+|load_tests"
+    r"|(setup|teardown)(_module|_function)?|(setUp|tearDown)Module|collect_ignore(_glob)?"
+)
+"""What they ask modules for."""
+_ANSWERED = frozenset(("__version__", "__author__", "__license__", "__title__", "__members__"))
+
+
+def is_deaf(frame: Frame | None) -> bool:
+    """Whether an attribute is asked for by what asks every object for it."""
+    frame = principal(frame)
+    return frame is None or bool(_DEAF.search(frame.f_code.co_filename))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a name is one that Python or pytest ask for of their own accord."""
+    special = name.startswith("__") and name.endswith("__")
+    return (special and name not in _ANSWERED) or bool(HOOKS.fullmatch(name))

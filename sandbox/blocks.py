@@ -16,16 +16,9 @@ import unittest.case
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.recorder import (
-    asks_isinstance,
-    derive,
-    exception_class,
-    facts_of,
-    is_recorder,
-    note,
-    refuse,
-    seen,
-)
+from sandbox.derived import asks_isinstance, exception_class
+from sandbox.noting import facts_of, is_recorder, note, seen
+from sandbox.recorder import derive, refuse
 from sandbox.stage import STAGE
 
 _PASSIVE = frozenset(("module", "name", "member", "stub", "get", "class"))

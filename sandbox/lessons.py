@@ -16,7 +16,7 @@ from typing import Any
 from sandbox.asking import names_test, node_at, source_in, source_of
 from sandbox.members import is_own_class, member_need, need_of
 from sandbox.missing import Missing
-from sandbox.recorder import facts_of
+from sandbox.noting import facts_of
 from sandbox.solving import Failure, compared
 from sandbox.stage import STAGE, Lesson, LimitError, State
 

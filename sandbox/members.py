@@ -10,8 +10,9 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
 
-from sandbox.asking import Frame, is_called, is_soft, moments
-from sandbox.recorder import call, facts_of, is_hidden, is_recorder, make, note, seen
+from sandbox.asking import Frame, is_called, is_hidden, is_soft, moments
+from sandbox.noting import facts_of, is_recorder, note, seen
+from sandbox.recorder import call, make
 from sandbox.stage import STAGE, Lesson
 
 

@@ -14,20 +14,21 @@ import sys
 from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any
 
-from sandbox.asking import asker, imports_name, is_guarded, is_soft, mentions, names_test, principal
+from sandbox.asking import (
+    asker,
+    imports_name,
+    is_deaf,
+    is_guarded,
+    is_hidden,
+    is_soft,
+    mentions,
+    names_test,
+    principal,
+)
+from sandbox.derived import asks_isinstance, asks_issubclass, exception_class, missing_name
 from sandbox.installed import FINDER
 from sandbox.members import is_own_class, need_of, place_member, watch
-from sandbox.recorder import (
-    asks_isinstance,
-    asks_issubclass,
-    exception_class,
-    expect,
-    is_deaf,
-    is_hidden,
-    is_recorder,
-    missing_name,
-    note,
-)
+from sandbox.noting import expect, is_recorder, note
 from sandbox.stage import STAGE, Lesson
 from sandbox.stubs import Stubs
 

@@ -12,7 +12,7 @@ from sandbox import blocks
 from sandbox.asking import Ground
 from sandbox.lessons import suggest
 from sandbox.missing import Missing
-from sandbox.recorder import expect, is_recorder, note
+from sandbox.noting import expect, is_recorder, note
 from sandbox.stage import STAGE, Sight, State
 
 MAX_EVIDENCE_CHARS = 700_000

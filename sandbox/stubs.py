@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sandbox.members import RESULTS, is_own_class
-from sandbox.recorder import call, note
+from sandbox.noting import note
+from sandbox.recorder import call
 from sandbox.stage import STAGE
 
 _STUB = "__egbot_stub__"
