@@ -118,8 +118,7 @@ class Missing:
         self.executed[module.__name__] = module
         names = vars(module)
         names["__builtins__"] = self._builtins
-        if is_ours:
-            self._place_names(module)
+        self._place_names(module)
         code = loader.source_to_code(loader.get_data(loader.path), loader.path)
         for _ in range(_MAX_AGAIN):
             try:
@@ -153,11 +152,14 @@ class Missing:
     # --- names ---
 
     def _place_names(self, module: ModuleType) -> None:
-        """Put names that a failed run taught where they were looked for."""
-        for key in STAGE.state.of.get("name", {}):
+        """Put names that a failed run taught where they were looked for, or came from with a star."""
+        names, path = vars(module), STAGE.ground.relative(str(getattr(module, "__file__", "")))
+        for key, value in STAGE.state.of.get("name", {}).items():
             home, _, name = key.partition(":")
-            if home == module.__name__ and name not in vars(module):
-                vars(module)[name] = missing_name(key)
+            is_star = value == f"star {path}"
+            is_home = home == module.__name__ and STAGE.ground.is_ours(str(module.__file__))
+            if name not in names and (is_star or is_home):
+                names[name] = missing_name(key, "star" if is_star else "")
 
     def open(self, module: ModuleType) -> None:
         """Let a module answer for names that it lacks, after its own ``__getattr__``."""
@@ -197,13 +199,8 @@ class Missing:
 
     def begin(self) -> None:
         """Put in place what the lessons of the state at hand name, all over the process."""
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            if isinstance(file, str) and STAGE.ground.is_ours(file) and name == module.__name__:
-                self._place_names(module)
-        for key, value in STAGE.state.of.get("name", {}).items():
-            if value.startswith("star "):  # a test's file took all names before this one was there
-                self._place_star(key, STAGE.ground.root + value[5:])
+        for module in _modules():
+            self._place_names(module)
         lessons = STAGE.state.of.get("member", {})
         self.members = [
             Lesson("member", self._shared_home(key, value, lessons), value)
@@ -225,16 +222,8 @@ class Missing:
             if kind == "value":
                 expect(old, "is", new)
             STAGE.names[key] = new
-            for module in list(sys.modules.values()):
-                file = getattr(module, "__file__", None)
-                if isinstance(file, str) and STAGE.ground.relative(file) is not None:
-                    names = vars(module)
-                    names.update({name: new for name, one in names.items() if one is old})
-
-    def _place_star(self, key: str, file: str) -> None:
-        for module in list(sys.modules.values()):
-            if getattr(module, "__file__", None) == file:
-                vars(module).setdefault(key.partition(":")[2], missing_name(key, detail="star"))
+            for names in map(vars, _modules()):
+                names.update({name: new for name, one in names.items() if one is old})
 
     def _shared_home(self, key: str, value: str, lessons: dict[str, str]) -> str:
         """Where several classes lack one member at one place, it is their common base's."""
@@ -338,6 +327,13 @@ class Missing:
     def classes_named(self, name: str) -> list[type]:
         """Return the repository's classes of a plain name."""
         return [one for each in self._classes.values() for one in each if one.__name__ == name]
+
+
+def _modules() -> list[ModuleType]:
+    """Return the repository's modules that were imported."""
+    files = [(one, getattr(one, "__file__", None)) for one in sys.modules.values()]
+    known = STAGE.ground.relative
+    return [one for one, file in files if isinstance(file, str) and known(file) is not None]
 
 
 def _is_submodule(module: ModuleType, name: str) -> bool:

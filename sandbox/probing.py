@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from itertools import accumulate
 from typing import Any
 
 from sandbox import blocks
@@ -145,17 +146,20 @@ class Probing:
         notes = [*self._blind, *state.notes]
         if len(entered) > _MAX_ENTERED:
             notes.append(f"of {len(entered)} functions that were entered, {_MAX_ENTERED} are told")
-        sights, left = self._fitting([*self._homes(state.sights), *state.sights])
-        if left:
-            notes.append(f"{left} things that happened do not fit and are left out")
+        sights = [*self._homes(state.sights), *state.sights]
+        sizes = accumulate(len(json.dumps(one)) for one in sights[:2000])
+        kept = [one for one, size in zip(sights, sizes) if size <= MAX_EVIDENCE_CHARS]  # noqa: B905
+        if len(kept) < len(sights):
+            notes.append(f"{len(sights) - len(kept)} things that happened do not fit in")
         evidence = {
-            "sights": sights,
+            "sights": kept,
             "entered": entered[:_MAX_ENTERED],
             "suggestions": lessons,
             "progress": list(progress),
             "notes": [one[:400] for one in notes[:_MAX_NOTES]],
         }
-        return _sendable(evidence)  # type: ignore[no-any-return]
+        text = json.dumps(evidence, ensure_ascii=False)  # without halves of pairs (surrogates)
+        return json.loads(text.encode("utf-8", "replace"))  # type: ignore[no-any-return]
 
     def _homes(self, sights: list[Sight]) -> list[Sight]:
         """Which files the modules are that the sights speak of, and the packages around them.
@@ -169,34 +173,9 @@ class Probing:
             module = sys.modules.get(name, self._finder.executed.get(name))
             file = getattr(module, "__file__", None)
             folder = next(iter(getattr(module, "__path__", ())), None) if file is None else None
-            place = file if isinstance(file, str) else os.path.join(str(folder), "")
-            path = None if module is None else self._ground.relative(place)
+            at = file if isinstance(file, str) else os.path.join(str(folder), "")
+            path = None if module is None else self._ground.relative(at)
             if path is not None and type(module).__name__ != "MissingModule":
-                found.append(
-                    {
-                        "kind": "module",
-                        "who": name,
-                        "detail": "exists",
-                        "place": {"path": path, "line": 1},
-                    }
-                )
+                place = {"path": path, "line": 1}
+                found.append({"kind": "module", "who": name, "detail": "exists", "place": place})
         return found
-
-    def _fitting(self, sights: list[Sight]) -> tuple[list[Sight], int]:
-        """Return as many sights as fit into one frame, and how many do not."""
-        room, kept = MAX_EVIDENCE_CHARS, []
-        for one in sights[:2000]:
-            room -= len(json.dumps(one))
-            if room < 0:
-                break
-            kept.append(one)
-        return kept, len(sights) - len(kept)
-
-
-def _sendable(value: Any) -> Any:
-    """Return a JSON value without halves of pairs (surrogates) in its texts."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {key: _sendable(one) for key, one in value.items()}
-    return [_sendable(one) for one in value] if isinstance(value, list) else value
