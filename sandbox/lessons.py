@@ -17,30 +17,22 @@ from sandbox.asking import names_test, node_at, source_in, source_of
 from sandbox.members import is_own_class, member_need, need_of
 from sandbox.missing import Missing
 from sandbox.noting import facts_of
+from sandbox.recorder import BASES
 from sandbox.solving import Failure, compared
 from sandbox.stage import STAGE, Lesson, LimitError, State
 
 MAX_SUGGESTIONS = 40
 _MAX_TURNS = 8
 
-WANTED = (
-    ("tzinfo", "tzinfo"),
-    ("timedelta", "timedelta"),
-    ("datetime", "datetime"),
-    (r"\bdate\b", "date"),
-    (r"\btime\b", "time"),
-    ("Decimal", "Decimal"),
-    ("string|str|JSON|path|Path", "str"),
-    ("bytes", "bytes"),
-    (r"\bfloat\b|real number", "float"),
-    (r"\bint\b|integer", "int"),
-    (r"\blist\b", "list"),
-    (r"\btuple\b", "tuple"),
-    (r"\bdict\b|mapping", "dict"),
-    (r"\bset\b", "set"),
-    ("BaseException|catching classes", "Exception"),
-)
-"""What C code says of a type that it insists on, and which type that is."""
+_ALIASES = {
+    **dict.fromkeys(("string", "JSON", "path", "Path"), "str"),
+    "real number": "float",
+    "integer": "int",
+    "mapping": "dict",
+    **dict.fromkeys(("BaseException", "catching classes"), "Exception"),
+}
+_WANTED = re.compile(rf"\b(?:datetime\.)?({'|'.join([*_ALIASES, *BASES])})\b")
+"""What C code says of a type that it insists on."""
 
 DUNDERS = (
     (r"'(\w+)' object is not iterable", "__iter__"),
@@ -286,14 +278,13 @@ def types_wanted(failure: Failure, state: State) -> list[Lesson]:
     text = re.sub(r"Object of type (\w+) is not JSON.*", r"must be JSON, not \1", text)
     text = re.sub(r"conversion from (\w+) to Decimal.*", r"must be int, not \1", text)
     after = re.split(r"must return|must be|expected|requires|should be|must derive", text)[-1]
-    wanted = ""
-    for where in (after, text):
-        said = where.partition("not ")[0] or where
-        wanted = wanted or next((base for one, base in WANTED if re.search(one, said)), "")
-    known = [STAGE.by_number.get(int(one)) for one in re.findall(r"Unwritten(\d+)", text)]
-    named: list[Any] = [one for one in known if one is not None]
-    if not wanted:
+    said = [one.partition("not ")[0] or one for one in (after, text)]
+    found = _WANTED.search(said[0]) or _WANTED.search(said[1])
+    if not found:
         return []
+    wanted = _ALIASES.get(found[1], found[1])
+    numbers = map(int, re.findall(r"Unwritten(\d+)", text))
+    named = [STAGE.by_number[one] for one in numbers if one in STAGE.by_number]
     paths = [facts_of(one).path for one in named or state.recorders[:-4:-1]]
     if wanted == "Exception":  # of what is raised, its class
         paths = [one.removesuffix("()") for one in paths]

@@ -192,15 +192,13 @@ def _lengths(one: Any, other: Any, text: str, state: State) -> list[Lesson]:
 
 
 def _pairs(one: Any, other: Any, state: State, depth: int) -> list[Lesson]:
-    found: list[Lesson] = []
+    pairs: list[tuple[Any, Any]] = []
     if all(isinstance(side, (set, frozenset)) for side in (one, other)):
         one, other = one - other, other - one
         one = sorted(filter(is_recorder, one), key=lambda each: facts_of(each).number)
         other = sorted((each for each in other if not is_recorder(each)), key=repr)
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        for left, right in zip(one, other):  # noqa: B905 (as far as both go)
-            found += solve(left, right, state, depth + 1)
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in one.keys() & other.keys():
-            found += solve(one[key], other[key], state, depth + 1)
-    return found
+        pairs = list(zip(one, other))  # noqa: B905 (as far as both go)
+    elif isinstance(one, dict) and isinstance(other, dict):
+        pairs = [(one[key], other[key]) for key in one.keys() & other.keys()]
+    return [each for pair in pairs for each in solve(*pair, state, depth + 1)]
