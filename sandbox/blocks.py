@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.derived import asks_isinstance, exception_class
+from sandbox.making import derive, refuse
 from sandbox.noting import facts_of, is_recorder, note, seen
-from sandbox.recorder import derive, refuse
 from sandbox.stage import STAGE
 
 _PASSIVE = frozenset(("module", "name", "member", "stub", "get", "class"))

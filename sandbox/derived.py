@@ -9,8 +9,9 @@ import re
 from typing import Any
 
 from sandbox.asking import asker, is_deaf, is_hidden
+from sandbox.making import call, known_value, make
 from sandbox.noting import Facts, Unwritten, arguments, ask, cut, facts_of, is_recorder, note
-from sandbox.recorder import Recorder, call, expect_truth, known_value, make
+from sandbox.recorder import Recorder, expect_truth
 from sandbox.stage import STAGE
 
 
@@ -45,12 +46,12 @@ class _Derived(Recorder, metaclass=DerivableMeta):
         except TypeError:
             self = foreign.__new__(cls)
         is_plain = cls.__init__ is _Derived.__init__
-        facts = cls.called(*args, **kwargs) if is_plain else cls.called()
+        facts = cls._noted_call(*args, **kwargs) if is_plain else cls._noted_call()
         object.__getattribute__(self, "__dict__")["_unwritten"] = facts
         return self
 
     @classmethod
-    def called(cls, *args: Any, **kwargs: Any) -> Facts:
+    def _noted_call(cls, *args: Any, **kwargs: Any) -> Facts:
         """Note a call of the class; its ``__init__`` has more.
 
         What a block makes, which no test has made, is noted once something is expected of it.

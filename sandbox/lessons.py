@@ -14,10 +14,9 @@ import sys
 from typing import Any
 
 from sandbox.asking import names_test, node_at, source_in, source_of
-from sandbox.members import is_own_class, member_need, need_of
-from sandbox.missing import Missing
+from sandbox.making import BASES
+from sandbox.members import classes_named, is_own_class, member_need, need_of
 from sandbox.noting import facts_of
-from sandbox.recorder import BASES
 from sandbox.solving import Failure, compared
 from sandbox.stage import STAGE, Lesson, LimitError, State
 
@@ -56,15 +55,13 @@ DUNDERS = (
 )
 
 
-def suggest(
-    error: BaseException | None, state: State, finder: Missing, test: str
-) -> list[dict[str, str]]:
+def suggest(error: BaseException | None, state: State, test: str) -> list[dict[str, str]]:
     """Return lessons to try, the surest first; those of ``test`` alone name it."""
     with STAGE.silence():
         found: list[Lesson] = []
         failure = None if error is None else Failure(error)
         if failure is not None:
-            found += exact(failure, finder)
+            found += exact(failure)
             found += types_wanted(failure, state)
             found += effects(failure, state)
             found += compared(failure, state)
@@ -103,27 +100,27 @@ def branches(needs: list[Lesson], state: State) -> list[Lesson]:
 # --- what is missing, exactly -----------------------------------------------------------------
 
 
-def exact(failure: Failure, finder: Missing) -> list[Lesson]:
+def exact(failure: Failure) -> list[Lesson]:
     """Names and members that the exception itself tells of."""
     error = failure.error
     need = need_of(error) if isinstance(error, (NameError, AttributeError)) else None
     found = [need] if need is not None else []
     if isinstance(error, NameError) and need is None:
-        found += _starred(failure, finder)
+        found += _starred(failure)
     if isinstance(error, AttributeError):
-        found += _accessor(failure, finder)
+        found += _accessor(failure)
     if isinstance(error, ImportError):
-        found += _imported(error, finder)
+        found += _imported(error)
     if isinstance(error, NotImplementedError):
-        found += _unimplemented(failure, finder)
+        found += _unimplemented(failure)
     if isinstance(error, TypeError):
-        found += _dunders(failure, finder)
+        found += _dunders(failure)
     if isinstance(error, AssertionError) and not STAGE.met_calls:
-        found += _plain_objects(failure, finder)  # nothing else explains it
+        found += _plain_objects(failure)  # nothing else explains it
     return found
 
 
-def _plain_objects(failure: Failure, finder: Missing) -> list[Lesson]:
+def _plain_objects(failure: Failure) -> list[Lesson]:
     """Instances of ours in a false assertion, that compare, or show, as Python's own objects do."""
     frame = failure.own
     statement = None if frame is None else source_of(frame).statement(frame.f_lineno)
@@ -149,7 +146,7 @@ def _plain_objects(failure: Failure, finder: Missing) -> list[Lesson]:
         for name in re.findall(r"<(?:[\w.]+\.)?(\w+) object at 0x", text):
             calls = ast.unparse(statement) if statement else ""
             shown = "__repr__" if "repr(" in calls or "!r" in calls else "__str__"
-            found += [(one, shown) for one in finder.classes_named(name)]
+            found += [(one, shown) for one in classes_named(name)]
     return [
         _member(cls, name, "instance called")
         for cls, name in dict.fromkeys(found)
@@ -157,7 +154,7 @@ def _plain_objects(failure: Failure, finder: Missing) -> list[Lesson]:
     ]
 
 
-def _starred(failure: Failure, finder: Missing) -> list[Lesson]:
+def _starred(failure: Failure) -> list[Lesson]:
     """A name that a test's file took, or so it thinks, from ``from m import *``."""
     name, frame = getattr(failure.error, "name", None), failure.last
     if not isinstance(name, str) or frame is None:
@@ -165,21 +162,15 @@ def _starred(failure: Failure, finder: Missing) -> list[Lesson]:
     path = STAGE.ground.relative(frame.f_code.co_filename)
     lines = "".join(linecache.getlines(frame.f_code.co_filename))
     stars = re.findall(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+\*", lines, re.M)
-    modules = [one for one in stars if _is_own_module(one, finder)]
-    if path is None:
-        return []
+    files = {one: str(getattr(sys.modules.get(one), "__file__", "")) for one in stars if path}
+    modules = [one for one, file in files.items() if STAGE.ground.is_ours(file)]
     return [Lesson("name", f"{one}:{name}", f"star {path}") for one in modules]
 
 
-def _is_own_module(name: str, finder: Missing) -> bool:
-    file = getattr(sys.modules.get(name), "__file__", None)
-    return isinstance(file, str) and STAGE.ground.is_ours(file)
-
-
-def _accessor(failure: Failure, finder: Missing) -> list[Lesson]:
+def _accessor(failure: Failure) -> list[Lesson]:
     """A property of ours without a setter or a deleter."""
     found = re.search(r"property '(\w+)' of '(\w+)' object has no (setter|deleter)", failure.text)
-    classes = finder.classes_named(found[2]) if found else []
+    classes = classes_named(found[2]) if found else []
     return [_member(cls, found[1], found[3]) for cls in classes if found]
 
 
@@ -189,7 +180,7 @@ def _member(cls: type, name: str, value: str) -> Lesson:
     return Lesson("member", f"{home.__module__}:{home.__qualname__}.{name}", value)
 
 
-def _imported(error: ImportError, finder: Missing) -> list[Lesson]:
+def _imported(error: ImportError) -> list[Lesson]:
     module, name = error.name, getattr(error, "name_from", None)
     if name is None:
         match = re.search(r"cannot import name '(\w+)'", str(error))
@@ -205,7 +196,7 @@ def _imported(error: ImportError, finder: Missing) -> list[Lesson]:
     return []
 
 
-def _unimplemented(failure: Failure, finder: Missing) -> list[Lesson]:
+def _unimplemented(failure: Failure) -> list[Lesson]:
     """A base says that subclasses do this: the receiver's class lacks it."""
     frame = failure.last
     receiver = frame.f_locals.get("self", frame.f_locals.get("cls")) if frame else None
@@ -223,20 +214,17 @@ def _unimplemented(failure: Failure, finder: Missing) -> list[Lesson]:
     ][:3]
 
 
-def _dunders(failure: Failure, finder: Missing) -> list[Lesson]:
+def _dunders(failure: Failure) -> list[Lesson]:
     """What Python itself asks of a class of ours, or an abstract method that it lacks."""
-    abstract = re.search(r"abstract class '?(\w+)'? .*?methods? (.+)", failure.text)
+    abstract = re.search(r"abstract class '?(\w+)", failure.text)
     if abstract:
-        names = re.findall(r"'?(\w+)'?(?:,|$)", abstract[2])
-        return [
-            _member(cls, name, "instance called")
-            for cls in finder.classes_named(abstract[1])
-            for name in names
-        ]
-    found = _answered(failure, finder)
+        lacking: list[Any] = classes_named(abstract[1])
+        names = [(cls, name) for cls in lacking for name in sorted(cls.__abstractmethods__)]
+        return [_member(cls, name, "instance called") for cls, name in names]
+    found = _answered(failure)
     for pattern, dunder in () if found else DUNDERS:
         match = re.search(pattern, failure.text)
-        for cls in finder.classes_named(match[1]) if match else ():
+        for cls in classes_named(match[1]) if match else ():
             name = dunder
             if dunder in ("__enter__", "__exit__") and "async" in failure.text:
                 name = "__a" + dunder[2:]
@@ -244,7 +232,7 @@ def _dunders(failure: Failure, finder: Missing) -> list[Lesson]:
     return found
 
 
-def _answered(failure: Failure, finder: Missing) -> list[Lesson]:
+def _answered(failure: Failure) -> list[Lesson]:
     """A method that is missing, where the class's ``__getattr__`` answers with what is no function."""
     frame = failure.last
     if frame is None or "object is not callable" not in failure.text:

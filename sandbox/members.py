@@ -11,8 +11,8 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from sandbox.asking import Frame, is_called, is_hidden, is_soft, moments
+from sandbox.making import call, make
 from sandbox.noting import facts_of, is_recorder, note, seen
-from sandbox.recorder import call, make
 from sandbox.stage import STAGE, Lesson
 
 
@@ -26,6 +26,21 @@ def is_own_class(cls: type) -> bool:
     module = sys.modules.get(cls.__module__)
     file = getattr(module, "__file__", None)
     return isinstance(file, str) and STAGE.ground.is_ours(file) and not is_recorder_class(cls)
+
+
+def classes_at(path: str) -> list[type]:
+    """Return the repository's classes that go by ``module:qualname``."""
+    module, _, qualname = path.partition(":")
+    holder: Any = sys.modules.get(module)
+    for part in qualname.split("."):
+        holder = getattr(holder, "__dict__", {}).get(part)
+    found = [one for one in [holder] if isinstance(one, type)]
+    return [*found, *(one for one in STAGE.classes.get(path, ()) if one is not holder)]
+
+
+def classes_named(name: str) -> list[type]:
+    """Return the repository's classes of a plain name."""
+    return [one for each in STAGE.classes.values() for one in each if one.__name__ == name]
 
 
 # --- what stands there ---

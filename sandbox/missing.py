@@ -27,7 +27,7 @@ from sandbox.asking import (
 )
 from sandbox.derived import asks_isinstance, asks_issubclass, exception_class, missing_name
 from sandbox.installed import FINDER
-from sandbox.members import is_own_class, need_of, place_member, watch
+from sandbox.members import classes_at, is_own_class, need_of, place_member, watch
 from sandbox.noting import expect, is_recorder, note
 from sandbox.stage import STAGE, Lesson
 from sandbox.stubs import Stubs
@@ -81,7 +81,6 @@ class Missing:
         self.executed: dict[str, ModuleType] = {}  # also those whose import failed
         self._own = frozenset(probe["own"])
         self._declared = frozenset(probe["declared"])
-        self._classes: dict[str, list[type]] = {}
         self._builtins = _Builtins(self)
         self.members: list[Lesson] = []
         """Members that importing asked for, or that lessons name."""
@@ -209,7 +208,7 @@ class Missing:
         self._replace("base")
         self._replace("value")
         for one in self.members:
-            for cls in self.classes_at(one.key.rpartition(".")[0]):
+            for cls in classes_at(one.key.rpartition(".")[0]):
                 place_member(cls, one)
 
     def _replace(self, kind: str) -> None:
@@ -233,7 +232,7 @@ class Missing:
             for other, its in lessons.items()
             if other.rpartition(".")[2] == name and its.split()[2:] == at and at
         ]
-        classes = [one for path in paths for one in self.classes_at(path)[:1]]
+        classes = [one for path in paths for one in classes_at(path)[:1]]
         if len(classes) < 2:
             return key
         for base in classes[0].__mro__:
@@ -308,25 +307,12 @@ class Missing:
         cls = builtins.__build_class__(*args, **kwargs)
         if isinstance(cls, type) and is_own_class(cls):
             path = f"{cls.__module__}:{cls.__qualname__}"
-            self._classes.setdefault(path, []).append(cls)
+            STAGE.classes.setdefault(path, []).append(cls)
             for one in self.members:
                 if one.key.rpartition(".")[0] == path:
                     place_member(cls, one)
             watch(cls)
         return cls
-
-    def classes_at(self, path: str) -> list[type]:
-        """Return the classes that go by ``module:qualname``."""
-        module, _, qualname = path.partition(":")
-        holder: Any = sys.modules.get(module)
-        for part in qualname.split("."):
-            holder = getattr(holder, "__dict__", {}).get(part)
-        found = [one for one in [holder] if isinstance(one, type)]
-        return [*found, *(one for one in self._classes.get(path, ()) if one is not holder)]
-
-    def classes_named(self, name: str) -> list[type]:
-        """Return the repository's classes of a plain name."""
-        return [one for each in self._classes.values() for one in each if one.__name__ == name]
 
 
 def _modules() -> list[ModuleType]:

@@ -94,7 +94,7 @@ def facts_of(value: Any) -> Facts:
     """Return what is known of a recorder."""
     own = object.__getattribute__(value, "__dict__")
     if "_unwritten" not in own:  # made by another of its bases
-        own["_unwritten"] = type(value).called()
+        own["_unwritten"] = type(value)._noted_call()  # noqa: SLF001
     return own["_unwritten"]  # type: ignore[no-any-return]
 
 

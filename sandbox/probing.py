@@ -75,7 +75,7 @@ class Probing:
 
     def on_collect_error(self, error: BaseException) -> None:
         """A module could not be collected: keep what that teaches."""
-        self._suggested += suggest(error, STAGE.state, self._finder, "")[:8]
+        self._suggested += suggest(error, STAGE.state, "")[:8]
 
     def collected(self) -> Evidence:
         """Collection is over: return what it saw."""
@@ -118,7 +118,7 @@ class Probing:
         state, lessons = STAGE.state, []
         if not passed:
             try:
-                lessons = suggest(state.error, state, self._finder, self._test)
+                lessons = suggest(state.error, state, self._test)
             except Exception as error:
                 state.note(f"what the failure teaches: {type(error).__name__}: {error}")
             lessons = [*lessons, *(one for one in self._unasked if one not in lessons)][:40]

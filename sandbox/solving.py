@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from sandbox.asking import Frame, moments, source_of
+from sandbox.making import BASES
 from sandbox.noting import facts_of, is_approximate, is_recorder, literal
-from sandbox.recorder import BASES
 from sandbox.reprs import message_of
 from sandbox.stage import STAGE, Lesson, State
 

@@ -136,6 +136,7 @@ class Stage:
 
     ground: Ground
     state: State
+    recorder: type  # of all recorders
 
     def __init__(self) -> None:
         self.quiet = 0
@@ -143,6 +144,7 @@ class Stage:
         self.by_number: dict[int, Any] = {}
         self.names: dict[str, Any] = {}
         self.bases: dict[str, type] = {}
+        self.classes: dict[str, list[type]] = {}
         self.calls_early: list[Call] = []
 
     def qualname(self, code: CodeType) -> str:

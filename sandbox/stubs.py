@@ -11,9 +11,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from sandbox.making import call
 from sandbox.members import RESULTS, is_own_class
 from sandbox.noting import note
-from sandbox.recorder import call
 from sandbox.stage import STAGE
 
 _STUB = "__egbot_stub__"
@@ -143,20 +143,15 @@ def _stand_in(stubs: Stubs, number: int, function: Any) -> Any:
         finish = None if is_meant else RESULTS.get(stub.qualname.rpartition(".")[2])
         return is_meant, result if finish is None else finish(result)
 
-    if inspect.iscoroutinefunction(function):
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        is_meant, result = enter(args, kwargs)
+        return function(*args, **kwargs) if is_meant else result
 
-        @functools.wraps(function)
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            is_meant, result = enter(args, kwargs)
-            return await function(*args, **kwargs) if is_meant else await result
-    else:
+    async def waiting(*args: Any, **kwargs: Any) -> Any:
+        return await wrapper(*args, **kwargs)
 
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            is_meant, result = enter(args, kwargs)
-            return function(*args, **kwargs) if is_meant else result
-
-    return wrapper
+    is_async = inspect.iscoroutinefunction(function)
+    return functools.wraps(function)(waiting if is_async else wrapper)
 
 
 def _home(stub: Stub, function: Any, receiver: Any) -> tuple[str, str]:
@@ -188,10 +183,7 @@ def _overrides(member: Any, function: Any) -> bool:
 
 
 def _below(cls: type) -> list[type]:
-    found: list[type] = []
-    waiting: list[type] = type.__subclasses__(cls)
-    while waiting and len(found) < 1000:
-        one = waiting.pop()
-        found.append(one)
-        waiting += type.__subclasses__(one)
+    found: list[type] = type.__subclasses__(cls)
+    for one in found:  # which grows
+        found += type.__subclasses__(one) if len(found) < 1000 else ()
     return found

@@ -109,6 +109,10 @@ CASES = {
         "class Mine(Base):\n    def go(self):\n        return self.helper(3)\nassert Mine(1).go() == 4\nassert Mine.make(2) == 3",
         "",
     ),
+    "subisinst": (
+        "class Mine(Base): pass\nclass More(Mine): pass\nassert isinstance(More(1), Mine)\nassert not isinstance(3, Mine)",
+        "",
+    ),
     "subabc": (
         "import abc\nclass Mine(Base, abc.ABC):\n    @abc.abstractmethod\n    def go(self): ...\nassert Mine(1).x == 4",
         "",
