@@ -12,6 +12,7 @@ import linecache
 import os
 import re
 import sys
+from importlib.util import resolve_name
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
@@ -352,11 +353,8 @@ def imports_name(frame: FrameType, parent: str, name: str) -> bool:
     node = source_of(frame).statement(position(frame)[0])
     if not isinstance(node, ast.ImportFrom) or all(one.name != name for one in node.names):
         return False
-    if not node.level:
-        return node.module == parent
-    package = str(frame.f_globals.get("__package__") or "").split(".")
-    base = package[: len(package) - node.level + 1] + (node.module or "").split(".")
-    return ".".join(filter(None, base)) == parent
+    base = "." * node.level + (node.module or "")
+    return resolve_name(base, str(frame.f_globals.get("__package__") or "")) == parent
 
 
 # --- who is not answered ---

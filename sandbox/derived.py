@@ -26,13 +26,14 @@ class DerivableMeta(abc.ABCMeta):
         return issubclass(type(value), cls)
 
     def __getattr__(cls, name: str) -> Any:
-        origin = _origin(cls)
+        origin = origin_of(cls)
         if origin is None or is_hidden(name) or is_deaf(asker()):
             raise AttributeError(name)
         return getattr(origin, name)
 
 
-def _origin(cls: type) -> Any:
+def origin_of(cls: type) -> Any:
+    """Return the recorder from which a class derives, None without one."""
     return next((vars(one)["_origin"] for one in cls.__mro__ if "_origin" in vars(one)), None)
 
 
@@ -56,7 +57,7 @@ class _Derived(Recorder, metaclass=DerivableMeta):
 
         What a block makes, which no test has made, is noted once something is expected of it.
         """
-        facts = facts_of(call(facts_of(_origin(cls)).path, args, kwargs))
+        facts = facts_of(call(facts_of(origin_of(cls)).path, args, kwargs))
         if STAGE.quiet:
             facts.sight.update(kind="raise", who=cut(facts.path))
         return facts
@@ -66,7 +67,7 @@ class _Derived(Recorder, metaclass=DerivableMeta):
             facts_of(self).sight.update(arguments(args, kwargs))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        origin = _origin(cls)
+        origin = origin_of(cls)
         if kwargs and origin is not None:
             note("subclass", origin, "keywords", kwargs=arguments((), kwargs)["kwargs"])
 
@@ -145,7 +146,7 @@ def asks_isinstance(value: Any, kinds: Any) -> bool:
 def asks_issubclass(value: Any, kinds: Any) -> bool:
     """``issubclass`` as the repository's files see it."""
     is_error = isinstance(value, type) and issubclass(value, BaseException)
-    known = value if is_recorder(value) else _origin(value) if is_error else None
+    known = value if is_recorder(value) else origin_of(value) if is_error else None
     if STAGE.quiet or known is None or (is_error and issubclass(value, kinds)):
         return issubclass(value, kinds)
     names = kinds if isinstance(kinds, tuple) else (kinds,)

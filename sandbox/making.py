@@ -23,12 +23,9 @@ from sandbox.noting import (
 )
 from sandbox.stage import STAGE, Call, Sight
 
-_SEEDS = {
-    "datetime": (2001, 2, 3),
-    "date": (2001, 2, 3),
-    "int": (1,),
-    "float": (1,),
-    "Decimal": (1,),
+_SEEDS: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(("datetime", "date"), (2001, 2, 3)),
+    **dict.fromkeys(("int", "float", "Decimal"), (1,)),
 }
 BASES: dict[str, type] = {
     one.__name__: one

@@ -11,21 +11,17 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from sandbox.asking import Frame, is_called, is_hidden, is_soft, moments
+from sandbox.derived import origin_of
 from sandbox.making import call, make
 from sandbox.noting import facts_of, is_recorder, note, seen
 from sandbox.stage import STAGE, Lesson
 
 
-def is_recorder_class(cls: type) -> bool:
-    """Whether it is a class that stands in for an unwritten one, or derives from it."""
-    return any("_origin" in vars(one) or one.__name__ == "Recorder" for one in cls.__mro__)
-
-
 def is_own_class(cls: type) -> bool:
-    """Whether a class was made by a file of the repository that holds no tests."""
+    """Whether a class of the repository's is there as it is; files of tests have none."""
     module = sys.modules.get(cls.__module__)
     file = getattr(module, "__file__", None)
-    return isinstance(file, str) and STAGE.ground.is_ours(file) and not is_recorder_class(cls)
+    return isinstance(file, str) and STAGE.ground.is_ours(file) and origin_of(cls) is None
 
 
 def classes_at(path: str) -> list[type]:

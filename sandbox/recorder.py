@@ -193,8 +193,10 @@ class Recorder(Unwritten):
     def __hash__(self) -> int:
         return id(self)
 
-    def __str__(self) -> str:
+    def __str__(self, _spec: str = "") -> str:
         return self._as_text("str")
+
+    __format__ = __str__
 
     def __repr__(self) -> str:
         frame = sys._getframe(1)  # noqa: SLF001
@@ -202,9 +204,6 @@ class Recorder(Unwritten):
         if file.startswith(OWN_FOLDER) or is_deaf(frame) or file.endswith("reprlib.py"):
             return f"<{facts_of(self).path}>"
         return self._as_text("repr")
-
-    def __format__(self, spec: str) -> str:
-        return self._as_text("str")
 
     def _as_text(self, relation: str) -> str:
         answer = ask("text", self, None)
@@ -222,8 +221,7 @@ class Recorder(Unwritten):
         return b""
 
     def __instancecheck__(self, value: Any) -> bool:
-        note("class", self, once=True)
-        answer = bool(ask("bool", self, True))
+        answer = self.__subclasscheck__(value)
         if is_recorder(value):
             expect(value, "isinstance", self)
         return answer
