@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-from functools import cached_property
 from typing import Any
 
 from sandbox.asking import Frame, moments, source_of
@@ -19,22 +18,18 @@ _EQUAL = re.compile(r"[aA]ssert(\w*Equal|Is|IsNone)$")
 
 
 class Failure:
-    """An exception that ended a test (or a module's collection), with its frames."""
+    """An exception that ended a test (or a module's collection), with its frames.
+
+    ``last`` is the frame that raised, ``own`` the innermost one of the repository.
+    """
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
         self.text = message_of(error, 1000)
         self.frames = moments(error)
-
-    @property
-    def last(self) -> Frame | None:
-        """The frame that raised."""
-        return self.frames[-1] if self.frames else None
-
-    @cached_property
-    def own(self) -> Frame | None:
-        """The innermost frame of the repository."""
-        return next((one for one in self.frames[::-1] if STAGE.ground.frame(one) is one), None)
+        own = [one for one in self.frames if STAGE.ground.frame(one) is one]
+        self.last: Frame | None = self.frames[-1] if self.frames else None
+        self.own: Frame | None = own[-1] if own else None
 
 
 def compared(failure: Failure, state: State) -> list[Lesson]:
