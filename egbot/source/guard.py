@@ -34,6 +34,7 @@ from egbot.source.guardscope import (
     folded,
     imported_names,
     is_local,
+    modules_of,
     open_scope,
     parts_of,
     prefixes,
@@ -87,8 +88,14 @@ def vetoes(  # noqa: PLR0913 (what is asked from outside)
     return tuple(dict.fromkeys(found))[:_MAX_VETOES]
 
 
-_names_of = functools.lru_cache(maxsize=8)(read_names)
 _outline_of = functools.lru_cache(maxsize=8)(read_outline)
+
+
+@functools.lru_cache(maxsize=8)
+def _names_of(source: bytes) -> FileNames:
+    return read_names(_outline_of(source).tree)
+
+
 _Written = tuple[list[tuple[Function, int, bool]], list[tuple[ast.stmt, int]]]
 
 
@@ -167,14 +174,6 @@ def _header(node: ast.AST) -> str:
     return ast.dump(type(node)(**parts))
 
 
-def _modules_of(node: ast.AST) -> list[str]:
-    """The modules that an import statement names as such, with those above them."""
-    if isinstance(node, ast.ImportFrom):
-        return prefixes("." * node.level + (node.module or ""))
-    names = node.names if isinstance(node, ast.Import) else []
-    return [one for alias in names for one in prefixes(alias.name)]
-
-
 def _is_dunder(name: str) -> bool:
     return len(name) > 4 and name[:2] == name[-2:] == "__"
 
@@ -213,7 +212,7 @@ class _Guard:
             for part in (*node.decorator_list, node.args, *filter(None, [node.returns])):
                 self.visit(part)
         self.made = made_names(node)
-        self.modules.update(*(_modules_of(one) for one in ast.walk(node)))
+        self.modules.update(*(modules_of(one) for one in ast.walk(node)))
         self.scopes = (open_scope(node),)
         for child in node.body:
             self.visit(child)

@@ -7,8 +7,6 @@ import builtins
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from egbot.source.text import parse_text, read_source
-
 _BUILTINS = frozenset(dir(builtins))
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -48,9 +46,8 @@ class Scope:
     globals: frozenset[str] = field(default=frozenset())
 
 
-def read_names(source: bytes) -> FileNames:
-    """Raises SourceSyntaxError."""
-    tree = parse_text(read_source(source).text)
+def read_names(tree: ast.Module) -> FileNames:
+    """What a file's names mean."""
     imports: dict[str, str] = {}
     definitions: set[str] = set()
     others: set[str] = set()
@@ -60,25 +57,27 @@ def read_names(source: bytes) -> FileNames:
             definitions.add(node.name)
         else:
             others.update(_bound_names(node))
-    modules: set[str] = set()
-    origins: dict[str, str] = {}
+    statements, loads = [], []
     for node in ast.walk(tree):
-        found = imported_names(node)
-        origins.update(found)
-        modules.update(*map(prefixes, found.values()))
-        if isinstance(node, ast.ImportFrom) and node.module:
-            modules.update(prefixes("." * node.level + node.module))
-        if isinstance(node, ast.Import):
-            modules.update(*(prefixes(alias.name) for alias in node.names))
+        if isinstance(node, (ast.Attribute, ast.Name)):
+            loads.append(node)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            statements.append(node)
+    origins = {name: origin for one in statements for name, origin in imported_names(one).items()}
+    modules = {one for origin in origins.values() for one in prefixes(origin)}
+    modules.update(one for node in statements for one in modules_of(node))
     anywhere = FileNames(origins, frozenset(definitions), frozenset(), frozenset(), frozenset())
-    used = {
-        dotted
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Attribute, ast.Name)) and isinstance(node.ctx, ast.Load)
-        if (dotted := resolve(node, (), anywhere)) is not None
-    }
+    used = {dotted for node in loads if (dotted := resolve(node, (), anywhere)) is not None}
     names = (frozenset(definitions), frozenset(others))
     return FileNames(imports, *names, frozenset(modules), frozenset(used))
+
+
+def modules_of(node: ast.AST) -> list[str]:
+    """The modules that an import statement names as such, with those above them."""
+    if isinstance(node, ast.ImportFrom):
+        return prefixes("." * node.level + (node.module or ""))
+    names = node.names if isinstance(node, ast.Import) else []
+    return [one for alias in names for one in prefixes(alias.name)]
 
 
 def prefixes(dotted: str) -> list[str]:
