@@ -44,14 +44,15 @@ def stubs_of_each(
     tests: Iterable[str],
     sandbox_of: Callable[[str, Tree], Sandbox],
     limits: Limits,
+    ignored: tuple[str, ...] = (),
 ) -> Stubs:
     """The stubs that ``tests`` ask for in each of their projects, in turn.
 
-    ``sandbox_of`` makes a project's sandbox. Raises as ``make_stubs`` does.
+    ``sandbox_of`` makes a project's sandbox; ``ignored`` are modules that git ignores. Raises as ``make_stubs`` does.
     """
     whole, before = Stubs((), {}, ()), tree
     for project, some in chosen(tree, "", tests, ()).items():
-        made = make_stubs(sandbox_of(project, tree), tree, some, limits)
+        made = make_stubs(sandbox_of(project, tree), tree, some, limits, ignored)
         changed = {
             path: replace(before.get(path, TreeFile(b"")), data=data)
             for path, data in made.files.items()
@@ -66,7 +67,13 @@ def stubs_of_each(
     return whole
 
 
-def make_stubs(sandbox: Sandbox, tree: Tree, tests: Iterable[str], limits: Limits) -> Stubs:
+def make_stubs(
+    sandbox: Sandbox,
+    tree: Tree,
+    tests: Iterable[str],
+    limits: Limits,
+    ignored: tuple[str, ...] = (),
+) -> Stubs:
     """Stubs for everything that ``tests`` (paths, folders, node ids) use and the tree lacks.
 
     Raises UsageError when there are no tests, SandboxError when no sandbox can be had.
@@ -75,9 +82,8 @@ def make_stubs(sandbox: Sandbox, tree: Tree, tests: Iterable[str], limits: Limit
     asked = [FailingTest(path, "collect", Fault("", "")) for path in paths]
     found = ask(sandbox, tree, asked, limits, probe_of(tree, sandbox.project), to_end=True)
     early = {path: inside(path, found.collected) for path in paths}
-    plan = make_plan(
-        merge(found.evidence, tree, found.probe, is_bold=True), tree, early, is_shown=True
-    )
+    needs = merge(found.evidence, tree, found.probe, is_bold=True, ignored=ignored)
+    plan = make_plan(needs, tree, early, is_shown=True)
     files = {path: file.data for path, file in plan.tree.items() if tree.get(path) != file}
     with sandbox.open(plan.tree, paths, limits) as executor:
         broken = executor.collection.errors

@@ -37,7 +37,7 @@ from egbot.records import SCHEMA_RUN, Run, Tree, Trigger
 from egbot.report.files import clear_outcomes, write_json, write_run, write_text
 from egbot.report.markdown import render_markdown
 from egbot.report.progress import make_view
-from egbot.repository import head_sha, open_repository, snapshot
+from egbot.repository import head_sha, ignored_modules, open_repository, snapshot
 from egbot.stubbing import patches_of, stubs_json, stubs_of_each
 
 REQUEST_FILE = "request.json"
@@ -267,7 +267,8 @@ def stubs(runner: Runner, inputs: Inputs, effects: local.Effects) -> Result:
         def sandbox_of(project: str, tree: Tree) -> Sandbox:
             return effects.make_sandbox(settings, tree, repository._replace(folder=project), view)
 
-        made = stubs_of_each(tree, chosen, sandbox_of, settings.sandbox.limits)
+        ignored = ignored_modules(repository)
+        made = stubs_of_each(tree, chosen, sandbox_of, settings.sandbox.limits, ignored)
     patches = patches_of(made, tree, repository.root)
     diff = "".join(patch.unified_diff for patch in patches)
     output = output_folder(runner, inputs)

@@ -18,7 +18,7 @@ from egbot.ports import Sandbox
 from egbot.records import Tree
 from egbot.report.progress import PlainView
 from egbot.report.text import visible
-from egbot.repository import apply, open_repository, snapshot
+from egbot.repository import apply, ignored_modules, open_repository, snapshot
 from egbot.stubbing import check_writable, patches_of, stubs_json, stubs_of_each
 
 
@@ -68,7 +68,8 @@ def stubs(
     def sandbox_of(project: str, tree: Tree) -> Sandbox:
         return Effects().make_sandbox(settings, tree, repository._replace(folder=project), view)
 
-    made = stubs_of_each(tree, chosen, sandbox_of, settings.sandbox.limits)
+    ignored = ignored_modules(repository)
+    made = stubs_of_each(tree, chosen, sandbox_of, settings.sandbox.limits, ignored)
     patches = patches_of(made, tree, repository.root)
     diff = "".join(patch.unified_diff for patch in patches)
     for problem in made.problems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cases.front import Case, Front, check, holds, table
+from tests.cases.front import Case, Front, check, holds, lay_out, table
 
 MISSING = table("missing.txt")
 STUBBED = table("stubs.txt")
@@ -66,3 +66,19 @@ def test_what_is_installed_is_never_stubbed(use: str, front: Front) -> None:
     answer = front.solve(answer.repository, {})
     assert (answer.code, answer.patched, answer.changed) == (1, set(), set())
     assert "surely_not" in answer.said
+
+
+def test_no_stub_takes_the_place_of_a_module_that_git_ignores(front: Front) -> None:
+    text = """
+        -- .gitignore
+        _version.py
+        -- pkg/__init__.py
+        -- tests/test_it.py
+        from pkg import _version, core
+        def test_it():
+            assert core.double(_version.NUMBER) == 2
+        """
+    repository = lay_out(front.folder / "repository", text)
+    (repository / "pkg/_version.py").write_text("NUMBER = 1\n")
+    answer = front.stubs(repository)
+    assert answer.changed == {"pkg/core.py"}, answer.said
