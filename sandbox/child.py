@@ -17,7 +17,9 @@ from types import FrameType
 from typing import Any
 
 from sandbox import kernel
+from sandbox.faults import plain_fault
 from sandbox.ids import file_of, function_of, renamed
+from sandbox.impostor import FAULT
 from sandbox.plugin import OutcomeMaker, Plugin
 from sandbox.program import Change, InvalidProgramError, examine
 from sandbox.reprs import Reprs
@@ -196,6 +198,11 @@ def _run_one(work: Work, plugin: Plugin, test: str, items: list[Any]) -> bool:
         signal.signal(PARTIAL_SIGNAL, previous)
     flush()
     trace = None if tracer is None else tracer.told()
+    if tracer is not None and tracer.impostor and told["status"] == "passed":
+        text = (
+            f"{tracer.impostor}: what the function gives is equal to whatever it is compared with"
+        )
+        told |= {"status": "failed", "fault": plain_fault(FAULT, text)}
     if probing is not None:
         told["evidence"] = probing.end(told["status"] == "passed")
     work.send({"type": "outcome", "outcome": told, "trace": trace})

@@ -11,6 +11,7 @@ from collections import Counter
 from types import CodeType, FrameType
 from typing import Any
 
+from sandbox.impostor import equals_anything
 from sandbox.reprs import ATOMS, Reprs, message_of, shorten
 
 MAX_CHANGES = 64
@@ -43,6 +44,7 @@ class Record:
         self.reprs = reprs
         self.num_chars = 0
         self.is_ended = False
+        self.impostor = ""  # the class of a result that is equal to anything
         self.lines_run: set[int] = set()
         self.depths: Counter[int] = Counter()
         """How many frames of the function each thread is in."""
@@ -196,6 +198,7 @@ class FrameRecord:
 
     def finish(self, frame: FrameType, value: object) -> None:
         """The frame returns."""
+        self._judge(value)
         self._give(frame, value)
         self._leave()
 
@@ -204,9 +207,14 @@ class FrameRecord:
         if frame.f_code.co_flags & _ASYNC:
             self._note_changes(frame, self._pending)
         else:
+            self._judge(value)
             self._give(frame, value)
         self.raising = None
         self._leave()
+
+    def _judge(self, value: object) -> None:
+        if self._depth == 0 and not self.record.impostor and equals_anything(value):
+            self.record.impostor = type(value).__qualname__[:200]
 
     def unwind(self, frame: FrameType, *_: object) -> None:
         """An exception leaves the frame.

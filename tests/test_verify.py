@@ -75,6 +75,48 @@ def test_what_the_tests_leave_open_is_said(body: str, cautions: tuple[str, ...])
     assert (verdict.accepted, verdict.cautions) == (True, cautions)
 
 
+WILD = """
+class Wild:
+    def __eq__(self, other):
+        return True
+
+class Lazy(int):
+    def __eq__(self, other):
+        return not isinstance(other, str)
+    __hash__ = int.__hash__
+
+class Point:
+    def __init__(self, x):
+        self.x = x
+    def __eq__(self, other):
+        return self.x == getattr(other, "x", None)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "is_wild"),
+    [
+        ("return wild.Wild()", True),
+        ("return [x, {'a': wild.Wild()}]", True),
+        ("yield wild.Wild()", True),
+        ("return wild.Lazy()", True),
+        ("return wild.Point(4)", False),
+        ("return float('nan')", False),
+    ],
+)
+def test_what_is_equal_to_anything_is_no_result(body: str, is_wild: bool) -> None:
+    """The class is the repository's own, so that nothing in the function tells it."""
+    source = f"import wild\n{STUB['calc.py']}"
+    tests = "import calc\n\ndef test_double():\n    found = calc.double(2)\n"
+    tests += "    assert found is not None and (not hasattr(found, 'send') or [*found])\n"
+    tree = tree_of({**STUB, "calc.py": source, "wild.py": WILD, "test_calc.py": tests})
+    after = source.replace("raise NotImplementedError", body).encode()
+    claim = replace(CLAIM, tree=tree, after=after, guards=())
+    verdict, (outcome,) = verify(ReplaySandbox(), claim, repeats=2, limits=Limits())
+    assert verdict.accepted is not is_wild
+    assert (outcome.fault is not None and outcome.fault.type_name == "EqualToAnything") is is_wild
+
+
 def test_a_function_that_fails_is_not_accepted_and_costs_no_guard_run() -> None:
     sandbox = ReplaySandbox()
     bad = replace(CLAIM, after=GOOD.replace(b"* 2", b"* 3"))
