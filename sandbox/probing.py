@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from sandbox import blocks
-from sandbox.asking import Ground
+from sandbox.asking import Ground, moments
 from sandbox.lessons import suggest
 from sandbox.missing import Missing
 from sandbox.noting import expect, is_recorder, note
@@ -128,13 +128,10 @@ class Probing:
 
     def _line(self, error: BaseException | None) -> int:
         """How far the test itself came, not a helper of its file."""
-        path, line = self._test.partition("::")[0], 0
-        traceback = None if error is None else error.__traceback__
-        while traceback is not None and not line:
-            if self._ground.relative(traceback.tb_frame.f_code.co_filename) == path:
-                line = traceback.tb_lineno or 0
-            traceback = traceback.tb_next
-        return line
+        path = self._test.partition("::")[0]
+        frames = [] if error is None else moments(error)
+        files = [(self._ground.relative(one.f_code.co_filename), one.f_lineno) for one in frames]
+        return next((line for file, line in files if file == path), 0)
 
     # --- evidence ---
 
