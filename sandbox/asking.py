@@ -197,6 +197,12 @@ def node_at(frame: Frame) -> ast.AST | None:
     return source.by_position.get(at) or source.statement(at[0])
 
 
+def _at_hand(frame: Frame) -> list[ast.AST]:
+    """Return all nodes of the statement that the frame runs now."""
+    statement = source_of(frame).statement(position(frame)[0])
+    return [*ast.walk(statement)] if statement else []
+
+
 # --- what the source says there ---------------------------------------------------------------
 
 _NEGATIONS = frozenset(("assertFalse", "assertNotIn", "assertNotIsInstance", "assertNotRegex"))
@@ -247,8 +253,7 @@ def _negates(node: ast.AST, inner: ast.AST | None) -> bool:
 
 def _gives_up(node: ast.stmt) -> bool:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        function = node.value.func
-        return getattr(function, "attr", getattr(function, "id", "")) in _GIVING_UP
+        return _name(node.value.func) in _GIVING_UP
     return isinstance(node, ast.Raise) or (
         isinstance(node, ast.Assert) and getattr(node.test, "value", None) is False
     )
@@ -260,10 +265,8 @@ def is_called(frame: Frame | None, name: str) -> bool:
         return False
     source, node = source_of(frame), node_at(frame)
     if not isinstance(node, (ast.Name, ast.Attribute)):
-        statement = source.statement(position(frame)[0])
         plain = "__" + name.partition("__")[2]  # of a mangled name
-        nodes = ast.walk(statement) if statement else ()
-        node = next((one for one in nodes if _name(one) in (name, plain)), None)
+        node = next((one for one in _at_hand(frame) if _name(one) in (name, plain)), None)
     parent = source.parents.get(node) if node is not None else None
     if isinstance(parent, ast.Dict):  # a table of functions
         return node in parent.values and node not in parent.keys
@@ -299,8 +302,7 @@ def is_asserted(frame: Frame) -> bool:
 
 def is_soft(frame: FrameType, name: str) -> bool:
     """Whether the frame only looks whether there is a ``name``: hasattr, getattr with a default."""
-    statement = source_of(frame).statement(position(frame)[0])
-    for node in ast.walk(statement) if statement else ():
+    for node in _at_hand(frame):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             soft = node.func.id == "hasattr" or (node.func.id == "getattr" and len(node.args) > 2)
             if soft and getattr(node.args[1], "value", name) == name:
@@ -310,9 +312,8 @@ def is_soft(frame: FrameType, name: str) -> bool:
 
 def mentions(frame: Frame, name: str) -> bool:
     """Whether the statement at hand itself names an attribute, or imports something by a name."""
-    statement = source_of(frame).statement(position(frame)[0])
-    nodes = ast.walk(statement) if statement else ()
-    return any(name in (getattr(one, "attr", ""), getattr(one, "name", "")) for one in nodes)
+    names = ("attr", "name")
+    return any(name == getattr(one, each, "") for one in _at_hand(frame) for each in names)
 
 
 _BROAD = frozenset(("Exception", "BaseException"))

@@ -65,7 +65,7 @@ def suggest(error: BaseException | None, state: State, test: str) -> list[dict[s
             found += types_wanted(failure, state)
             found += effects(failure, state)
             found += compared(failure, state)
-        found += state.missed[:-9:-1]
+        found += [*state.missed][:-9:-1]
         found = [*branches(found, state), *found]
         stubs = [one["who"] for one in state.sights if one["kind"] == "stub" and one["detail"]]
         found += [Lesson("soft", one) for one in dict.fromkeys(stubs)]

@@ -128,7 +128,7 @@ def watch(cls: type) -> None:
         if not is_hidden(name) and STAGE.ground.relative(frame.f_code.co_filename) is not None:
             need = member_need(self, name, frame)
             if need is not None:
-                STAGE.state.missed.append(need)
+                STAGE.state.missed[need] = None
         return object.__getattribute__(self, name)  # raises what it raised
 
     try:

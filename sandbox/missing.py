@@ -60,7 +60,7 @@ class _Builtins(dict[str, Any]):
             return getattr(builtins, name)
         frame = sys._getframe(1)  # noqa: SLF001
         if STAGE.ground.is_ours(frame.f_code.co_filename):
-            STAGE.state.missed.append(Lesson("name", f"{frame.f_globals.get('__name__')}:{name}"))
+            STAGE.state.missed[Lesson("name", f"{frame.f_globals.get('__name__')}:{name}")] = None
         raise KeyError(name)
 
 
@@ -183,7 +183,7 @@ class Missing:
                 return lambda *a, **k: known(*a, **k)  # noqa: PLW0108 (mocks look at its kind)
             else:
                 key = f"{module.__name__}:{name}"
-                STAGE.state.missed.append(Lesson("name", key))
+                STAGE.state.missed[Lesson("name", key)] = None
             text = f"module {module.__name__!r} has no attribute {name!r}"
             raise AttributeError(text, name=name, obj=module)
 
@@ -274,7 +274,7 @@ class Missing:
             if parent and imports_name(frame, parent, name.rpartition(".")[2]):
                 return None  # the name itself is asked for next
             if is_guarded(frame, "ImportError", "ModuleNotFoundError"):
-                STAGE.state.missed.append(Lesson("module", name))
+                STAGE.state.missed[Lesson("module", name)] = None
                 return None
         loader: Any = self
         return importlib.machinery.ModuleSpec(name, loader, is_package=True)

@@ -69,7 +69,7 @@ class State:
         self.asked: list[Asked] = []
         self.calls: list[Call] = []
         self.recorders: list[Any] = []
-        self.missed: list[Lesson] = []
+        self.missed: dict[Lesson, None] = {}
         self.notes: dict[str, None] = {}
         self.warning_blocks: list[Any] = []
         self.pair: tuple[Any, Any] | None = None
