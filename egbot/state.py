@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterable
+from dataclasses import astuple, dataclass, field, replace
 
 from egbot import __version__
 from egbot.config import Settings
@@ -162,11 +162,8 @@ class State:
 
     def record(self, *, finished: bool = False, detail: str = "") -> Run:
         """All of it that is told to others."""
-        totals = {
-            item.name: sum(getattr(one.stats, item.name) for one in self.outcomes)
-            for item in fields(Stats)
-        }
-        stats = replace(Stats(**totals), wall_s=self.budget.elapsed_s, load_s=self.load_s)
+        stats = total(one.stats for one in self.outcomes)
+        stats = replace(stats, wall_s=self.budget.elapsed_s, load_s=self.load_s)
         return Run(
             schema=SCHEMA_RUN,
             egbot=__version__,
@@ -178,3 +175,8 @@ class State:
             versions={"sandbox": self.tools.sandbox.backend},
             tests_added=self.request.tests_added,
         )
+
+
+def total(parts: Iterable[Stats]) -> Stats:
+    """The sums of all counts and seconds."""
+    return Stats(*map(sum, zip(*map(astuple, (Stats(), *parts)), strict=True)))

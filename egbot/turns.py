@@ -6,16 +6,16 @@ What a project is, and which of them are meant, is known elsewhere; one alone is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, replace
+from dataclasses import replace
 
 from egbot.config import Settings
 from egbot.dependencies import homes
 from egbot.errors import EgbotError, OutOfTimeError, SandboxError, UsageError
 from egbot.pipeline import solve
 from egbot.progress import Progress, Report, Stage
-from egbot.records import Outcome, Run, Stats, Tree
+from egbot.records import Outcome, Run, Tree
 from egbot.report.kept import bounded, limit_bytes
-from egbot.state import Request, Tools
+from egbot.state import Request, Tools, total
 from egbot.synthesis.budget import Budget
 
 _OWN_FAULTS = (UsageError, SandboxError, OutOfTimeError)
@@ -83,8 +83,7 @@ class _Turn:
 
 def _joined(before: Run, part: Run, wall_s: float) -> Run:
     """Both records as one that is not finished; of nothing to do it is told in the end."""
-    pairs = zip(astuple(before.stats), astuple(part.stats), strict=True)
-    stats = replace(Stats(*(one + other for one, other in pairs)), wall_s=wall_s)
+    stats = replace(total((before.stats, part.stats)), wall_s=wall_s)
     run = replace(part, outcomes=before.outcomes, stats=stats, finished=False)
     for outcome in part.outcomes:
         run = run if outcome.reason == "nothing_to_do" else _with(run, outcome)
