@@ -155,7 +155,7 @@ FREE = _words(
     "errno fnmatch fractions functools gettext graphlib gzip hashlib heapq hmac html html.entities html.parser "
     "http io ipaddress itertools json json.decoder json.encoder keyword lzma math ntpath numbers "
     "operator os.path pathlib posixpath pprint queue quopri random re reprlib secrets shlex "
-    "statistics stat string stringprep struct textwrap time token tokenize types typing "
+    "statistics stat string stringprep struct textwrap time token tokenize traceback types typing "
     "typing_extensions unicodedata urllib.parse uuid warnings weakref xml.etree.ElementTree "
     "xml.sax.saxutils zlib zoneinfo __future__"
 )
@@ -184,6 +184,10 @@ BUT: Mapping[str, frozenset[str]] = {
     "string": _words("Formatter"),
     "time": _words("clock_settime clock_settime_ns tzset"),
     "tokenize": _words("open main"),
+    "traceback": _words(
+        "extract_stack format_stack print_stack walk_stack walk_tb extract_tb StackSummary "
+        "FrameSummary clear_frames print_last print_list"
+    ),
     "types": _words("CodeType FrameType new_class prepare_class"),
     "typing": _words("get_type_hints ForwardRef evaluate_forward_ref"),
     "typing_extensions": _words("get_type_hints ForwardRef evaluate_forward_ref"),
@@ -202,7 +206,7 @@ IMPORTED: Mapping[str, frozenset[str]] = {
         "get_event_loop get_running_loop FIRST_COMPLETED FIRST_EXCEPTION ALL_COMPLETED"
     ),
     "inspect": _words(
-        "signature Signature Parameter BoundArguments cleandoc getdoc unwrap isclass isfunction "
+        "signature getfullargspec getcallargs Signature Parameter BoundArguments cleandoc getdoc unwrap isclass isfunction "
         "ismethod isbuiltin isroutine ismodule isabstract isgenerator isgeneratorfunction iscoroutine "
         "iscoroutinefunction isawaitable isasyncgen isasyncgenfunction isdatadescriptor getmro "
         "ismethoddescriptor"

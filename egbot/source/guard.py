@@ -493,12 +493,24 @@ class _Guard:
             self.visit(child)
 
     def call_type(self, node: ast.Call) -> None:
-        first = node.args[0] if len(node.args) == 1 and not node.keywords else None
+        first = node.args[0] if len(node.args) in (1, 3) and not node.keywords else None
+        names = node.args[2] if len(node.args) == 3 else None
+        if names is not None and not self._is_plain(names):
+            first = None
         is_nested = isinstance(first, ast.Call) and self.origin(first.func) == "builtins.type"
         if first is None or is_nested or isinstance(first, ast.Starred):
             self.veto(node, "it makes a class at run time")
         for child in node.args:
             self.visit(child)
+
+    def _is_plain(self, names: ast.expr) -> bool:
+        """Whether a class's names are written out, none of Python's own, or handed in."""
+        if not isinstance(names, ast.Dict):
+            return False
+        return all(
+            is_handed_in(value, self.made) if key is None else not _is_dunder(folded(key) or "____")
+            for key, value in zip(names.keys, names.values, strict=True)
+        )
 
     def call_instance(self, node: ast.Call) -> None:
         for one in ast.walk(node.args[1]) if len(node.args) > 1 else ():

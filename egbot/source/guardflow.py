@@ -41,8 +41,8 @@ def is_handed_in(node: ast.expr, made: Iterable[str]) -> bool:  # noqa: C901 (a 
             return True
         case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Starred(value=inner):
             return is_handed_in(inner, made)
-        case ast.Call(func=ast.Name(id=name), args=args):
-            return name not in _MAKERS and _all(args, made)
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=words):
+            return name not in _MAKERS and not words and _all(args, made)
         case ast.Call(func=ast.Attribute(value=inner), args=args):
             texts = [one for one in args if not _is_letter(one)]
             return is_handed_in(inner, made) and _all(texts, made)

@@ -202,7 +202,8 @@ ATTACKS = [
     "return getattr(str, b)(a)",
     "import logging\nreturn getattr(logging, b.upper())",
     "object.__setattr__(a, 'x', 1)",
-    "kind = type('Row', (), {'size': 3})\nreturn kind()",
+    "kind = type('Row', (), {'__eq__': b})\nreturn kind()",
+    "kind = type('Row', (), dict(size=3))\nreturn kind()",
 ]
 
 
@@ -218,6 +219,7 @@ def test_attack_is_vetoed_with_its_line(body: str) -> None:
 
 
 ORDINARY = [
+    "kind = type('Row', (), {'size': 3})\nreturn kind()",
     "return [x for x in a if x]",
     "while True:\n    if a:\n        break\nreturn a",
     "return os.path.join(a, 'x')",
