@@ -102,8 +102,8 @@ _Written = tuple[list[tuple[Function, int, bool]], list[tuple[ast.stmt, int]]]
 def _written(before: bytes, after: bytes, qualname: str, ordinal: int | None) -> _Written:
     """The functions to check, with the line above each and whether the header was there before.
 
-    And the imports that came with them. Where only these and one function's text are new, nothing
-    else is parsed.
+    And what came with them at the top level: imports. Where only these and one function's text are
+    new, nothing else is parsed.
     """
     old = _outline_of(before)
     was = old.function(qualname, ordinal)
@@ -113,13 +113,12 @@ def _written(before: bytes, after: bytes, qualname: str, ordinal: int | None) ->
             node, offset, imports = piece
             return [(node, offset, _header(node) == _header(was.node))], imports
     new = read_outline(after)
-    known = {
-        ast.dump(node) for node in old.tree.body if isinstance(node, ast.Import | ast.ImportFrom)
-    }
+    known = {ast.dump(node) for node in old.tree.body}
+    name = qualname.partition(".")[0]
     imports = [
         (node, 0)
         for node in new.tree.body
-        if isinstance(node, ast.Import | ast.ImportFrom) and ast.dump(node) not in known
+        if getattr(node, "name", "") != name and ast.dump(node) not in known
     ]
     headers = [_header(one.node) for one in old.functions if one.qualname == qualname]
     same = {ast.dump(one.node) for one in old.functions if one.qualname == qualname}
@@ -148,8 +147,9 @@ def _piece(
     if rest[:shared] + added + tail + text != rest or (not tail and shared != len(above)):
         return None
     indent = above[above.rfind("\n") + 1 :]
-    body = parse_text(f"if 1:\n{indent}{text}").body[0] if indent else parse_text(text)
-    nodes = getattr(body, "body", [])
+    nodes = parse_text(f"if 1:\n{indent}{text}" if indent else text).body
+    if indent and len(nodes) == 1:
+        nodes = getattr(nodes[0], "body", [])
     lines = parse_text(added).body
     if len(nodes) != 1 or not isinstance(nodes[0], Function) or indent.strip():
         return None

@@ -323,3 +323,13 @@ def test_deep_nesting_is_a_veto_and_no_error() -> None:
 def test_list_of_vetoes_is_bounded() -> None:
     body = "\n".join(f"os._exit({n})" for n in range(100))
     assert len(_vetoes(body)) == 20
+
+
+@pytest.mark.parametrize(
+    "evil", ["import os\nos._exit(0)\n", "eval('1')\n", "X = open('x').read()\n"]
+)
+def test_what_stands_beside_the_function_is_looked_at_too(evil: str) -> None:
+    base = "class A:\n    def f(self):\n        pass\n"
+    after = base.replace("pass\n", f"return 1\n{evil}")
+    assert guard.vetoes(base.encode(), after.encode(), "A.f")
+    assert guard.vetoes(base.encode(), f"{evil}{after}".encode(), "A.f")
