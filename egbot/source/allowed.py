@@ -197,7 +197,7 @@ BUT: Mapping[str, frozenset[str]] = {
     "zoneinfo": _words("reset_tzpath"),
 }
 
-IMPORTED: Mapping[str, frozenset[str]] = {
+SOME: Mapping[str, frozenset[str]] = {
     "asyncio": _words(
         "sleep gather wait wait_for as_completed shield create_task ensure_future iscoroutine "
         "iscoroutinefunction isfuture timeout timeout_at to_thread run Lock Event Condition Semaphore "
@@ -230,7 +230,7 @@ IMPORTED: Mapping[str, frozenset[str]] = {
         "get_ident Thread"
     ),
 }
-"""Members that are free where the file itself imports the module."""
+"""Members that are free of modules that are not."""
 
 NEVER = _words(
     "unittest pytest _pytest doctest test gc ctypes marshal importlib pkgutil runpy atexit signal pdb bdb "

@@ -49,6 +49,7 @@ _HOW = "a maintainer may allow it: [tool.egbot.guard] allow = [{!r}]"
 _TEST_MODULE = re.compile(r"(tests?|conftest|test_\w*|\w+_tests?)$")
 _TEST_FILE = re.compile(r"(^|[/\\])(test_\w*|\w+_test|conftest)\.py$|PYTEST_CURRENT_TEST")
 _PROCESS_FILE = re.compile(r"(^|/)(proc/(self|\d+)|dev/fd)(/|$)")
+_CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*|\w+(Error|Exception|Warning|Expired)")
 _SELF = ("self", "cls")
 
 
@@ -345,15 +346,13 @@ class _Guard:
         """Whether a standard module, or one member of it, may be used."""
         is_known = module in self.file.modules
         if not member:
-            return (
-                module in allowed.FREE
-                or is_known
-                or any(one.startswith(f"{module}.") for one in allowed.FREE)
-            )
+            free = {*allowed.FREE, *allowed.SOME}
+            return is_known or any(f"{one}.".startswith(f"{module}.") for one in free)
         name = f"{module}.{member[0]}"
         if member[0] in allowed.standard()[module] or name in self.file.used:
             return True
-        return is_known and member[0] in allowed.IMPORTED.get(module, ())
+        is_constant = is_known and _CONSTANT.fullmatch(member[0]) is not None
+        return is_constant or member[0] in allowed.SOME.get(module, ())
 
     def _judge_builtin(self, node: ast.AST, parts: list[str]) -> None:
         name, *rest = parts
