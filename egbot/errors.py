@@ -88,6 +88,6 @@ class InterruptedRunError(EgbotError):
 def near(name: str, names: Iterable[str]) -> str:
     """A hint for a name that is not there: those that come near, or end like it."""
     listed, last = sorted(set(names)), name.rpartition("/")[2]
-    close = difflib.get_close_matches(name, listed, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(name, listed, n=3, cutoff=0.6)
     close = close or [one for one in listed if f"/{one}".endswith((f"/{last}", f".{last}"))][:3]
     return f"did you mean {' or '.join(close)}?" if close else "check the spelling"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -66,8 +67,7 @@ def hold_filters() -> Callable[[], None]:
     It would import the repository while it reads its settings. A class that cannot be had later on
     either may be what is to be written: its filter fits no warning.
     """
-    import _pytest.config as config
-
+    config: Any = sys.modules["_pytest.config"]
     resolve, is_held = config._resolve_warning_category, True  # noqa: SLF001
 
     def resolved(category: str) -> type[Warning]:
