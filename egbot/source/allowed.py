@@ -227,7 +227,7 @@ SOME: Mapping[str, frozenset[str]] = {
     ),
     "threading": _words(
         "Lock RLock Event Condition Semaphore BoundedSemaphore Barrier local current_thread "
-        "get_ident Thread"
+        "get_ident"
     ),
 }
 """Members that are free of modules that are not."""
