@@ -241,7 +241,9 @@ def _answered(failure: Failure) -> list[Lesson]:
     function = node.func if isinstance(node, ast.Call) else None
     if not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Name):
         return []
-    owner, name = frame.f_locals.get(function.value.id), function.attr
+    said, name = function.value.id, function.attr
+    mangled = [one for one in frame.f_locals if said[:2] == "__" and one.endswith(said)]
+    owner = next((frame.f_locals[one] for one in (said, *mangled) if one in frame.f_locals), None)
     holders = [owner, *type(owner).__mro__]
     is_there = any(name in getattr(one, "__dict__", ()) for one in holders)
     if is_there or not hasattr(type(owner), "__getattr__"):

@@ -48,6 +48,8 @@ def _import(*args: Any, **kwargs: Any) -> Any:
 class _Builtins(dict[str, Any]):
     """The builtins of the repository's modules. Names that nobody has are noted as missed."""
 
+    __slots__ = ()  # code that looks for ``__builtins__.__dict__`` takes a module for what has one
+
     def __init__(self, finder: Missing) -> None:
         super().__init__({key: one for key, one in vars(builtins).items() if key not in _PATCHED})
         self.update(finder.stubs.marks())

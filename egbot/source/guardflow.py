@@ -110,12 +110,24 @@ def _bindings(function: ast.AST) -> Iterator[_Bound]:  # noqa: C901 (a case a no
                 yield from ((name, one) for one in args if attr in _FILLS)
             case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
                 yield name, None
+            case ast.Lambda(args=args):
+                yield from ((name, None) for name in parameters(args))
             case (
-                ast.FunctionDef(args=args) | ast.AsyncFunctionDef(args=args) | ast.Lambda(args=args)
+                ast.FunctionDef(name=inner, args=args) | ast.AsyncFunctionDef(name=inner, args=args)
             ):
-                yield from ((name, None) for name in parameters(args) if node is not function)
+                given = [] if node is function else _given_to(inner, function)
+                yield from ((name, one) for name in parameters(args) for one in given)
             case _:
                 pass
+
+
+def _given_to(inner: str, function: ast.AST) -> list[ast.expr | None]:
+    """What a function inside another is called with; None where it is not only called."""
+    nodes = list(ast.walk(function))
+    uses = [one for one in nodes if isinstance(one, ast.Name) and one.id == inner]
+    calls = [one for one in nodes if isinstance(one, ast.Call) and one.func in uses]
+    given = [one for call in calls for one in (*call.args, *(word.value for word in call.keywords))]
+    return [*given] if len(uses) == len(calls) else [None]
 
 
 def _taken(target: ast.expr, value: ast.expr | None) -> Iterator[_Bound]:
