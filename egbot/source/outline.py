@@ -319,8 +319,8 @@ def is_stub(node: ast.AST, owner: ast.AST | None = None) -> bool:
         return False
     if refuses(node.body):
         return True
-    num_parameters = sum(isinstance(one, ast.arg) for one in ast.walk(node.args))
-    is_plain_init = node.name == "__init__" and num_parameters == 1
+    named = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+    is_plain_init = node.name == "__init__" and len(named) == 1  # there is nothing to keep
     return not is_plain_init and all(map(_does_nothing, node.body))
 
 

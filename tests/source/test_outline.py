@@ -197,6 +197,7 @@ def test_a_stub_is_a_body_that_does_nothing_or_only_says_so(
         ("class A:\n    @click.group()\n    def f(self): 'Tools.'", False),
         ("class A:\n    def __init__(self): pass", False),
         ("class A:\n    def __init__(self): raise NotImplementedError", True),
+        ("class A:\n    def __init__(self, **options): pass", False),
         ("class A:\n    def __init__(self, x): pass", True),
         ("class A(Base):\n    @property\n    def f(self): ...", True),
         ("class A(ABC):\n    @staticmethod\n    def f(): pass", True),
