@@ -162,6 +162,7 @@ FREE = _words(
 """Modules that compute and touch nothing; their public members but ``BUT`` are free."""
 
 BUT: Mapping[str, frozenset[str]] = {
+    "abc": _words("ABCMeta"),
     "ast": _words("main"),
     "calendar": _words("setfirstweekday main"),
     "codecs": _words("open register register_error unregister EncodedFile StreamReaderWriter"),

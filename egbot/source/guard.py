@@ -175,6 +175,15 @@ def _header(node: ast.AST) -> str:
     return ast.dump(type(node)(**parts))
 
 
+def _is_whole(text: str) -> bool:
+    """Whether a text could be a format by itself, or is none."""
+    try:
+        list(string.Formatter().parse(text))
+    except ValueError:
+        return False
+    return True
+
+
 def _is_dunder(name: str) -> bool:
     return len(name) > 4 and name[:2] == name[-2:] == "__"
 
@@ -193,6 +202,7 @@ class _Guard:
         self.offset = 0
         self.name_of_target = self.own_class = ""
         self.made: frozenset[str] = frozenset()
+        self.has_pieces = False  # texts that are parts of a format
         self.modules = {*file.modules}
         self.calm: set[int] = set()  # names that are looked at, not handed on
 
@@ -213,6 +223,8 @@ class _Guard:
             for part in (*node.decorator_list, node.args, *filter(None, [node.returns])):
                 self.visit(part)
         self.made = made_names(node)
+        texts = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+        self.has_pieces = any(isinstance(one, str) and not _is_whole(one) for one in texts)
         self.modules.update(*(modules_of(one) for one in ast.walk(node)))
         self.scopes = (open_scope(node),)
         for child in node.body:
@@ -321,10 +333,10 @@ class _Guard:
         if parts[0] == "builtins" and len(parts) > 1:
             self._judge_builtin(node, parts[1:])
             return
-        for prefix in prefixes(dotted):
-            if prefix in allowed.NEVER:
-                self.veto(node, f"it uses {prefix}", prefix)
-                return
+        never = next((one for one in prefixes(dotted) if one in allowed.NEVER), "")
+        if never or (dotted in _GETTERS and not is_import):
+            self.veto(node, f"it uses {never}" if never else f"it hands {dotted} on", never)
+            return
         known = [one for one in prefixes(dotted) if one in self.modules]
         rest = parts[max((one.count(".") - one[:1].count(".") for one in known), default=0) + 1 :]
         if parts[0] in allowed.standard():
@@ -397,6 +409,8 @@ class _Guard:
         if dotted is not None:
             self.judge(node, dotted)
             return
+        if node.attr == "__class__" and self._foreign(node.value) is not None:
+            self.veto(node, "it asks for the class of a class")
         is_super = (
             isinstance(node.value, ast.Call) and self.origin(node.value.func) == "builtins.super"
         )
@@ -557,7 +571,7 @@ class _Guard:
     def _check_format(self, template: ast.expr) -> None:
         """A format's fields may name attributes, too."""
         text = folded(template)
-        if text is None and not is_handed_in(template, self.made):
+        if text is None and (self.has_pieces or not is_handed_in(template, self.made)):
             self.veto(template, "it formats with a text that it computes")
         try:
             fields = [field for _, field, _, _ in string.Formatter().parse(text or "") if field]
@@ -633,6 +647,7 @@ class _Guard:
             self.visit(node.value)
 
 
+_GETTERS = frozenset(["operator.attrgetter", "operator.methodcaller"])
 _LOOKUPS = ("getattr", "hasattr", "setattr", "delattr")
 _CALLS: Mapping[str, Callable[[_Guard, ast.Call], None]] = {
     **{f"builtins.{name}": _Guard.call_lookup for name in _LOOKUPS},

@@ -131,6 +131,8 @@ def _given_to(inner: str, function: ast.AST) -> list[ast.expr | None]:
 
 
 def _taken(target: ast.expr, value: ast.expr | None) -> Iterator[_Bound]:
-    for node in ast.walk(target):
+    key = target.slice if isinstance(target, ast.Subscript) else None
+    for node in ast.walk(target.value if isinstance(target, ast.Subscript) else target):
         if isinstance(node, ast.Name):
             yield node.id, value
+            yield from [(node.id, key)] if key is not None else []
