@@ -23,7 +23,7 @@ def files_of(node_ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(file_of, node_ids)))
 
 
-def test_files(node_ids: Iterable[str]) -> tuple[str, ...]:
+def files_of_tests(node_ids: Iterable[str]) -> tuple[str, ...]:
     """The files that hold nothing but tests: not those whose docstrings do, in names with dots."""
     return files_of(one for one in node_ids if "." not in "".join(names_of(one)[-1:]))
 

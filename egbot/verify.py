@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from egbot.cautions import notice
-from egbot.nodeids import files_of, test_files, without_row
+from egbot.nodeids import files_of, files_of_tests, without_row
 from egbot.ports import Executor, Sandbox
 from egbot.records import (
     FAILED,
@@ -71,7 +71,7 @@ def verify(
         claim.qualname,
         claim.ordinal,
         path=claim.path,
-        test_paths=test_files((*claim.tests, *claim.guards)),
+        test_paths=files_of_tests((*claim.tests, *claim.guards)),
         allow=claim.allow,
     )
     reasons += changed_outside(file.data, claim.after, claim.qualname, claim.ordinal)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from egbot.errors import UsageError
-from egbot.nodeids import test_files
+from egbot.nodeids import files_of_tests
 from egbot.publish.paths import path_problem, tests_path_problem
 from egbot.records import Outcome, Patch, Run, Target
 from egbot.report.text import one_line
@@ -94,7 +94,7 @@ def recheck(
             continue
         try:
             function, after = _rebuilt(outcome, outcome.patch, state, contents, allow)
-            _check_open(contents.get(function.path), outcome.patch.path, function, named)
+            _check_open(contents.get(function.path), function, named)
         except _RefusedError as error:
             refusals.append(f"{_named(outcome)}: {error}")
             num_moved += isinstance(error, _MovedError)
@@ -140,7 +140,7 @@ def _rebuilt(
         target.qualname,
         target.ordinal,
         path=patch.path,
-        test_paths=test_files(outcome.failing),
+        test_paths=files_of_tests(outcome.failing),
         allow=allow,
     )
     if reasons:
@@ -150,14 +150,12 @@ def _rebuilt(
     return Function(patch.path, target.qualname, patch.replacement, alone), after
 
 
-def _check_open(
-    original: bytes | None, path: str, function: Function, named: frozenset[str]
-) -> None:
+def _check_open(original: bytes | None, function: Function, named: frozenset[str]) -> None:
     """Refuse to replace what is written, unless the request names it. Raises _RefusedError."""
-    name = f"{path}::{function.qualname}"
+    name = f"{function.path}::{function.qualname}"
     if original is None or name in named:
         return
-    stubs = {one.qualname for one in stub_places(path, original)}
+    stubs = {one.qualname for one in stub_places(function.path, original)}
     if find(original, function.qualname) is not None and function.qualname not in stubs:
         raise _RefusedError(
             f"{one_line(name, 200)} is written already; the request must name it (--target {name})"

@@ -28,6 +28,7 @@ from egbot.source.outline import (
     Outline,
     Site,
     describe,
+    header_dump,
     only_definition,
     read_outline,
     start_of,
@@ -79,7 +80,7 @@ class Slot:
         Raises SourceSyntaxError.
         """
         code, node, colon = only_definition(code, self.definition.qualname)
-        is_same = _header(node) == _header(self.site.node)
+        is_same = header_dump(node) == header_dump(self.site.node)
         return (self.definition.header + code[colon:] if is_same else code) + "\n"
 
     def _replaced(self, code: str) -> str:
@@ -95,12 +96,6 @@ class Slot:
         rows = styled.split("\n")[header.count("\n") :]
         rows[0] = code[len(header) :].partition("\n")[0]
         return text[: site.colon] + newline.join(rows) + text[site.end :]
-
-
-def _header(node: ast.AST) -> str:
-    """All of a function but its body."""
-    parts = {name: [] if name == "body" else value for name, value in ast.iter_fields(node)}
-    return ast.dump(type(node)(**parts))
 
 
 def prepare(

@@ -21,6 +21,7 @@ import functools
 import re
 import string
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -41,7 +42,7 @@ from egbot.source.guardscope import (
     read_names,
     resolve,
 )
-from egbot.source.outline import Function, read_outline
+from egbot.source.outline import Function, header_dump, read_outline
 from egbot.source.text import SourceSyntaxError, parse_text, read_source
 
 _MAX_VETOES = 20
@@ -112,7 +113,7 @@ def _written(before: bytes, after: bytes, qualname: str, ordinal: int | None) ->
         piece = _piece(old.source.text, was.start, was.end, read_source(after).text)
         if piece is not None:
             node, offset, imports = piece
-            return [(node, offset, _header(node) == _header(was.node))], imports
+            return [(node, offset, header_dump(node) == header_dump(was.node))], imports
     new = read_outline(after)
     known = {ast.dump(node) for node in old.tree.body}
     name = qualname.partition(".")[0]
@@ -121,10 +122,10 @@ def _written(before: bytes, after: bytes, qualname: str, ordinal: int | None) ->
         for node in new.tree.body
         if getattr(node, "name", "") != name and ast.dump(node) not in known
     ]
-    headers = [_header(one.node) for one in old.functions if one.qualname == qualname]
+    headers = [header_dump(one.node) for one in old.functions if one.qualname == qualname]
     same = {ast.dump(one.node) for one in old.functions if one.qualname == qualname}
     found = [
-        (one.node, 0, not headers or _header(one.node) in headers)
+        (one.node, 0, not headers or header_dump(one.node) in headers)
         for one in new.functions
         if one.qualname == qualname and (ordinal is None or one.ordinal == ordinal)
         if isinstance(one.node, Function)
@@ -169,12 +170,6 @@ def _shared_lines(first: str, second: str) -> int:
     return low if low == len(first) else first.rfind("\n", 0, low) + 1
 
 
-def _header(node: ast.AST) -> str:
-    """All of a function but its body."""
-    parts = {name: [] if name == "body" else value for name, value in ast.iter_fields(node)}
-    return ast.dump(type(node)(**parts))
-
-
 def _is_whole(text: str) -> bool:
     """Whether a text could be a format by itself, or is none."""
     try:
@@ -203,7 +198,7 @@ class _Guard:
         self.name_of_target = self.own_class = ""
         self.made: frozenset[str] = frozenset()
         self.has_pieces = False  # texts that are parts of a format
-        self.modules = {*file.modules}
+        self.modules = {*file.modules}  # names that are modules', also those imported inside
         self.calm: set[int] = set()  # names that are looked at, not handed on
 
     def take_imports(self, imports: list[tuple[ast.stmt, int]]) -> None:
@@ -212,8 +207,7 @@ class _Guard:
         for node, self.offset in imports:
             self.visit(node)
             names.update(imported_names(node))
-        file = self.file
-        self.file = FileNames(names, file.definitions, file.others, file.modules, file.used)
+        self.file = replace(self.file, imports=names)
 
     def function(self, node: Function, offset: int, *, is_known: bool) -> None:
         """Check a function's body; its header, where that is as it was, is the repository's own."""

@@ -306,6 +306,12 @@ def stub_places(path: str, data: bytes) -> tuple[StubPlace, ...]:
     )
 
 
+def header_dump(node: ast.AST) -> str:
+    """A function without its body, as text: equal headers mean the same."""
+    parts = {name: [] if name == "body" else value for name, value in ast.iter_fields(node)}
+    return ast.dump(type(node)(**parts))
+
+
 def is_stub(node: ast.AST, owner: ast.AST | None = None) -> bool:
     """Whether a function's body does nothing, or nothing but say that it is not written.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from egbot.errors import EgbotError, UsageError
-from egbot.nodeids import test_files
+from egbot.nodeids import files_of_tests
 from egbot.ports import Executor
 from egbot.records import (
     FAILED,
@@ -124,7 +124,7 @@ class Runs:
             self.target.qualname,
             self.target.ordinal,
             path=self.target.path,
-            test_paths=test_files(self.tests),
+            test_paths=files_of_tests(self.tests),
             allow=self.allow,
         )
 
